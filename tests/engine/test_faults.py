@@ -1,0 +1,165 @@
+"""What breaks in the middle of a run: only that job fails, and the next picture is bit-identical.
+
+Faults are planted at the k-th call, for k = 1, 2, 3 ... until none is left to fail, in a model that
+otherwise is a real one.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.conftest import make_engine, play, request
+from webui.engine import builtin
+from webui.engine.families.sd1 import StableDiffusion1
+from webui.errors import NotFinite, OutOfMemory
+from webui.events import Rendered
+from webui.extensions import engine_registry
+from webui.hookspecs import hookimpl
+from webui.interfaces import SamplerEntry
+
+
+class Faulty:
+    """A model whose calls go through `fault(name)`, which may raise or name a poison."""
+
+    def __init__(self, model, fault):
+        self.model, self.fault = model, fault
+
+    def __getattr__(self, name):
+        value = getattr(self.model, name)
+        if not callable(value):
+            return value
+
+        def call(*args):
+            poison = self.fault(name)
+            result = value(*args)
+            if poison is None:
+                return result
+            if name == "predict":
+                return [part * poison for part in result]
+            return result * poison
+
+        return call
+
+
+class Fault:
+    """Fails the k-th call of a name with an error or a poison; counts all calls."""
+
+    def __init__(self):
+        self.calls, self.plan = {}, {}
+
+    def __call__(self, name):
+        self.calls[name] = self.calls.get(name, 0) + 1
+        what = self.plan.get((name, self.calls[name]))
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+
+@pytest.fixture
+def fault():
+    return Fault()
+
+
+@pytest.fixture
+def faulty(models_dir, fault):
+    class Family(StableDiffusion1):
+        def load(self, folder, device, dtype):
+            return Faulty(super().load(folder, device, dtype), fault)
+
+    class Plugin:
+        register_samplers = staticmethod(builtin.register_samplers)
+        register_schedules = staticmethod(builtin.register_schedules)
+        register_previews = staticmethod(builtin.register_previews)
+
+        @hookimpl
+        def register_families(self):
+            return {"faulty": Family()}
+
+    return make_engine(models_dir, engine_registry({"faulty": Plugin()}))
+
+
+def test_running_out_of_memory_anywhere_fails_that_job_alone(faulty, fault):
+    before = play(faulty, request()).pictures
+    calls = dict(fault.calls)
+    stages = {"predict": "sampling step", "decode": None, "encode_prompt": "encoding the prompt"}
+    tried = 0
+    for name, stage in stages.items():
+        for k in range(1, calls[name] + 1):
+            fault.calls, fault.plan = {}, {(name, k): torch.OutOfMemoryError("planted")}
+            fresh = {"prompt": f"never seen {k}"} if name == "encode_prompt" else {}
+            asked = request(**fresh)
+            if stage is None:  # decoding falls back to tiles instead
+                assert play(faulty, asked).of(Rendered)[0].notes == ("VAE decoder: tiled",)
+            elif name == "encode_prompt" and k > 1:
+                continue  # the negative prompt is remembered from before
+            else:
+                with pytest.raises(OutOfMemory, match=f"^out of memory while {stage}"):
+                    play(faulty, asked)
+            fault.plan = {}
+            assert play(faulty, request()).pictures == before
+            tried += 1
+    assert tried >= 8
+
+
+def test_out_of_memory_in_the_tiles_too_is_said(faulty, fault):
+    fault.plan = {
+        ("decode", 1): torch.OutOfMemoryError("planted"),
+        ("decode_tiled", 1): RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes"),
+    }
+    with pytest.raises(OutOfMemory, match="decoding the picture in tiles"):
+        play(faulty, request())
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+@pytest.mark.parametrize("k", range(1, 7))
+def test_nan_or_inf_fails_the_job_and_names_the_step(faulty, fault, poison, k):
+    before = play(faulty, request()).pictures
+    fault.calls, fault.plan = {}, {("predict", k): poison}
+    with pytest.raises(NotFinite, match=f"after step {k};"):
+        play(faulty, request())
+    assert play(faulty, request()).pictures == before
+
+
+def test_nan_from_the_decoder_never_becomes_a_black_picture(faulty, fault):
+    fault.plan = {("decode", 1): float("nan")}
+    with pytest.raises(NotFinite, match="VAE"):
+        play(faulty, request())
+
+
+def test_an_error_that_nobody_foresaw_goes_up_as_it_is(faulty, fault):
+    fault.plan = {("predict", 2): ZeroDivisionError("planted")}
+    with pytest.raises(ZeroDivisionError):
+        play(faulty, request())
+
+
+def test_a_picture_decoded_in_tiles_is_nearly_the_same(shipped):
+    asked = request(
+        model="fluent-emoji", prompt="panda on a blue background", width=256, height=256, steps=4
+    )
+    plain = play(shipped, asked).of(Rendered)[0].picture
+    model = shipped._models.load("fluent-emoji").model
+    latents = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.5
+    with torch.no_grad():
+        whole, tiled = model.decode(latents), model.decode_tiled(latents)
+        again = model.decode(latents)
+    error = ((whole - tiled) / 2).pow(2).mean().item()
+    assert 10 * np.log10(1 / error) >= 24
+    assert torch.equal(whole, again)  # tiling is off again
+    assert play(shipped, asked).of(Rendered)[0].picture == plain
+
+
+def test_one_failing_sampler_of_an_extension_does_not_reach_the_next_run(models_dir):
+    def broken(denoise, x, sigmas, noise, past=()):
+        yield from ()
+        raise KeyError("planted")
+
+    class Plugin:
+        @hookimpl
+        def register_samplers(self):
+            return {"Broken": SamplerEntry(broken)}
+
+    engine = make_engine(models_dir, engine_registry({"builtin": builtin, "extension": Plugin()}))
+    before = play(engine, request()).pictures
+    with pytest.raises(KeyError):
+        play(engine, request(sampler="Broken"))
+    assert play(engine, request()).pictures == before

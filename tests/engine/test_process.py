@@ -1,0 +1,174 @@
+"""The engine's process: spoken to over its pipes, as the server does."""
+
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+
+from tests.engine.conftest import play, request
+from webui.events import Preview, Rendered, Step
+from webui.request import to_dict
+from webui.wire import Message, RunOptions, message_event, read, write
+
+
+class Child:
+    """A running engine process; messages other than heartbeats, in order."""
+
+    def __init__(self, models_dir):
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "webui.engine"),
+                *("--models-dir", str(models_dir), "--device", "cpu", "--threads", "1"),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def send(self, head):
+        write(self.process.stdin, Message(head))
+
+    def next(self):
+        while (message := read(self.process.stdout)) is not None:
+            if "beat" not in message.head:
+                return message
+        raise AssertionError("the engine's process has ended")
+
+    def run(self, job, asked, **options):
+        options = asdict(RunOptions(**options))
+        self.send({"run": job, "request": to_dict(asked), "options": options})
+
+    def until_end(self, on_event=lambda event: None):
+        """The events of a run, the answers to calls in between, and its end."""
+        events, answers = [], []
+        while True:
+            message = self.next()
+            if "event" in message.head:
+                events.append(message_event(message))
+                on_event(events[-1])
+            elif "answer" in message.head:
+                answers.append(message)
+            else:
+                return events, answers, message.head
+
+    def close(self):
+        self.process.stdin.close()
+        code = self.process.wait(20)
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture(scope="module")
+def child(models_dir):
+    child = Child(models_dir)
+    yield child
+    child.process.kill()
+    child.process.wait()
+    child.process.stdin.close()
+    child.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def hello(child):
+    return child.next().head["hello"]
+
+
+def test_it_says_what_it_can_do(hello):
+    assert hello == {
+        "device": "CPU (fp32)",
+        "samplers": ["Euler", "Euler a", "DPM++ 2M"],
+        "schedules": ["Uniform", "Karras"],
+        "previews": ["fast", "vae"],
+    }
+
+
+def test_a_run_over_the_pipe_gives_the_engines_own_events(child, hello, engine):
+    asked = request(images=2)
+    child.run("job-1", asked, predicted="fast", every=2)
+    events, _, end = child.until_end()
+    here = play(engine, asked, RunOptions(predicted="fast", every=2))
+    for kind in (Rendered, Preview):
+        there = [each for each in events if isinstance(each, kind)]
+        assert [each.picture for each in there] == [each.picture for each in here.of(kind)]
+    assert [each.request for each in events if isinstance(each, Rendered)] == [
+        request(seed=11),
+        request(seed=12),
+    ]
+    assert end == {"end": "job-1", "outcome": "done"}
+
+
+@pytest.mark.parametrize(
+    ("keep", "outcome", "pictures"), [(True, "stopped", 1), (False, "cancelled", 0)]
+)
+def test_a_stop_acts_within_a_step_and_only_on_its_own_job(child, hello, keep, outcome, pictures):
+    def stop_at_step_3(event):
+        if isinstance(event, Step) and event.step == 1:
+            child.send({"call": 1, "name": "stop", "args": {"job": "another", "keep": keep}})
+        if isinstance(event, Step) and event.step == 3:
+            child.send({"call": 2, "name": "stop", "args": {"job": "job-2", "keep": keep}})
+
+    child.run("job-2", request(steps=150))
+    events, answers, end = child.until_end(stop_at_step_3)
+    assert end == {"end": "job-2", "outcome": outcome}
+    assert [each.head["value"] for each in answers] == [{"stopping": False}, {"stopping": True}]
+    assert len([each for each in events if isinstance(each, Rendered)]) == pictures
+    steps = [each.step for each in events if isinstance(each, Step)]
+    assert len(steps) < 30  # the engine runs on while the stop is on its way through the pipe
+
+
+def test_previews_can_be_switched_on_in_the_middle_of_a_run(child, hello):
+    def switch_on(event):
+        if isinstance(event, Step) and event.step == 2:
+            args = {"noisy": "fast", "predicted": None, "every": 1}
+            child.send({"call": 3, "name": "previews", "args": args})
+
+    child.run("job-3", request(steps=60))
+    events, _, _ = child.until_end(switch_on)
+    previews = [each for each in events if isinstance(each, Preview)]
+    assert {each.kind for each in previews} == {"noisy"}
+    assert previews[-1].step == 60
+
+
+def test_an_error_ends_the_job_with_its_field_and_the_next_job_runs(child, hello):
+    child.run("job-4", request(sampler="Eular"))
+    _, _, end = child.until_end()
+    assert end == {
+        "end": "job-4",
+        "error": {
+            "kind": "InvalidRequest",
+            "text": "'Eular' is not known; known are Euler, Euler a, DPM++ 2M",
+            "field": "sampler",
+        },
+    }
+    child.run("job-5", request(steps=1))
+    assert child.until_end()[2] == {"end": "job-5", "outcome": "done"}
+
+
+def test_a_kept_step_is_drawn_again_on_request(child, hello, tmp_path):
+    child.run("job-6", request(), keep=str(tmp_path), noisy="vae")
+    events, _, _ = child.until_end()
+    preview = next(each for each in events if isinstance(each, Preview) and each.step == 4)
+    args = {"keep": str(tmp_path), "batch": 0, "step": 4, "kind": "noisy", "method": "vae"}
+    child.send({"call": 9, "name": "preview", "args": args})
+    answer = child.next()
+    assert answer.head == {"answer": 9, "value": {"width": 64, "height": 64}}
+    assert answer.blobs == (preview.picture.rgb,)
+    child.send({"call": 10, "name": "preview", "args": args | {"step": 99}})
+    assert child.next().head == {"answer": 10, "value": None}
+
+
+def test_an_unknown_call_is_an_error_and_not_the_end(child, hello):
+    child.send({"call": 11, "name": "explode", "args": {}})
+    assert child.next().head["error"]["kind"] == "InvalidRequest"
+    child.send({"call": 12, "name": "status", "args": {}})
+    assert child.next().head["value"]["device"] == "CPU (fp32)"
+
+
+def test_it_ends_when_the_pipe_closes_even_in_mid_run(models_dir):
+    child = Child(models_dir)
+    child.next()
+    child.run("job-7", request(steps=150))
+    while not isinstance(message_event(child.next()), Step):
+        pass
+    assert child.close() == 0

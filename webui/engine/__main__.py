@@ -1,0 +1,104 @@
+"""The engine's process: messages in at stdin, messages out at stdout, until stdin closes."""
+
+import argparse
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from webui.engine import builtin
+from webui.engine.device import DTYPES, choose
+from webui.engine.engine import Engine
+from webui.engine.models import Models
+from webui.engine.session import DeviceBroken, Session
+from webui.errors import StartError
+from webui.extensions import engine_registry
+from webui.library import Library
+from webui.wire import Message, read, write
+
+_BROKEN_EXIT_CODE = 70
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    pipe = _claim_stdout()
+    lock = threading.Lock()
+
+    def send(message: Message) -> None:
+        with lock:
+            write(pipe, message)
+
+    try:
+        device = choose(arguments.device, arguments.dtype)
+    except StartError as error:
+        send(Message({"hello": {"error": str(error)}}))
+        return 1
+    registry = engine_registry({"builtin": builtin})
+    models = Models(Library(arguments.models_dir), registry.families, device)
+    inbox: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    threading.Thread(target=_beat, args=(send,), daemon=True).start()
+    send(
+        Message(
+            {
+                "hello": {
+                    "device": device.label,
+                    "samplers": list(registry.samplers),
+                    "schedules": list(registry.schedules),
+                    "previews": list(registry.previews),
+                }
+            }
+        )
+    )
+    try:
+        Session(Engine(registry, models, device), models, device, send).serve(inbox)
+    except DeviceBroken:
+        logging.exception("the device is broken; this process ends, so that a new one can start")
+    return _BROKEN_EXIT_CODE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
+    parser.add_argument("--models-dir", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")
+    return parser
+
+
+def _claim_stdout() -> BinaryIO:
+    """The pipe to the server; whatever a library prints goes to stderr from now on."""
+    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return pipe
+
+
+def _listen(stream: BinaryIO, inbox: "queue.Queue[Message]") -> None:
+    """Fills `inbox`. The pipe's end is the server's end: nobody is left to work for."""
+    try:
+        while (message := read(stream)) is not None:
+            inbox.put(message)
+    finally:
+        os._exit(0)
+
+
+def _beat(send: Callable[[Message], None]) -> None:
+    while True:
+        time.sleep(1)
+        send(Message({"beat": True}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""What ships, on the engine's side, registered through the public hooks."""
+
+from collections.abc import Mapping
+
+from webui.engine.families import FAMILIES
+from webui.engine.previews import PREVIEWS
+from webui.engine.samplers import AUTOMATIC, SAMPLERS
+from webui.engine.schedules import SCHEDULES
+from webui.hookspecs import hookimpl
+from webui.interfaces import Family, PreviewDecoder, SamplerEntry, Schedule
+
+
+@hookimpl
+def register_samplers() -> Mapping[str, SamplerEntry]:
+    return {
+        name: SamplerEntry(sample, AUTOMATIC.get(name, "Uniform"))
+        for name, sample in SAMPLERS.items()
+    }
+
+
+@hookimpl
+def register_schedules() -> Mapping[str, Schedule]:
+    return SCHEDULES
+
+
+@hookimpl
+def register_families() -> Mapping[str, Family]:
+    return FAMILIES
+
+
+@hookimpl
+def register_previews() -> Mapping[str, PreviewDecoder]:
+    return PREVIEWS

@@ -1,0 +1,259 @@
+"""From a request to pictures: the straight line, as a generator of events.
+
+Knows nothing of processes, jobs or files but the trajectory's. What other threads want of a run in
+progress stands in its `Control`.
+"""
+
+import time
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from webui.engine.denoiser import guided
+from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
+from webui.engine.models import Models
+from webui.engine.noise import SeededNoise
+from webui.engine.pixels import picture, side_by_side
+from webui.engine.recorder import Recorder
+from webui.errors import DarkroomError, InvalidRequest, NotFinite, OutOfMemory
+from webui.events import (
+    EngineEvent,
+    Outcome,
+    Picture,
+    Preview,
+    PreviewKind,
+    Rendered,
+    Stage,
+    Warned,
+)
+from webui.events import Step as StepEvent
+from webui.interfaces import Denoiser, EngineRegistry, Model, Sampler
+from webui.request import GenerationRequest, from_dict, to_dict
+from webui.trajectories import Header, KeptStep, read_header, read_step
+from webui.wire import RunOptions
+
+Events = Generator[EngineEvent, None, Outcome]
+
+
+@dataclass(slots=True)
+class Control:
+    """What may be asked of a run while it runs; looked at after every step."""
+
+    stop: Literal["keep", "discard"] | None = None  # keep: decode what there is
+    noisy: str | None = None  # preview method
+    predicted: str | None = None  # preview method
+    every: int = 1  # preview each so many steps; the last one always
+
+    def outcome(self) -> Outcome | None:
+        """What the run has to end with now, if it has to."""
+        if self.stop is None:
+            return None
+        return "stopped" if self.stop == "keep" else "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request, with everything looked up that does not change from batch to batch."""
+
+    request: GenerationRequest
+    model: Model
+    denoise: Denoiser
+    sample: Sampler
+    sigmas: Tensor  # (n + 1,) float32, on the CPU
+
+
+class Engine:
+    """One device, one run at a time."""
+
+    def __init__(self, registry: EngineRegistry, models: Models, device: Device) -> None:
+        self._registry = registry
+        self._models = models
+        self._device = device
+
+    @torch.no_grad()
+    def run(
+        self,
+        request: GenerationRequest,
+        options: RunOptions = RunOptions(),
+        control: Control | None = None,
+    ) -> Events:
+        """Makes the pictures of `request`; returns "done", "stopped" or "cancelled".
+
+        Raises InvalidRequest, ModelNotFound, ModelRefused, OutOfMemory or NotFinite.
+        """
+        control = control or Control(None, options.noisy, options.predicted, options.every)
+        try:
+            plan = yield from self._plan(request)
+            for batch in range(options.first_batch, request.batches):
+                outcome = yield from self._batch(plan, batch, options, control)
+                if outcome != "done":
+                    return outcome
+            return "done"
+        except DarkroomError:
+            free(self._device)
+            raise
+
+    def _plan(self, request: GenerationRequest) -> Generator[EngineEvent, None, Plan]:
+        sampler = self._registry.samplers.get(request.sampler)
+        if sampler is None:
+            raise _unknown("sampler", request.sampler, self._registry.samplers)
+        name = sampler.automatic if request.schedule == "Automatic" else request.schedule
+        schedule = self._registry.schedules.get(name)
+        if schedule is None:
+            raise _unknown("schedule", name, ["Automatic", *self._registry.schedules])
+        if not self._models.is_loaded(request.model):
+            yield Stage("loading model")
+        loaded = self._models.load(request.model)
+        model = loaded.model
+        for field in ("width", "height"):
+            _check_grid(field, getattr(request, field), model.scale_factor)
+        yield Stage("encoding prompt")
+        with memory_for("encoding the prompt"):
+            positive, cut = loaded.conditioner.encode(request.prompt)
+            negative, negative_cut = loaded.conditioner.encode(request.negative_prompt)
+        for field, tokens in (("prompt", cut), ("negative prompt", negative_cut)):
+            if tokens:
+                yield Warned(f"The {field} is too long: its last {tokens} tokens were left out.")
+        denoise = guided(model, positive, negative, request.guidance_scale)
+        return Plan(request, model, denoise, sampler.sample, schedule(request.steps, model.levels))
+
+    def _batch(self, plan: Plan, batch: int, options: RunOptions, control: Control) -> Events:
+        if outcome := control.outcome():
+            return outcome
+        started = time.perf_counter()
+        reset_peak(self._device)
+        request, factor = plan.request, plan.model.scale_factor
+        size = (plan.model.latent_channels, request.height // factor, request.width // factor)
+        seeds = request.batch_seeds(batch)
+        header = Header(to_dict(request), batch, (len(seeds), *size), tuple(plan.sigmas.tolist()))
+        recorder = Recorder(header, options.keep, self._device)
+        try:
+            yield Stage("sampling")
+            noise = SeededNoise(seeds, size, self._device.where)
+            last = yield from self._sample(plan, batch, noise, recorder, control)
+            if last is not None and control.outcome() != "cancelled":
+                yield from self._render(plan, batch, recorder, last, started)
+            recorder.finish()
+        finally:
+            recorder.close()
+        return control.outcome() or "done"
+
+    def _sample(
+        self, plan: Plan, batch: int, noise: SeededNoise, recorder: Recorder, control: Control
+    ) -> Generator[EngineEvent, None, KeptStep | None]:
+        """Walks the steps; returns the last one that was made."""
+        past = recorder.past()
+        start = noise.draw()
+        x = plan.model.noised(torch.zeros_like(start), start, plan.sigmas[0])
+        if past:
+            x = past[-1].x
+            noise.skip_to(recorder.kept[-1].draws)
+        last = recorder.kept[-1] if past else None
+        steps = plan.sample(plan.denoise, x, plan.sigmas, noise, past)
+        for index in range(len(past) + 1, len(plan.sigmas)):
+            with memory_for(f"sampling step {index}"):
+                step = next(steps)
+            for kept in recorder.take(index, noise.draws, step):
+                last = kept
+                yield from self._shown(plan, batch, kept, control)
+            if control.outcome():
+                break
+        for kept in recorder.flush():
+            last = kept
+            yield from self._shown(plan, batch, kept, control)
+        return last
+
+    def _shown(
+        self, plan: Plan, batch: int, kept: KeptStep, control: Control
+    ) -> Iterator[EngineEvent]:
+        steps = len(plan.sigmas) - 1
+        yield StepEvent(batch, kept.step, steps, kept.sigma, kept.seconds)
+        if kept.step % control.every and kept.step != steps:
+            return
+        asked: list[tuple[PreviewKind, str | None]] = [
+            ("noisy", control.noisy),
+            ("predicted", control.predicted),
+        ]
+        for kind, method in asked:
+            if method is not None:
+                with memory_for(f"drawing the preview of step {kept.step}"):
+                    drawn = self._draw(plan.model, kept, kind, method)
+                yield Preview(batch, kept.step, kind, method, drawn)
+
+    def _draw(self, model: Model, kept: KeptStep, kind: PreviewKind, method: str) -> Picture:
+        decoder = self._registry.previews.get(method)
+        if decoder is None:
+            raise _unknown("method", method, self._registry.previews)
+        latents = torch.from_numpy(kept.x if kind == "noisy" else kept.denoised)
+        latents = latents.to(self._device.where)
+        if kind == "noisy":
+            latents = model.shown(latents, torch.tensor(kept.sigma))
+        return picture(side_by_side(decoder(latents, model)))
+
+    def _render(
+        self, plan: Plan, batch: int, recorder: Recorder, last: KeptStep, started: float
+    ) -> Iterator[EngineEvent]:
+        """Decodes each image of a batch."""
+        yield Stage("decoding")
+        unfinished = last.step < len(plan.sigmas) - 1
+        notes = (f"Stopped at step: {last.step}",) if unfinished else ()
+        step = recorder.restored(last)
+        latents = step.denoised if unfinished else step.x
+        for position, latent in enumerate(torch.split(latents, 1)):
+            image, tiled = self._decode(plan.model, latent)
+            number = batch * plan.request.batch_size + position
+            yield Rendered(
+                number,
+                picture(image[0]),
+                plan.request.alone(number),
+                time.perf_counter() - started,
+                peak_memory(self._device),
+                notes + (("VAE decoder: tiled",) if tiled else ()),
+            )
+
+    def _decode(self, model: Model, latent: Tensor) -> tuple[Tensor, bool]:
+        """(1, C, h, w) -> the image (1, 3, H, W), and whether memory forced tiles."""
+        tiled = False
+        try:
+            with memory_for("decoding the picture"):
+                image = model.decode(latent)
+        except OutOfMemory:
+            free(self._device)
+            tiled = True
+            with memory_for("decoding the picture in tiles"):
+                image = model.decode_tiled(latent)
+        if not bool(torch.isfinite(image).all()):
+            raise NotFinite("the VAE made NaN or Inf of the picture; --dtype fp32 may help")
+        return image, tiled
+
+    @torch.no_grad()
+    def preview(
+        self, folder: Path, batch: int, step: int, kind: PreviewKind, method: str
+    ) -> Picture | None:
+        """A kept step drawn again; None if it was not kept."""
+        header, kept = read_header(folder, batch), read_step(folder, batch, step)
+        if header is None or kept is None:
+            return None
+        model = self._models.load(from_dict(header.request).model).model
+        with memory_for("drawing the preview"):
+            return self._draw(model, kept, kind, method)
+
+    def load(self, model: str) -> None:
+        """Loads a model ahead of its first use."""
+        self._models.load(model)
+
+
+def _unknown(field: str, name: str, known: Iterable[str]) -> InvalidRequest:
+    return InvalidRequest(field, f"{name!r} is not known; known are {', '.join(known)}")
+
+
+def _check_grid(field: str, value: int, factor: int) -> None:
+    if value % factor:
+        near = max(factor, round(value / factor) * factor)
+        raise InvalidRequest(
+            field, f"must be a multiple of {factor} for this model, got {value}; try {near}"
+        )

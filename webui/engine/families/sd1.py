@@ -1,0 +1,178 @@
+"""Stable Diffusion 1.x: one CLIP text encoder, a UNet with cross-attention, an AutoencoderKL.
+
+Read from a diffusers folder: local files, safetensors weights, no code from the folder. Sizes,
+VAE factor and prediction type are what the configs say; `timestep` is this file's word alone.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from webui.engine.denoiser import from_epsilon, from_velocity
+from webui.engine.device import settled
+from webui.engine.latents import LatentFormat, fit
+from webui.engine.schedules import DiscreteLevels
+from webui.errors import ModelRefused
+from webui.interfaces import Model
+
+_PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
+
+
+class StableDiffusion1:
+    """Recognises and loads the family."""
+
+    def recognises(self, folder: Path) -> bool:
+        try:
+            index = json.loads((folder / "model_index.json").read_text("utf-8"))
+            return bool(index["_class_name"] == "StableDiffusionPipeline")
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def load(self, folder: Path, device: torch.device, dtype: torch.dtype) -> Model:
+        """Raises ModelRefused, naming the part of the folder that cannot be used."""
+        tokenizer = _part(CLIPTokenizer, folder / "tokenizer")
+        text_encoder = _weights(CLIPTextModel, folder / "text_encoder", device, dtype)
+        unet = _weights(UNet2DConditionModel, folder / "unet", device, dtype)
+        vae = _weights(AutoencoderKL, folder / "vae", device, dtype)
+        if unet.config.in_channels != vae.config.latent_channels:
+            raise ModelRefused(
+                f"{folder.name}/unet: takes {unet.config.in_channels} channels and the VAE's "
+                f"latents have {vae.config.latent_channels}; only plain models can be used yet"
+            )
+        scheduler = _part(DDPMScheduler, folder / "scheduler")  # read for its noise levels alone
+        prediction = scheduler.config["prediction_type"]
+        if prediction not in _PREDICTIONS:
+            raise ModelRefused(
+                f"{folder.name}/scheduler: prediction type {prediction!r} is not known; "
+                f"known are {', '.join(_PREDICTIONS)}"
+            )
+        levels = DiscreteLevels(scheduler.alphas_cumprod)
+        return LoadedModel(tokenizer, text_encoder, unet, vae, levels, prediction)
+
+
+def _part(kind: Any, folder: Path) -> Any:
+    try:
+        return kind.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # the loaders raise whatever the files make them raise
+        raise ModelRefused(f"{folder.parent.name}/{folder.name}: {_first_line(error)}") from error
+
+
+def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    word = "dtype" if kind is CLIPTextModel else "torch_dtype"  # transformers 5 and diffusers 0.42
+    try:
+        module = kind.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, **{word: dtype}
+        )
+    except Exception as error:  # the loaders raise whatever the files make them raise
+        raise ModelRefused(f"{folder.parent.name}/{folder.name}: {_first_line(error)}") from error
+    return settled(module, device)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
+
+
+class LoadedModel:
+    """The family's `Model`."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        text_encoder: Any,
+        unet: Any,
+        vae: Any,
+        levels: DiscreteLevels,
+        prediction: str,
+    ) -> None:
+        self.levels = levels
+        self._tokenizer = tokenizer
+        self._text_encoder = text_encoder
+        self._unet = unet
+        self._vae = vae
+        self._clean = _PREDICTIONS[prediction]
+        self._latents = self._fit_colours()
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self._vae.config.latent_channels)
+
+    @property
+    def scale_factor(self) -> int:
+        return int(2 ** (len(self._vae.config.block_out_channels) - 1))
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self._unet.device)
+
+    def encode_prompt(self, text: str) -> tuple[Tensor, int]:
+        """The text encoder's last hidden state (1, 77, width), and how many tokens were cut."""
+        room = self._text_encoder.config.max_position_embeddings
+        every = self._tokenizer(text, truncation=False, verbose=False).input_ids
+        tokens = self._tokenizer(
+            text, padding="max_length", max_length=room, truncation=True, return_tensors="pt"
+        )
+        hidden = self._text_encoder(tokens.input_ids.to(self.device))[0]
+        return hidden, max(0, len(every) - room)
+
+    def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return clean + sigma * noise
+
+    def predict(
+        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """The preconditioning of Karras et al. 2022, table 1, column "VP"; x is in sigma form."""
+        count = len(conditionings)
+        scaled = (x / (sigma**2 + 1) ** 0.5).to(self._unet.dtype)
+        timestep = self.levels.sigma_to_t(sigma).to(x.device)
+        context = torch.cat([each.expand(len(x), -1, -1) for each in conditionings])
+        (output,) = self._unet(
+            scaled.repeat(count, 1, 1, 1),
+            timestep,
+            encoder_hidden_states=context,
+            return_dict=False,
+        )
+        return [self._clean(x, sigma, part.float()) for part in output.chunk(count)]
+
+    def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return x / (sigma**2 + 1) ** 0.5
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """One picture at a time: the memory of one, and a batch gives what each gives alone."""
+        return torch.cat([self._decode(each) for each in torch.split(latents, 1)])
+
+    def decode_tiled(self, latents: Tensor) -> Tensor:
+        """Tiles of about half the picture, with a quarter of overlap, blended."""
+        tile = max(8, min(32, max(latents.shape[2:]) // 2))
+        self._vae.tile_latent_min_size = tile
+        self._vae.tile_sample_min_size = tile * self.scale_factor
+        self._vae.use_tiling = True
+        try:
+            return self.decode(latents)
+        finally:
+            self._vae.use_tiling = False
+
+    def latent_to_rgb(self, latents: Tensor) -> Tensor:
+        return self._latents.rgb(latents)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        config = self._vae.config
+        unscaled = latents / config.scaling_factor + (config.shift_factor or 0.0)
+        picture = self._vae.decode(unscaled.to(self._vae.dtype), return_dict=False)[0]
+        return picture.float().clamp(-1, 1)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def _fit_colours(self) -> LatentFormat:
+        config = self._vae.config
+
+        def encode(pictures: Tensor) -> Tensor:
+            batch = pictures.to(self._vae.device, self._vae.dtype)
+            mean = self._vae.encode(batch).latent_dist.mean
+            return (mean - (config.shift_factor or 0.0)) * config.scaling_factor  # type: ignore[no-any-return]
+
+        return fit(encode, self.latent_channels, self.scale_factor)

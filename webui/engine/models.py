@@ -1,0 +1,69 @@
+"""Loads models by name, and keeps the last one. Which files a name stands for, the library says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from webui.engine.conditioning import Conditioner
+from webui.engine.device import Device, free, memory_for
+from webui.errors import ModelRefused
+from webui.interfaces import Family, Model
+from webui.library import Library, ModelEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    name: str
+    stamp: tuple[str, int, int]  # the weights file: path, size, time of change
+    model: Model
+    conditioner: Conditioner
+
+
+class Models:
+    """One model at a time; another one is loaded after the last has been let go."""
+
+    def __init__(self, library: Library, families: Mapping[str, Family], device: Device) -> None:
+        self._library = library
+        self._families = families
+        self._device = device
+        self._loaded: Loaded | None = None
+
+    @property
+    def loaded(self) -> str | None:
+        """The name of the model in memory."""
+        return self._loaded.name if self._loaded else None
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether `load` would return at once."""
+        entry = self._library.find(name)
+        return self._loaded is not None and self._loaded.stamp == _stamp(entry)
+
+    def load(self, name: str) -> Loaded:
+        """Raises ModelNotFound, ModelRefused or OutOfMemory; the last model is let go first."""
+        entry = self._library.find(name)
+        stamp = _stamp(entry)
+        if self._loaded is not None and self._loaded.stamp == stamp:
+            return self._loaded
+        if entry.problem is not None:
+            raise ModelRefused(f"{name}: {entry.problem}")
+        known = self._families.values()
+        family = next((each for each in known if each.recognises(entry.folder)), None)
+        if family is None:
+            raise ModelRefused(f"{name}: none of the model families that are known recognises it")
+        self._loaded = None
+        free(self._device)
+        with memory_for(f"loading the model {name}"):
+            model = family.load(entry.folder, self._device.where, self._device.dtype)
+        self._loaded = Loaded(name, stamp, model, Conditioner(model))
+        return self._loaded
+
+    def unload(self) -> None:
+        self._loaded = None
+        free(self._device)
+
+
+def _stamp(entry: ModelEntry) -> tuple[str, int, int]:
+    try:
+        status = entry.weights.stat()
+    except OSError as error:
+        raise ModelRefused(f"{entry.name}: {error.strerror}: {entry.weights.name}") from error
+    return str(entry.weights), status.st_size, status.st_mtime_ns

@@ -1,0 +1,95 @@
+"""Takes each step off the device, checks it, and keeps it.
+
+On a GPU a step's latents arrive one step late: their copy to the host runs beside the next step,
+so that nothing ever waits for the device in the middle of a run.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from webui.engine.device import Device
+from webui.errors import NotFinite
+from webui.interfaces import Step
+from webui.trajectories import Header, KeptStep, Spool, read_spool
+
+
+class Recorder:
+    """One batch's trajectory; picks up what an interrupted run has left behind."""
+
+    def __init__(self, header: Header, keep: str | None, device: Device) -> None:
+        """`keep` is the folder for the trajectory; None records nothing on disk."""
+        self._header = header
+        self._device = device
+        self._pending: tuple[int, int, Step, torch.Event | None] | None = None
+        self.kept: list[KeptStep] = read_spool(Path(keep), header) if keep else []
+        self._spool = Spool(Path(keep), header, self.kept) if keep else None
+        self._clock = time.perf_counter()
+
+    def past(self) -> Sequence[Step]:
+        """The steps that were made before, on the device."""
+        return [self.restored(each) for each in self.kept]
+
+    def restored(self, kept: KeptStep) -> Step:
+        """A kept step on the device."""
+        where = self._device.where
+        return Step(torch.from_numpy(kept.x).to(where), torch.from_numpy(kept.denoised).to(where))
+
+    def take(self, index: int, draws: int, step: Step) -> list[KeptStep]:
+        """Takes a new step (1-based) and returns those that have arrived by now.
+
+        Raises NotFinite, naming the step, for a latent with NaN or Inf in it.
+        """
+        if not self._device.waits:
+            return [self._arrived(index, draws, step)]
+        ready = self.flush()
+        copied = Step(*(_to_pinned(each) for each in step))
+        event = torch.Event(self._device.where)
+        event.record()
+        self._pending = (index, draws, copied, event)
+        return ready
+
+    def flush(self) -> list[KeptStep]:
+        """The step that is still on its way, waited for."""
+        if self._pending is None:
+            return []
+        index, draws, step, event = self._pending
+        self._pending = None
+        if event is not None:
+            event.synchronize()
+        return [self._arrived(index, draws, step)]
+
+    def finish(self) -> None:
+        """The batch has its pictures: makes the trajectory file final."""
+        if self._spool is not None:
+            self._spool.finish()
+
+    def close(self) -> None:
+        """Leaves what there is, to be gone on with."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def _arrived(self, index: int, draws: int, step: Step) -> KeptStep:
+        now = time.perf_counter()
+        x, denoised = (each.float().cpu().numpy() for each in step)
+        if not (np.isfinite(x).all() and np.isfinite(denoised).all()):
+            raise NotFinite(
+                f"the latent holds NaN or Inf after step {index}; a lower guidance scale, another "
+                "sampler or --dtype fp32 may help"
+            )
+        sigma = self._header.sigmas[index]
+        kept = KeptStep(index, draws, sigma, now - self._clock, x, denoised)
+        self._clock = now
+        if self._spool is not None:
+            self._spool.append(kept)
+        return kept
+
+
+def _to_pinned(tensor: Tensor) -> Tensor:
+    """A copy on the host, complete once the device has caught up."""
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor, non_blocking=True)

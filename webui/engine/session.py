@@ -1,0 +1,130 @@
+"""The engine's end of the pipe: runs requests one after the other, answers calls in between.
+
+Knows the messages of `wire` and the engine's few verbs; how bytes get here, `__main__` knows.
+"""
+
+import logging
+import queue
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from webui.engine.device import Device, is_broken, peak_memory
+from webui.engine.engine import Control, Engine
+from webui.engine.models import Models
+from webui.errors import InvalidRequest, failure
+from webui.request import from_dict
+from webui.wire import Message, RunOptions, event_message
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[Message], None]
+Answer = tuple[Any, tuple[bytes, ...]]  # a JSON value, and raw bytes behind it
+
+
+class DeviceBroken(Exception):
+    """The process cannot use the device any more and should end."""
+
+
+class Session:
+    def __init__(self, engine: Engine, models: Models, device: Device, send: Send) -> None:
+        self._engine = engine
+        self._models = models
+        self._device = device
+        self._send = send
+        self._running: tuple[str, Control] | None = None
+        self._calls: dict[str, Callable[[dict[str, Any]], Answer]] = {
+            "stop": self._stop,
+            "previews": self._previews,
+            "load": self._load,
+            "preview": self._preview,
+            "status": self._status,
+        }
+
+    def serve(self, inbox: "queue.Queue[Message]") -> None:
+        """Works off `inbox` for ever. Raises DeviceBroken after a fault of the device."""
+        while True:
+            message = inbox.get()
+            if "run" in message.head:
+                self._run(message, inbox)
+            else:
+                self._call(message)
+
+    def _run(self, message: Message, inbox: "queue.Queue[Message]") -> None:
+        job = message.head["run"]
+        end: dict[str, Any] = {"end": job}
+        try:
+            options = RunOptions(**message.head["options"])
+            control = Control(None, options.noisy, options.predicted, options.every)
+            self._running = (job, control)
+            run = self._engine.run(from_dict(message.head["request"]), options, control)
+            while True:
+                self._send(event_message(next(run)))
+                self._serve_waiting(inbox)
+        except StopIteration as stopped:
+            end["outcome"] = stopped.value
+        except (Exception, SystemExit) as error:  # whatever it is, only this job fails
+            log.exception("job %s failed", job)
+            end["error"] = asdict(failure(error))
+            if is_broken(error):
+                raise DeviceBroken from error
+        finally:
+            self._running = None
+            self._send(Message(end))
+
+    def _serve_waiting(self, inbox: "queue.Queue[Message]") -> None:
+        while True:
+            try:
+                self._call(inbox.get_nowait())
+            except queue.Empty:
+                return
+
+    def _call(self, message: Message) -> None:
+        number, name = message.head["call"], message.head["name"]
+        try:
+            call = self._calls.get(name)
+            if call is None:
+                known = ", ".join(self._calls)
+                raise InvalidRequest("name", f"{name!r} is no call; known are {known}")
+            value, blobs = call(message.head["args"])
+        except (Exception, SystemExit) as error:  # a failed call must not end the engine
+            log.exception("call %s failed", name)
+            self._send(Message({"answer": number, "error": asdict(failure(error))}))
+        else:
+            self._send(Message({"answer": number, "value": value}, blobs))
+
+    def _stop(self, args: dict[str, Any]) -> Answer:
+        if self._running is None or self._running[0] != args["job"]:
+            return {"stopping": False}, ()
+        control = self._running[1]
+        if control.stop != "discard":  # what was thrown away is not brought back
+            control.stop = "keep" if args["keep"] else "discard"
+        return {"stopping": True}, ()
+
+    def _previews(self, args: dict[str, Any]) -> Answer:
+        if self._running is not None:
+            control = self._running[1]
+            control.noisy, control.predicted = args["noisy"], args["predicted"]
+            control.every = max(1, int(args["every"]))
+        return {}, ()
+
+    def _load(self, args: dict[str, Any]) -> Answer:
+        if self._running is None:
+            self._engine.load(args["model"])
+        return {}, ()
+
+    def _preview(self, args: dict[str, Any]) -> Answer:
+        drawn = self._engine.preview(
+            Path(args["keep"]), args["batch"], args["step"], args["kind"], args["method"]
+        )
+        if drawn is None:
+            return None, ()
+        return {"width": drawn.width, "height": drawn.height}, (drawn.rgb,)
+
+    def _status(self, args: dict[str, Any]) -> Answer:
+        return {
+            "device": self._device.label,
+            "model": self._models.loaded,
+            "memory": peak_memory(self._device),
+        }, ()

@@ -1,0 +1,116 @@
+"""Every error raised on purpose; `str(error)` is shown to the user as it is.
+
+DarkroomError             what went wrong, and what would work
+├── InvalidRequest        the request can never run as written (names the field)
+├── ModelNotFound         no model of that name under models/
+├── ModelRefused          the model's files are there and cannot be used (names the file)
+├── OutOfMemory           the device's memory did not suffice (names the stage)
+├── NotFinite             NaN or Inf in a latent or picture (names the stage and step)
+├── EngineDied            the engine process ended or fell silent in the middle of something
+├── EngineFailed          the engine raised something that nobody foresaw
+├── JobNotFound           no job of that id
+├── LineFull              too many jobs are waiting
+├── NotSaved              a picture or a job's state could not be written (names the place)
+├── ExtensionError        an extension failed to load or broke in a hook (names it)
+└── StartError            the server cannot start as asked (settings, port, data folder)
+
+An error crosses the border between engine and server, and into the job store, as a `Failure`.
+"""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+
+class DarkroomError(Exception):
+    """Base of all; never raised itself."""
+
+
+class InvalidRequest(DarkroomError):
+    """`str()` reads "field: problem"."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class ModelNotFound(DarkroomError):
+    pass
+
+
+class ModelRefused(DarkroomError):
+    pass
+
+
+class OutOfMemory(DarkroomError):
+    pass
+
+
+class NotFinite(DarkroomError):
+    pass
+
+
+class EngineDied(DarkroomError):
+    pass
+
+
+class EngineFailed(DarkroomError):
+    pass
+
+
+class JobNotFound(DarkroomError):
+    pass
+
+
+class LineFull(DarkroomError):
+    pass
+
+
+class NotSaved(DarkroomError):
+    pass
+
+
+class ExtensionError(DarkroomError):
+    pass
+
+
+class StartError(DarkroomError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as a value: what a job ended with."""
+
+    kind: str  # the error's class name
+    text: str  # for the user
+    field: str | None = None  # the request field to mark, if one is to blame
+
+
+def failure(error: BaseException) -> Failure:
+    """The value of any exception; one that is not ours reads as "TypeName: text"."""
+    if isinstance(error, InvalidRequest):
+        return Failure("InvalidRequest", error.problem, error.field)
+    if isinstance(error, DarkroomError):
+        return Failure(type(error).__name__, str(error))
+    return Failure("EngineFailed", f"{type(error).__name__}: {error}")
+
+
+_BY_NAME: dict[str, type[DarkroomError]] = {
+    each.__name__: each
+    for each in (
+        ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineFailed,
+        JobNotFound, LineFull, NotSaved, ExtensionError, StartError,
+    )
+}  # fmt: skip
+
+
+def error_of(failed: Failure) -> DarkroomError:
+    """The inverse of `failure`; a kind that is not ours comes back as EngineFailed."""
+    if failed.kind == "InvalidRequest":
+        return InvalidRequest(failed.field or "request", failed.text)
+    return _BY_NAME.get(failed.kind, EngineFailed)(failed.text)
+
+
+def raise_failure(failed: Failure) -> NoReturn:
+    raise error_of(failed)

@@ -1,0 +1,108 @@
+"""What happens while a job runs.
+
+The engine yields Stage, Step, Preview, Warned and Rendered; the job line adds Queued, Started,
+Resumed, Saved (for each Rendered) and Finished, which is always last and always sent. Pictures are
+plain bytes: nothing above the engine needs torch.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from webui.errors import Failure
+from webui.request import GenerationRequest
+
+PreviewKind = Literal["noisy", "predicted"]
+Outcome = Literal["done", "stopped", "cancelled", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`."""
+
+    width: int  # pixels
+    height: int  # pixels
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    ahead: int  # jobs that run before this one
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    batches: int
+    steps: int  # of each batch
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The engine died; the job goes on after the last step that was kept."""
+
+    batch: int  # 0-based
+    step: int  # the last kept step; 0 if the batch begins again
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the engine is about to do: "loading model", "encoding prompt", "sampling", "decoding"."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step is finished and kept in the trajectory."""
+
+    batch: int  # 0-based
+    step: int  # 1-based
+    steps: int
+    sigma: float  # the noise level left after it, latent units
+    seconds: float  # it took
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a step looks like; the images of a batch stand side by side in one picture."""
+
+    batch: int  # 0-based
+    step: int  # 1-based
+    kind: PreviewKind
+    method: str  # name of the preview that drew it, "fast" or "vae"
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    image: int  # 0-based
+    picture: Picture
+    request: GenerationRequest  # the one-image request that makes exactly this picture
+    seconds: float  # from the start of its batch
+    peak_memory: int  # bytes the device (on a CPU: the engine process) held at most
+    notes: tuple[str, ...] = ()  # what the picture's metadata must say, "VAE decoded in tiles"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    image: int  # 0-based; -1 for the grid of all
+    path: str  # relative to the output folder, with forward slashes
+    request: GenerationRequest
+    seconds: float
+    peak_memory: int  # bytes
+    width: int  # pixels, of the file
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    outcome: Outcome
+    error: Failure | None = None
+
+
+EngineEvent = Stage | Step | Preview | Warned | Rendered
+Event = EngineEvent | Queued | Started | Resumed | Saved | Finished

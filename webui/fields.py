@@ -1,0 +1,241 @@
+"""The one declaration of every form field: name, label, range, default, help.
+
+The page, the API, the metadata text, the plots and the docs all read these. A field knows neither
+where it is shown nor what it does to the picture.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from webui.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """What all fields have; `name` is the attribute of `GenerationRequest`."""
+
+    name: str
+    label: str  # on the page: A1111's words
+    help: str  # one sentence, shown beside the control
+    metadata: str | None = None  # key in A1111's parameters text, where it has one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextField(Field):
+    default: str = ""
+    max_length: int = 100_000  # characters
+
+    def check(self, value: object) -> None:
+        """Raises InvalidRequest unless `value` is text of at most `max_length` characters."""
+        if not isinstance(value, str):
+            raise InvalidRequest(self.name, f"must be text, got {shown(value)}")
+        if len(value) > self.max_length:
+            raise InvalidRequest(
+                self.name, f"has {len(value)} characters; at most {self.max_length} fit"
+            )
+        if any("\ud800" <= character <= "\udfff" for character in value) or "\0" in value:
+            raise InvalidRequest(
+                self.name, "holds characters that no text can have (a lone surrogate or NUL)"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceField(Field):
+    """One of the names registered at start (samplers, schedules, models) or listed here."""
+
+    default: str = ""
+    choices: tuple[str, ...] = ()  # empty: the registry or the library knows them
+
+    def check(self, value: object) -> None:
+        """Raises InvalidRequest unless `value` is a non-empty name, and one of `choices`."""
+        if not isinstance(value, str) or not value:
+            raise InvalidRequest(self.name, f"must be a name, got {shown(value)}")
+        if self.choices and value not in self.choices:
+            raise InvalidRequest(
+                self.name, f"must be one of {', '.join(self.choices)}, got {shown(value)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerField(Field):
+    default: int
+    minimum: int
+    maximum: int
+    step: int = 1  # a value is a multiple of it
+
+    def check(self, value: object) -> None:
+        """Raises InvalidRequest unless `value` is an int in range and a multiple of `step`."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidRequest(self.name, f"must be a whole number, got {shown(value)}")
+        if not self.minimum <= value <= self.maximum or value % self.step:
+            every = f" and a multiple of {self.step}" if self.step > 1 else ""
+            raise InvalidRequest(
+                self.name,
+                f"must be from {self.minimum} to {self.maximum}{every}, "
+                f"got {shown(value)}; try {self.nearest(value)}",
+            )
+
+    def nearest(self, value: int) -> int:
+        """The allowed value nearest to `value`."""
+        near = (value + self.step // 2) // self.step * self.step
+        return max(self.minimum, min(self.maximum, near))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberField(Field):
+    default: float
+    minimum: float
+    maximum: float
+    step: float  # of the slider; any value in between is allowed
+
+    def check(self, value: object) -> None:
+        """Raises InvalidRequest unless `value` is a finite number in range."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidRequest(self.name, f"must be a number, got {shown(value)}")
+        if not self.minimum <= value <= self.maximum:  # also false for NaN
+            near = "" if math.isnan(value) else f"; try {self.nearest(value):g}"
+            raise InvalidRequest(
+                self.name,
+                f"must be from {self.minimum:g} to {self.maximum:g}, got {shown(value)}{near}",
+            )
+
+    def nearest(self, value: float) -> float:
+        """The allowed value nearest to `value`."""
+        return max(self.minimum, min(self.maximum, value))
+
+
+AnyField = TextField | ChoiceField | IntegerField | NumberField
+
+
+def shown(value: object) -> str:
+    """`value` as quoted in an error: short, whatever was sent."""
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "a number of more than 20 digits"  # repr() of a huge int is slow, or refused
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _table(*fields: AnyField) -> Mapping[str, AnyField]:
+    return MappingProxyType({field.name: field for field in fields})
+
+
+MAX_BATCH_SIZE = 8  # pictures denoised together
+MAX_BATCH_COUNT = 100
+
+FIELDS: Mapping[str, AnyField] = _table(
+    TextField(
+        name="prompt",
+        label="Prompt",
+        help="What the picture should show.",
+    ),
+    TextField(
+        name="negative_prompt",
+        label="Negative prompt",
+        help="What the picture should not show.",
+        metadata="Negative prompt",
+    ),
+    ChoiceField(
+        name="model",
+        label="Model",
+        help="The weights that turn noise into a picture; from the folder models/.",
+        metadata="Model",
+    ),
+    ChoiceField(
+        name="sampler",
+        label="Sampling method",
+        default="DPM++ 2M",
+        help="The rule by which each step removes noise.",
+        metadata="Sampler",
+    ),
+    ChoiceField(
+        name="schedule",
+        label="Schedule type",
+        default="Automatic",
+        help="How the noise level falls from step to step.",
+        metadata="Schedule type",
+    ),
+    IntegerField(
+        name="steps",
+        label="Sampling steps",
+        default=20,
+        minimum=1,
+        maximum=150,
+        help="How many times noise is removed. More is slower and, beyond some point, no better.",
+        metadata="Steps",
+    ),
+    NumberField(
+        name="guidance_scale",
+        label="CFG scale",
+        default=7.0,
+        minimum=1.0,
+        maximum=30.0,
+        step=0.5,
+        help="How strictly the picture follows the prompt. 1 ignores the negative prompt.",
+        metadata="CFG scale",
+    ),
+    IntegerField(
+        name="width",
+        label="Width",
+        default=512,
+        minimum=64,
+        maximum=2048,
+        step=8,
+        help="Pixels. A model draws best at the size it was trained on.",
+    ),
+    IntegerField(
+        name="height",
+        label="Height",
+        default=512,
+        minimum=64,
+        maximum=2048,
+        step=8,
+        help="Pixels. A model draws best at the size it was trained on.",
+    ),
+    IntegerField(
+        name="images",
+        label="Pictures",
+        default=1,
+        minimum=1,
+        maximum=MAX_BATCH_COUNT * MAX_BATCH_SIZE,
+        help="How many pictures; picture i uses seed + i.",
+    ),
+    IntegerField(
+        name="batch_size",
+        label="Batch size",
+        default=1,
+        minimum=1,
+        maximum=MAX_BATCH_SIZE,
+        help="How many pictures are made at the same time. More is faster on a GPU, and takes "
+        "more memory.",
+    ),
+    IntegerField(
+        name="seed",
+        label="Seed",
+        default=0,
+        minimum=0,
+        maximum=2**32 - 1,
+        help="The number that the noise is drawn from. The same seed and settings give the same "
+        "picture.",
+        metadata="Seed",
+    ),
+    ChoiceField(
+        name="rng",
+        label="Random numbers",
+        default="cpu",
+        choices=("cpu",),
+        help="Where the noise is drawn; cpu gives the same noise on every machine.",
+        metadata="RNG",
+    ),
+)
+
+# A form's second way to say `images`: the number of batches.
+BATCH_COUNT = IntegerField(
+    name="batch_count",
+    label="Batch count",
+    default=1,
+    minimum=1,
+    maximum=MAX_BATCH_COUNT,
+    help="How many batches are made one after the other. Takes longer, not more memory.",
+)

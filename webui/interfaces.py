@@ -1,0 +1,219 @@
+"""The shapes that parts meet at: what a sampler, a family, a preview, a tab has to look like.
+
+No implementation is known here, and torch is imported for the type checker alone.
+
+Tensors are batch first: latents (B, C, h, w), images (B, 3, H, W) in [-1, 1]. Noise levels are
+sigmas, the standard deviation of the noise in latent units (Karras et al. 2022, arXiv:2206.00364).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+# --- the engine ----------------------------------------------------------------------------------
+
+
+class Denoiser(Protocol):
+    """D(x; sigma) of Karras et al. 2022, section 2: the one signature everything meets at."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x (B, C, h, w) noisy latent, sigma () its noise level; returns the clean (B, C, h, w)."""
+        ...
+
+
+class Noise(Protocol):
+    def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        """A standard normal draw (B, C, h, w) for the interval between two noise levels."""
+        ...
+
+
+class Step(NamedTuple):
+    """What a sampler yields."""
+
+    x: Tensor  # (B, C, h, w) the latent after this step, still noisy until the last
+    denoised: Tensor  # (B, C, h, w) the denoiser's guess of the clean latent at this step
+
+
+class Sampler(Protocol):
+    def __call__(
+        self,
+        denoise: Denoiser,
+        x: Tensor,
+        sigmas: Tensor,
+        noise: Noise,
+        past: Sequence[Step] = (),
+    ) -> Iterator[Step]:
+        """Walks `sigmas` (n + 1,) down to 0 and yields a Step for each.
+
+        `sigmas` is always the whole list. With k past steps it goes on at step k, and x (B, C, h, w)
+        is the latent at noise level sigmas[k].
+        """
+        ...
+
+
+class Levels(Protocol):
+    """The noise levels a model was trained on."""
+
+    @property
+    def sigmas(self) -> Tensor:
+        """(T,) float32, rising."""
+        ...
+
+    def sigma_to_t(self, sigma: Tensor) -> Tensor:
+        """The (fractional) training timestep of each noise level; same shape."""
+        ...
+
+    def t_to_sigma(self, t: Tensor) -> Tensor:
+        """The inverse; same shape."""
+        ...
+
+
+class Schedule(Protocol):
+    def __call__(self, n: int, levels: Levels) -> Tensor:
+        """(n + 1,) float32 sigmas, falling, the last one 0."""
+        ...
+
+
+class Model(Protocol):
+    """Weights that are loaded, and everything that depends on their family."""
+
+    @property
+    def levels(self) -> Levels: ...
+
+    @property
+    def latent_channels(self) -> int: ...
+
+    @property
+    def scale_factor(self) -> int:
+        """Pixels per latent cell, each way."""
+        ...
+
+    @property
+    def device(self) -> Any: ...
+
+    def encode_prompt(self, text: str) -> tuple[Tensor, int]:
+        """The conditioning (1, tokens, width), and how many tokens did not fit and were cut."""
+        ...
+
+    def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
+        ...
+
+    def predict(
+        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """The clean latent (B, C, h, w) for each conditioning, in one call of the network."""
+        ...
+
+    def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """`x` scaled as the network sees it, so that a noisy latent can be looked at."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, 3, H, W) in [-1, 1], float32."""
+        ...
+
+    def decode_tiled(self, latents: Tensor) -> Tensor:
+        """As `decode`, in overlapping tiles: less memory, nearly the same picture."""
+        ...
+
+    def latent_to_rgb(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, 3, h, w) in [-1, 1]: a linear guess, one pixel per latent cell."""
+        ...
+
+
+class Family(Protocol):
+    """Recognises a kind of model by its structure and loads it."""
+
+    def recognises(self, folder: Path) -> bool: ...
+
+    def load(self, folder: Path, device: Any, dtype: Any) -> Model:
+        """Raises ModelRefused, naming the file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerEntry:
+    """A sampler as the engine knows it."""
+
+    sample: Sampler
+    automatic: str = "Uniform"  # the schedule that "Automatic" means for it
+
+
+class PreviewDecoder(Protocol):
+    def __call__(self, latents: Tensor, model: Model) -> Tensor:
+        """(B, C, h, w) -> (B, 3, H, W) in [-1, 1]."""
+        ...
+
+
+# --- the server's tables: names and words, no torch ------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerInfo:
+    name: str  # A1111's
+    aliases: tuple[str, ...] = ()
+    order: int = 1
+    calls: int = 1  # of the model, a step
+    random: bool = False  # draws fresh noise on the way
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleInfo:
+    name: str  # A1111's
+    aliases: tuple[str, ...] = ()
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewInfo:
+    name: str
+    label: str
+    help: str = ""
+
+
+class Tab(Protocol):
+    """A tab of the page. `build` is called inside its gr.Tab and may use all of Gradio."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    def build(self, services: Any) -> None:
+        """`services` is a `webui.services.Services`."""
+        ...
+
+
+# A function from Services to a FastAPI router; routers fall under the guard like everything else.
+Route = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRegistry:
+    """What the server side of all extensions and of the built-ins registered, by name."""
+
+    samplers: Mapping[str, SamplerInfo]
+    schedules: Mapping[str, ScheduleInfo]
+    previews: Mapping[str, PreviewInfo]
+    tabs: Sequence[Tab]
+    routes: Sequence[Route]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRegistry:
+    """What the engine side registered, by name."""
+
+    samplers: Mapping[str, SamplerEntry]
+    schedules: Mapping[str, Schedule]
+    families: Mapping[str, Family]
+    previews: Mapping[str, PreviewDecoder]

@@ -1,0 +1,256 @@
+"""Every step of every run, on disk: spooled while it runs, one safetensors file afterwards.
+
+The engine writes; previews, the scrubber and a resumed job read. No torch here: tensors are numpy
+arrays, float32. A job has a folder of its own, with one file for each batch:
+
+    batch-000.spool         while it runs: a header, then records of one fixed size, each with a
+                            checksum, so that a record cut by a crash is seen and left out
+    batch-000.safetensors   afterwards: x and denoised (n, B, C, h, w), sigmas (n + 1,), and of each
+                            step what the records say
+"""
+
+import json
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+Latents = NDArray[np.float32]
+
+_MAGIC = b"DARKROOM SPOOL 1"
+_LENGTH = struct.Struct("<I")
+_HEAD = struct.Struct("<IIdd")  # step, draws, sigma, seconds
+_CRC = struct.Struct("<I")
+_MAX_HEADER = 16 * 2**20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a batch's trajectory is of. Two runs of the same request have equal headers."""
+
+    request: dict[str, Any]  # the whole job's, as `request.to_dict` gives it
+    batch: int  # 0-based
+    shape: tuple[int, int, int, int]  # of a latent: B, C, h, w
+    sigmas: tuple[float, ...]  # (n + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStep:
+    step: int  # 1-based
+    draws: int  # of noise until after this step, the starting noise included
+    sigma: float  # the noise level left after it
+    seconds: float  # it took
+    x: Latents  # (B, C, h, w)
+    denoised: Latents  # (B, C, h, w)
+
+
+class Spool:
+    """A batch's trajectory while it is made. Not for two writers."""
+
+    def __init__(self, folder: Path, header: Header, kept: Sequence[KeptStep] = ()) -> None:
+        """Starts the file anew with the steps already `kept`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = spool_path(folder, header.batch)
+        self._header = header
+        temporary = self._path.with_suffix(".tmp")
+        self._file: BinaryIO = temporary.open("wb")
+        encoded = json.dumps(_header_to_dict(header), ensure_ascii=False).encode()
+        self._file.write(_MAGIC + _LENGTH.pack(len(encoded)) + encoded)
+        for step in kept:
+            self.append(step)
+        # a crash before the rename leaves the old spool, one after it the new
+        self._file.close()
+        temporary.replace(self._path)
+        self._file = self._path.open("ab")
+
+    def append(self, step: KeptStep) -> None:
+        """Writes one record; it is in the kernel's hands when this returns."""
+        head = _HEAD.pack(step.step, step.draws, step.sigma, step.seconds)
+        body = head + step.x.tobytes() + step.denoised.tobytes()
+        self._file.write(body + _CRC.pack(zlib.crc32(body)))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def finish(self) -> None:
+        """Turns the spool into the safetensors file, atomically, and removes it."""
+        self.close()
+        folder, batch = self._path.parent, self._header.batch
+        steps = read_spool(folder, self._header)
+        if steps:
+            temporary = self._path.with_suffix(".tmp")
+            save_file(
+                {
+                    "x": np.stack([step.x for step in steps]),
+                    "denoised": np.stack([step.denoised for step in steps]),
+                    "sigmas": np.array(self._header.sigmas, np.float64),
+                    "left": np.array([step.sigma for step in steps], np.float64),
+                    "seconds": np.array([step.seconds for step in steps], np.float64),
+                    "draws": np.array([step.draws for step in steps], np.int64),
+                },
+                temporary,
+                {"darkroom": json.dumps(_header_to_dict(self._header), ensure_ascii=False)},
+            )
+            temporary.replace(finished_path(folder, batch))
+        self._path.unlink()
+
+
+def spool_path(folder: Path, batch: int) -> Path:
+    return folder / f"batch-{batch:03d}.spool"
+
+
+def finished_path(folder: Path, batch: int) -> Path:
+    return folder / f"batch-{batch:03d}.safetensors"
+
+
+def read_spool(folder: Path, header: Header) -> list[KeptStep]:
+    """The whole records of a spool that was made for `header`; none if there is no such spool."""
+    try:
+        with spool_path(folder, header.batch).open("rb") as file:
+            if _read_header(file) != header:
+                return []
+            steps: list[KeptStep] = []
+            while (step := _read_record(file, header.shape)) and step.step == len(steps) + 1:
+                steps.append(step)
+            return steps
+    except (OSError, ValueError):
+        return []
+
+
+def read_header(folder: Path, batch: int) -> Header | None:
+    """What a running or finished batch is of; None if nothing was kept."""
+    try:
+        with safe_open(finished_path(folder, batch), framework="numpy") as file:
+            return _header_from_dict(json.loads(file.metadata()["darkroom"]))
+    except (OSError, SafetensorError):
+        pass
+    try:
+        with spool_path(folder, batch).open("rb") as file:
+            return _read_header(file)
+    except (OSError, ValueError):
+        return None
+
+
+def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
+    """One kept step (1-based) of a running or finished batch; None if it was not kept."""
+    try:
+        with safe_open(finished_path(folder, batch), framework="numpy") as file:
+            index = step - 1
+            if not 0 <= index < file.get_slice("x").get_shape()[0]:
+                return None
+            return KeptStep(
+                step,
+                int(file.get_tensor("draws")[index]),
+                float(file.get_tensor("left")[index]),
+                float(file.get_tensor("seconds")[index]),
+                file.get_slice("x")[index],
+                file.get_slice("denoised")[index],
+            )
+    except (OSError, SafetensorError):
+        return _read_spooled_step(spool_path(folder, batch), step)
+
+
+def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
+    try:
+        with path.open("rb") as file:
+            header = _read_header(file)
+            file.seek((step - 1) * _record_size(header.shape), os.SEEK_CUR)
+            kept = _read_record(file, header.shape) if step >= 1 else None
+            return kept if kept and kept.step == step else None
+    except (OSError, ValueError):
+        return None
+
+
+def _header_to_dict(header: Header) -> dict[str, Any]:
+    return {
+        "request": header.request,
+        "batch": header.batch,
+        "shape": list(header.shape),
+        "sigmas": list(header.sigmas),
+    }
+
+
+def _read_header(file: BinaryIO) -> Header:
+    """Raises ValueError for a file that is no spool."""
+    start = file.read(len(_MAGIC) + _LENGTH.size)
+    if len(start) != len(_MAGIC) + _LENGTH.size or not start.startswith(_MAGIC):
+        raise ValueError("not a spool")
+    (length,) = _LENGTH.unpack(start[len(_MAGIC) :])
+    return _header_from_dict(json.loads(file.read(min(length, _MAX_HEADER))))
+
+
+def _header_from_dict(values: dict[str, Any]) -> Header:
+    batches, channels, height, width = values["shape"]
+    return Header(
+        values["request"],
+        values["batch"],
+        (batches, channels, height, width),
+        tuple(values["sigmas"]),
+    )
+
+
+def _record_size(shape: tuple[int, int, int, int]) -> int:
+    return _HEAD.size + 2 * 4 * int(np.prod(shape)) + _CRC.size
+
+
+def _read_record(file: BinaryIO, shape: tuple[int, int, int, int]) -> KeptStep | None:
+    """None at the end, and for a record that is cut or damaged."""
+    record = file.read(_record_size(shape))
+    if len(record) != _record_size(shape):
+        return None
+    body = record[: -_CRC.size]
+    if zlib.crc32(body) != _CRC.unpack(record[-_CRC.size :])[0]:
+        return None
+    latents = np.frombuffer(body, np.float32, offset=_HEAD.size).reshape(2, *shape).copy()
+    step, draws, sigma, seconds = _HEAD.unpack(body[: _HEAD.size])
+    return KeptStep(step, draws, sigma, seconds, latents[0], latents[1])
+
+
+class Trajectories:
+    """The folder of all kept runs, under a quota."""
+
+    def __init__(self, root: Path, quota: int) -> None:
+        """`quota` in bytes; 0 keeps nothing once a run has ended."""
+        self._root = root
+        self._quota = quota
+
+    def folder(self, job_id: str) -> Path:
+        """Where a job's files are. `job_id` is one of ours: letters, digits, - and _."""
+        return self._root / job_id
+
+    def remove(self, job_id: str) -> None:
+        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    def sweep(self, spare: str | None = None) -> list[str]:
+        """Removes the oldest runs until the rest fits the quota; `spare` is running and stays.
+
+        Returns the ids of the jobs that were removed.
+        """
+        if not self._root.is_dir():
+            return []
+        runs = [folder for folder in self._root.iterdir() if folder.name != spare]
+        ages = {folder: folder.stat().st_mtime_ns for folder in runs}
+        sizes = {folder: _size(folder) for folder in runs}
+        total = sum(sizes.values())
+        removed = []
+        for folder in sorted(runs, key=lambda each: ages[each]):
+            if total <= self._quota and self._quota > 0:
+                break
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= sizes[folder]
+            removed.append(folder.name)
+        return removed
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
