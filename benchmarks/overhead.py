@@ -111,9 +111,7 @@ def picture_of_pipeline(pipe: StableDiffusionPipeline, request: GenerationReques
     return np.asarray(image).astype(int)
 
 
-def check_equal(
-    engine: Engine, pipe: StableDiffusionPipeline, request: GenerationRequest
-) -> None:
+def check_equal(engine: Engine, pipe: StableDiffusionPipeline, request: GenerationRequest) -> None:
     """A comparison of unlike work would be worth nothing."""
     (rendered,) = [each for each in engine.run(request) if isinstance(each, Rendered)]
     ours = np.frombuffer(rendered.picture.rgb, np.uint8).astype(int)

@@ -172,3 +172,13 @@ def test_it_ends_when_the_pipe_closes_even_in_mid_run(models_dir):
     while not isinstance(message_event(child.next()), Step):
         pass
     assert child.close() == 0
+
+
+def test_a_device_that_is_not_there_ends_it_with_a_sentence(models_dir):
+    command = [sys.executable, "-m", "webui.engine", "--models-dir", str(models_dir)]
+    ended = subprocess.run(
+        [*command, "--device", "cuda"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == b""
+    assert b"device: cuda was asked for, but this torch sees no such card; " in ended.stderr

@@ -1,0 +1,49 @@
+"""Every check of this project, in order; the first that fails is the last that runs.
+
+`python launch.py test` and `scripts/check` run it with the environment's Python.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CODE = ("launch.py", "webui", "scripts", "tests", "benchmarks", "extensions")
+
+
+def steps(pytest_arguments: Iterable[str]) -> tuple[tuple[str, list[str]], ...]:
+    """(name, command) of each; pytest stands last, so that its summary ends the output."""
+    module = [sys.executable, "-m"]
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+    return (
+        ("ruff check", [*module, "ruff", "check", *CODE]),
+        ("ruff format", [*module, "ruff", "format", "--check", *CODE]),
+        ("mypy", [*module, "mypy"]),
+        ("import-linter", [str(lint_imports), "--no-cache", "--no-logo"]),
+        ("pytest", [*module, "pytest", *pytest_arguments]),
+    )
+
+
+def main(pytest_arguments: Sequence[str]) -> int:
+    """Runs them all; says in one line how each ended; returns the exit code of the failed one."""
+    todo = steps(pytest_arguments)
+    report: list[str] = []
+    for name, command in todo:
+        if command is todo[-1][1]:
+            print(f"\n{', '.join(report)}; now pytest", flush=True)
+        else:
+            print(f"\n--- {name}", flush=True)
+        started = time.monotonic()
+        code = subprocess.run(command, cwd=ROOT).returncode
+        if code:
+            not_run = [f"{other} not run" for other, _ in todo[len(report) + 1 :]]
+            print(f"\n{', '.join([*report, f'{name} FAILED', *not_run])}", flush=True)
+            return code
+        report.append(f"{name} passed ({time.monotonic() - started:.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

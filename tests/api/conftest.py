@@ -1,0 +1,82 @@
+"""The API in process: real line, store, log, outputs and guard; the engine is a puppet."""
+
+from dataclasses import replace
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.jobs.fakes import Puppet
+from tests.test_library import make_model
+from webui.api import server
+from webui.api.routes import ROUTES
+from webui.backend import EngineState
+from webui.events import Picture
+from webui.guard import Guard, Rules
+from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo, ServerRegistry
+from webui.jobs.line import JobLine
+from webui.jobs.log import Log
+from webui.jobs.store import Store
+from webui.library import Library
+from webui.outputs import Outputs
+from webui.services import Services
+from webui.settings import read
+from webui.trajectories import Trajectories
+
+REGISTRY = ServerRegistry(
+    samplers={
+        "DPM++ 2M": SamplerInfo(name="DPM++ 2M", aliases=("k_dpmpp_2m",), order=2),
+        "Euler a": SamplerInfo(name="Euler a", aliases=("k_euler_a",), random=True),
+    },
+    schedules={name: ScheduleInfo(name=name) for name in ("Automatic", "Karras")},
+    previews={"fast": PreviewInfo(name="fast", label="Fast")},
+    tabs=(),
+    routes=ROUTES,
+)
+
+
+class IdleBackend:
+    """Says that it is ready; everything that runs goes through the puppet."""
+
+    def state(self):
+        return EngineState("ready", "CPU", "ready on CPU", 1, {})
+
+
+@pytest.fixture
+def puppet(tmp_path):
+    return Puppet(tmp_path / "kept")
+
+
+@pytest.fixture
+def services(tmp_path, puppet):
+    models = tmp_path / "models"
+    make_model(models, "toy", sample_size=32)  # 256 px
+    make_model(models, "broken", index={})
+    folders = ["--data-dir", str(tmp_path / "data"), "--outputs", str(tmp_path / "out")]
+    settings = read([*folders, "--models-dir", str(models), "--max-waiting", "3"], {})
+    settings = replace(settings, max_pixels=512 * 512)
+    library = Library(models)
+    outputs = Outputs(settings.outputs, library, "0.1.0", tmp_path / "unsaved")
+
+    def again(folder, batch, step, kind, method):
+        """Made again from what was kept: of batch 0 alone."""
+        return Picture(2, 1, b"abcdef") if batch == 0 else None
+
+    workshop = puppet.workshop(
+        save=lambda job, rendered: outputs.save(rendered),
+        save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
+        preview=again,
+    )
+    store = Store(settings.data_dir / "jobs.sqlite")
+    line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
+    trajectories = Trajectories(settings.data_dir / "kept", 0)
+    yield Services(settings, REGISTRY, library, line, IdleBackend(), trajectories, "start-1")
+    line.close()
+    store.close()
+
+
+@pytest.fixture
+def client(services):
+    rules = Rules(uploads=services.settings.temp_dir, outputs=services.settings.outputs)
+    guarded = Guard(server.create(services), rules)
+    with TestClient(guarded, "http://localhost:7860", raise_server_exceptions=False) as client:
+        yield client

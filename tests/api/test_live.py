@@ -1,0 +1,165 @@
+import io
+
+import pytest
+from PIL import Image
+
+from tests.api.test_jobs import CAT, ended, post
+from tests.jobs.fakes import eventually
+
+
+def live(client, **query):
+    answer = client.get("/api/v1/live", params=query)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def types(answer):
+    return [event["type"] for event in answer["events"]]
+
+
+def test_with_nothing_asked_there_is_nothing_to_see(client):
+    assert live(client, owner="tab-1") == {
+        "server": "start-1",
+        "engine": {"state": "ready", "device": "CPU", "text": "ready on CPU"},
+        "waiting": 0,
+        "running": None,
+        "previews": {"noisy": "fast", "predicted": "fast", "every": 1},
+        "job": None,
+        "events": [],
+        "last": 0,
+    }
+
+
+def test_the_panel_gets_what_came_after_the_number_it_has(client, puppet):
+    job = post(client, owner="tab-1").json()
+    puppet.order("step")
+    eventually(lambda: live(client)["last"] == 5)
+    seen = live(client, job=job["id"])
+    assert types(seen) == ["Queued", "Started", "Stage", "Step", "Preview"]
+    assert [event["seq"] for event in seen["events"]] == [1, 2, 3, 4, 5]
+    assert seen["events"][3] == {
+        "seq": 4, "type": "Step", "batch": 0, "step": 1, "steps": 2, "sigma": 1.0, "seconds": 0.1,
+    }  # fmt: skip
+    assert seen["running"] == job["id"] and seen["job"]["state"] == "running"
+    puppet.order("step")
+    ended(client, job["id"])
+    rest = live(client, job=job["id"], after=5)
+    assert types(rest) == ["Step", "Preview", "Saved", "Finished"]
+    assert (rest["last"], rest["running"], rest["job"]["state"]) == (9, None, "done")
+    assert live(client, job=job["id"], after=9)["events"] == []
+
+
+def test_which_job_is_shown(client, puppet):
+    mine, others = post(client, owner="a").json()["id"], post(client, owner="b").json()["id"]
+    eventually(lambda: live(client)["running"] == mine)
+    assert live(client, job=others)["job"]["id"] == others
+    assert live(client, owner="b")["job"]["id"] == others
+    assert live(client, owner="c")["job"]["id"] == mine  # the running one
+    puppet.order("finish", "finish")
+    ended(client, others)
+    assert live(client, owner="c")["job"]["id"] == others  # the newest
+    assert live(client, job="no-such-job")["job"] is None
+
+
+def test_the_number_counts_only_for_the_job_asked_for(client, puppet):
+    job = post(client, owner="a").json()["id"]
+    puppet.order("finish")
+    ended(client, job)
+    assert live(client, owner="a", after=5)["events"][0]["seq"] == 1
+    assert live(client, job=job, after=5)["events"][0]["seq"] == 6
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "1.5", "NaN", "9" * 5000])
+def test_a_wrong_number_is_refused_without_being_quoted(client, after):
+    answer = client.get("/api/v1/live", params={"after": after})
+    assert answer.status_code == 422
+    assert (
+        answer.json()["error"]["field"] == "after" and after not in answer.json()["error"]["text"]
+    )
+
+
+def test_frames_come_from_memory_or_are_made_again_or_are_not_there(client, puppet):
+    job = post(client, CAT).json()["id"]
+    puppet.order("finish")
+    ended(client, job)
+
+    def frame(rest):
+        return client.get(f"/api/v1/jobs/{job}/frames/{rest}")
+
+    drawn = frame("0/1/noisy?method=fast")
+    assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/png")
+    assert drawn.headers["cache-control"] == "private, max-age=31536000, immutable"
+    with Image.open(io.BytesIO(drawn.content)) as image:
+        assert image.tobytes() == b"abcdef"
+    assert frame("0/1/predicted").status_code == 200  # made again
+    assert frame("1/1/noisy").status_code == 404
+    assert frame("0/1/noisy?method=other").status_code == 404
+    for wrong in ("0/1/else", "-1/1/noisy", "0/x/noisy", f"0/{'9' * 400}/noisy"):
+        assert frame(wrong).status_code == 422
+    assert client.get("/api/v1/jobs/no-such-job/frames/0/1/noisy").status_code == 404
+
+
+def test_previews_can_be_chosen(client, puppet):
+    choice = {"noisy": None, "predicted": "fast", "every": 5}
+    answer = client.put("/api/v1/previews", json={"noisy": None, "every": 5})
+    assert (answer.status_code, answer.json()) == (200, {"previews": choice})
+    assert client.get("/api/v1/previews").json() == {
+        "previews": choice,
+        "methods": [{"name": "fast", "label": "Fast", "help": ""}],
+    }
+    assert live(client)["previews"] == choice
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"noisy": "taesd"}, "noisy"), ({"predicted": 5}, "predicted"), ({"every": 0}, "every"),
+        ({"every": "1"}, "every"), ({"often": 1}, "often"),
+    ],
+)  # fmt: skip
+def test_a_wrong_choice_of_previews_is_refused(client, body, field):
+    answer = client.put("/api/v1/previews", json=body)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)
+
+
+def test_the_tables_can_be_read(client, tmp_path):
+    models = {each["name"]: each for each in client.get("/api/v1/models").json()["models"]}
+    assert models["toy"] == {
+        "name": "toy", "family": "sd1", "width": 256, "height": 256, "scale_factor": 8,
+        "size_bytes": 10, "problem": None, "default": True,
+    }  # fmt: skip
+    assert models["broken"]["problem"].startswith("model_index.json says None")
+    (tmp_path / "models" / "checkpoints" / "broken").rename(tmp_path / "away")
+    refreshed = client.post("/api/v1/models/refresh").json()["models"]
+    assert [each["name"] for each in refreshed] == ["toy"]
+    samplers = client.get("/api/v1/samplers").json()["samplers"]
+    assert samplers[1] == {
+        "name": "Euler a", "aliases": ["k_euler_a"], "order": 1, "calls": 1, "random": True,
+        "help": "",
+    }  # fmt: skip
+    schedules = client.get("/api/v1/schedules").json()["schedules"]
+    assert [each["name"] for each in schedules] == ["Automatic", "Karras"]
+    health = client.get("/api/v1/health").json()
+    assert health.pop("free_bytes") > 0
+    assert health == {
+        "version": "0.1.0", "server": "start-1", "waiting": 0, "running": None, "notices": [],
+        "engine": {"state": "ready", "device": "CPU", "text": "ready on CPU"},
+    }  # fmt: skip
+
+
+def test_nothing_else_is_there(client):
+    for path in ("/api/v1/nothing", "/api/x", "/docs", "/redoc", "/openapi.json"):
+        answer = client.get(path)
+        assert answer.status_code == 404 and answer.json()["error"]["kind"] == "NotFound", path
+
+
+def test_looking_changes_nothing(client, services):
+    """Every GET that there is, then the job list, the line and the files are as before."""
+    before = (client.get("/api/v1/jobs").json(), live(client))
+    schema = client.get("/api/v1/openapi.json").json()
+    looked = [path for path, methods in schema["paths"].items() if "get" in methods]
+    assert len(looked) >= 9
+    for path in looked:
+        client.get(path.replace("{", "").replace("}", ""))
+    assert (client.get("/api/v1/jobs").json(), live(client)) == before
+    assert not any(path.is_file() for path in services.settings.outputs.rglob("*"))

@@ -1,0 +1,116 @@
+import asyncio
+import json
+import time
+
+import pytest
+
+from tests.guard.calls import JSON, App, ask, status
+from webui.guard import Guard
+from webui.guard.strict_json import NotStrictError, parse
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", 200),
+        (b'{"a": [1, 2.5, "x", null, true]}', 200),
+        ('{"a": "\U0001f431 \\ud83d\\udc31"}'.encode(), 200),
+        (b"[" * 64 + b"]" * 64, 200),
+        (b'{"a": "' + b"[" * 500 + b'"}', 200),
+        (b"[" * 65 + b"]" * 65, 400),
+        (b"[" * 900, 400),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, 400),
+        (b"NaN", 400),
+        (b'{"a": NaN}', 400),
+        (b"[Infinity]", 400),
+        (b"[-Infinity]", 400),
+        (b"[1e999]", 400),
+        (b"[-1e999]", 400),
+        (b"[" + b"9" * 900 + b"]", 200),
+        (b'"\\ud800"', 400),
+        (b'{"\\udc00": 1}', 400),
+        (b'{"a": 1, "a": 2}', 400),
+        (b"\xef\xbb\xbf{}", 400),
+        ("{}".encode("utf-16"), 400),
+        (b'"\xff"', 400),
+        (b'"\xed\xa0\x80"', 400),
+        (b"{", 400),
+        (b'{"a": 1} x', 400),
+        (b"\0", 400),
+        (b"{'a': 1}", 400),
+        (b"x" * 1001, 413),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/gradio_api/queue/join"])
+def test_a_body_is_sound_json_of_bounded_size(rules, path, body, expected):
+    app = App()
+    half = len(body) // 2
+    chunks = (body[:half], body[half:])
+    assert status(Guard(app, rules), path=path, headers=JSON, chunks=chunks) == expected
+    assert app.bodies == ([body] if expected == 200 else [])
+
+
+def test_a_number_of_thousands_of_digits_is_refused():
+    with pytest.raises(NotStrictError):
+        parse(b"[" + b"9" * 5000 + b"]")
+
+
+@pytest.mark.parametrize("unit", [b'"\\', b'"', b"\\", b"[]", b'"[', b"{", b"[,", b'\\"'])
+def test_hostile_json_takes_time_that_grows_with_its_size_only(unit):
+    data = unit * (500_000 // len(unit))
+    began = time.perf_counter()
+    with pytest.raises(NotStrictError):
+        parse(data)
+    assert time.perf_counter() - began < 2
+
+
+def test_a_declared_length_is_believed_when_it_is_too_large(rules):
+    headers = JSON | {"content-length": "1001"}
+    assert status(Guard(App(), rules), headers=headers, chunks=(b"{}",)) == 413
+
+
+def test_a_body_that_drips_is_given_up(rules):
+    guard = Guard(App(), rules)
+
+    async def slow():
+        sent = []
+
+        async def receive():
+            await asyncio.sleep(0.05)
+            return {"type": "http.request", "body": b"[", "more_body": True}
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/x", "headers": headers}
+        await guard(scope, receive, send)
+        return sent[0]["status"]
+
+    assert asyncio.run(slow()) == 408
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "",
+     "text/plain; application/json", ["application/json", "text/plain"]],
+)  # fmt: skip
+def test_only_json_is_taken_where_a_form_of_another_site_could_send_else(rules, kind):
+    app = App()
+    assert status(Guard(app, rules), headers={"content-type": kind}, chunks=(b"{}",)) == 415
+    assert app.bodies == []
+
+
+UPLOAD = "/gradio_api/upload"
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+
+
+def test_an_upload_passes_up_to_its_own_limit(rules):
+    app = App()
+    assert status(Guard(app, rules), path=UPLOAD, headers=FORM, chunks=[b"x" * 500] * 4) == 200
+    assert app.bodies == [b"x" * 2000]
+    answer = ask(Guard(app, rules), path=UPLOAD, headers=FORM, chunks=[b"x" * 500] * 5)
+    assert answer[0] == 413 and json.loads(answer[2])["error"]["kind"] == "Refused"
+    too_long = FORM | {"content-length": "2001"}
+    assert status(Guard(app, rules), path=UPLOAD, headers=too_long) == 413
+    assert status(Guard(app, rules), path=UPLOAD, headers=JSON, chunks=(b"{}",)) == 415

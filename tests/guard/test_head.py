@@ -1,0 +1,82 @@
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from tests.guard.calls import App, ask, status
+from webui.guard import Guard, Refusal
+
+HOSTS = {
+    "localhost": 200, "LOCALHOST:1": 200, "127.0.0.1": 200, "127.0.0.1:7860": 200,
+    "[::1]": 200, "[::1]:7860": 200, "nas.lan": 200, "NAS.lan:80": 200,
+    "evil.com": 421, "192.168.1.5": 421, "192.168.1.5:7860": 421, "127.0.0.1.nip.io": 421,
+    "localhost.": 421, "localhost.:7860": 421, "localhost.evil.com": 421, "::1": 421, "": 400,
+    ":7860": 421, "localhost:": 421, "localhost:x": 421, "user@localhost": 421, "0.0.0.0": 421,
+    "127.1": 421, "2130706433": 421, "localhost, evil.com": 421, "evil.com@localhost": 421,
+    "[::ffff:127.0.0.1]": 421, "localhost/": 421, "nas": 421,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [("GET", "http"), ("POST", "http"), ("GET", "websocket")]
+)
+@pytest.mark.parametrize("host", HOSTS)
+def test_only_known_host_names_are_answered(rules, host, method, kind):
+    app = App()
+    answer = ask(Guard(app, rules), method, headers={"host": host}, kind=kind)
+    assert len(app.bodies) == (HOSTS[host] == 200)
+    if kind == "http":
+        assert answer[0] == HOSTS[host]
+    elif HOSTS[host] != 200:
+        assert answer[0]["type"] == "websocket.close" and answer[0]["code"] == 1008
+
+
+def test_two_hosts_and_none_are_refused(rules):
+    guard = Guard(App(), rules)
+    assert status(guard, headers={"host": ["localhost", "localhost"]}) == 400
+    assert status(guard, headers={"host": []}) == 400
+
+
+ORIGINS = {
+    None: True, "http://localhost:7860": True, "HTTP://LOCALHOST:7860": True,
+    "http://localhost:7861": False, "http://localhost": False, "https://localhost:7860": False,
+    "http://127.0.0.1:7860": False, "null": False, "http://evil.com": False, "": False,
+    "http://localhost:7860.evil.com": False, "http://evil.com@localhost:7860": False,
+    "http://localhost:7860/": False, "file://": False, "http://[": False,
+    "http://localhost:7860 http://evil.com": False,
+}  # fmt: skip
+SITES = {None: True, "same-origin": True, "none": True, "same-site": False, "cross-site": False,
+         "": False, "Same-Origin": False}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "websocket"])
+@pytest.mark.parametrize(("origin", "site"), [*itertools.product(ORIGINS, SITES)])
+def test_only_our_own_pages_and_programs_may_write(rules, method, origin, site):
+    headers = {"origin": origin, "sec-fetch-site": site}
+    headers = {name: value for name, value in headers.items() if value is not None}
+    app = App()
+    kind = "websocket" if method == "websocket" else "http"
+    answer = ask(Guard(app, rules), method, headers=headers, kind=kind)
+    allowed = ORIGINS[origin] and SITES[site]
+    assert len(app.bodies) == allowed
+    assert kind == "websocket" or answer[0] == (200 if allowed else 403)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_looking_is_open_to_links_from_other_sites(rules, method):
+    headers = {"origin": "http://evil.com", "sec-fetch-site": "cross-site"}
+    assert status(Guard(App(), rules), method, "/", headers) == 200
+
+
+def test_the_default_port_may_be_left_out(rules):
+    headers = {"host": "localhost", "origin": "http://localhost:80"}
+    assert status(Guard(App(), rules), headers=headers) == 200
+
+
+def test_a_further_check_is_asked_like_the_others(rules):
+    def login(scope):
+        return Refusal(401, "log in first") if scope["path"] != "/login" else None
+
+    guard = Guard(App(), replace(rules, checks=(login,)))
+    assert status(guard, "GET", "/") == 401
+    assert status(guard, "GET", "/login") == 200

@@ -1,0 +1,153 @@
+"""The whole server, as a process where that matters; its engine is a stand-in that never runs."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 10  # seconds to end, once asked
+
+# `webui` as it is, but for the engine: it says that it starts, and never does.
+SERVER = """
+import sys
+from webui import __main__, app
+from webui.backend import EngineState
+from webui.errors import EngineDied
+class Starting:
+    def state(self): return EngineState("starting", text="the engine is starting")
+    def call(self, name, args, timeout=30): raise EngineDied("not started")
+    def run(self, *_):
+        import time
+        while True:
+            time.sleep(0.05)
+            if self.closed: raise EngineDied("closed")
+            yield from ()
+    closed = False
+    def close(self): self.closed = True
+app.engine_process = lambda settings: Starting()
+if sys.argv[1] == "modules":
+    from webui import settings
+    built = app.build(settings.read(sys.argv[2:]))
+    print(sorted(set(sys.modules) & {"torch", "diffusers", "transformers", "gradio"}))
+    built.close()
+else:
+    sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+def command(tmp_path, *arguments):
+    folders = ["--data-dir", str(tmp_path / "data"), "--outputs", str(tmp_path / "out")]
+    return [sys.executable, "-c", SERVER, *arguments, *folders]
+
+
+@contextmanager
+def serving(tmp_path, *arguments):
+    """(process, address, what it printed)"""
+    with subprocess.Popen(
+        command(tmp_path, "--port", "0", *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline() + process.stdout.readline()
+        try:
+            yield process, said.split()[3], said
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def fetch(address, data=None):
+    headers = {"content-type": "application/json"} if data else {}
+    asked = urllib.request.Request(address, data and json.dumps(data).encode(), headers)
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def test_the_server_has_no_torch_in_it(tmp_path):
+    ran = subprocess.run(
+        command(tmp_path, "modules"), capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert ran.stdout == "['gradio']\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_this_computer_alone_and_ends_when_asked(tmp_path, sent):
+    with serving(tmp_path) as (process, address, said):
+        assert said == f"Darkroom is at {address}\nLog file: {tmp_path}/data/log/darkroom.log\n"
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+        port = int(address.rpartition(":")[2])
+        listening = [
+            line.split()[1]
+            for line in Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
+            if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+        ]
+        assert listening == [f"0100007F:{port:04X}"]
+        assert fetch(f"{address}/api/v1/health")["engine"]["state"] == "starting"
+        job = fetch(f"{address}/api/v1/jobs", {"request": {"prompt": "p"}})
+        assert job["state"] in ("queued", "running")
+        began = time.monotonic()
+        process.send_signal(sent)
+        assert process.wait(LIMIT + 5) == 0
+        assert time.monotonic() - began < LIMIT
+        assert process.stderr is not None and "Traceback" not in process.stderr.read()
+
+
+def test_a_port_in_use_is_said_in_one_sentence(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = subprocess.run(
+            command(tmp_path, "--port", str(port)), capture_output=True, text=True, cwd=ROOT
+        )
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        f"darkroom: port {port} of 127.0.0.1 cannot be used (Address already in use); is Darkroom "
+        f"running already? Open http://127.0.0.1:{port}, or give another --port\n"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_second_server_on_the_same_data_is_refused(tmp_path):
+    with serving(tmp_path):
+        ran = subprocess.run(
+            command(tmp_path, "--port", "0"), capture_output=True, text=True, cwd=ROOT
+        )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"darkroom: another server uses the data folder {tmp_path}/data; ")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_it_refuses_to_open_itself_to_the_network(tmp_path):
+    ran = subprocess.run(
+        command(tmp_path, "--host", "0.0.0.0"), capture_output=True, text=True, cwd=ROOT
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "needs a login" in ran.stderr
+
+
+def test_a_store_of_a_newer_version_is_refused_and_everything_let_go(tmp_path):
+    import sqlite3
+
+    (tmp_path / "data").mkdir()
+    with sqlite3.connect(tmp_path / "data" / "jobs.sqlite") as store:
+        store.execute("PRAGMA user_version = 99")
+    store.close()
+    ran = subprocess.run(
+        command(tmp_path, "--port", "0"), capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert ran.returncode == 2 and "has version 99" in ran.stderr

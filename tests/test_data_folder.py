@@ -1,0 +1,57 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from webui.data_folder import Lock, sweep
+from webui.errors import StartError
+
+
+def test_a_second_server_on_the_same_folder_is_refused_until_the_first_has_ended(tmp_path):
+    first = Lock(tmp_path / "new" / "data")
+    with pytest.raises(StartError, match="another server uses the data folder"):
+        Lock(tmp_path / "new" / "data")
+    first.release()
+    Lock(tmp_path / "new" / "data").release()
+
+
+def test_the_lock_goes_with_the_process_however_it_ends(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from webui.data_folder import Lock;"
+        "lock = Lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(StartError, match="another server"):
+            Lock(tmp_path)
+        holder.kill()
+        holder.wait()
+    Lock(tmp_path).release()
+
+
+def test_a_folder_of_a_newer_version_is_refused(tmp_path):
+    (tmp_path / "version").write_text("2\n")
+    with pytest.raises(StartError, match="has version '2', this program knows version 1"):
+        Lock(tmp_path)
+    (tmp_path / "version").write_text("1\n")
+    Lock(tmp_path).release()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match="cannot be used"):
+        Lock(tmp_path / "file" / "data")
+
+
+def test_the_temp_folder_loses_what_is_old_then_the_oldest_until_it_fits(tmp_path):
+    now = time.time()
+    for name, age in (("old", 100), ("a", 30), ("b", 20), ("c", 10)):
+        path = tmp_path / name / "file"
+        path.parent.mkdir()
+        path.write_bytes(b"x" * 10)
+        os.utime(path, (now - age, now - age))
+    sweep(tmp_path, max_bytes=20, max_age=50)
+    assert sorted(each.parent.name for each in tmp_path.glob("*/file")) == ["b", "c"]

@@ -1,0 +1,221 @@
+import hashlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from webui.errors import ModelNotFound
+from webui.library import Library, ModelEntry
+
+SHIPPED = Path(__file__).parents[1] / "models"
+PIPELINE = {"_class_name": "StableDiffusionPipeline"}
+
+
+def make_model(models: Path, name: str = "toy", *, index=PIPELINE, sample_size=64) -> Path:
+    """As little as makes a model that can be used: 512 px, factor 8."""
+    folder = models / "checkpoints" / name
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        (folder / part).mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps(index))
+    (folder / "unet" / "config.json").write_text(json.dumps({"sample_size": sample_size}))
+    (folder / "vae" / "config.json").write_text(json.dumps({"block_out_channels": [1, 2, 3, 4]}))
+    for part in ("unet", "vae"):
+        (folder / part / "diffusion_pytorch_model.safetensors").write_bytes(os.fsencode(name))
+    (folder / "text_encoder" / "model.safetensors").write_bytes(b"text")
+    return folder
+
+
+def problem(models: Path, name: str = "toy") -> str | None:
+    return {entry.name: entry.problem for entry in Library(models).entries()}[name]
+
+
+def test_the_model_that_ships_can_be_used():
+    library = Library(SHIPPED)
+    folder = SHIPPED / "checkpoints" / "fluent-emoji"
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    parts = [weights, folder / "vae" / weights.name, folder / "text_encoder" / "model.safetensors"]
+    assert library.find("fluent-emoji") == ModelEntry(
+        name="fluent-emoji",
+        folder=folder,
+        family="sd1",
+        native_width=128,
+        native_height=128,
+        scale_factor=8,
+        weights=weights,
+        size_bytes=sum(part.stat().st_size for part in parts),
+    )
+    assert library.default() == "fluent-emoji"
+    assert library.hash("fluent-emoji") == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_without_a_folder_there_is_no_model(tmp_path):
+    library = Library(tmp_path)
+    assert (library.entries(), library.default()) == ([], None)
+    with pytest.raises(ModelNotFound, match="there is none that can be used"):
+        library.find("x")
+
+
+def test_the_default_is_what_ships_else_the_first_that_works(tmp_path):
+    make_model(tmp_path, "b")
+    make_model(tmp_path, "a", index={})
+    assert Library(tmp_path).default() == "b"
+    make_model(tmp_path, "fluent-emoji")
+    assert Library(tmp_path).default() == "fluent-emoji"
+
+
+def test_names_are_found_in_the_list_and_never_joined_to_a_path(tmp_path):
+    make_model(tmp_path, "Toy")
+    library = Library(tmp_path)
+    assert library.find("Toy") == library.find("toy")
+    for name in ("../checkpoints/Toy", "./Toy", "Toy/", "", "..", "/etc", "Toy\0"):
+        with pytest.raises(ModelNotFound, match="there are Toy"):
+            library.find(name)
+
+
+def test_new_models_are_found_and_a_refresh_lists_them(tmp_path):
+    make_model(tmp_path, "a")
+    library = Library(tmp_path)
+    assert [entry.name for entry in library.entries()] == ["a"]
+    time.sleep(0.01)  # the folder's mtime must differ
+    make_model(tmp_path, "b")
+    assert [entry.name for entry in library.entries()] == ["a"]
+    assert library.find("b").name == "b"
+    shutil.rmtree(tmp_path / "checkpoints" / "a")
+    library.refresh()
+    assert [entry.name for entry in library.entries()] == ["b"]
+
+
+def test_a_repaired_model_is_found_without_its_problem(tmp_path):
+    folder = make_model(tmp_path)
+    (folder / "model_index.json").rename(folder / "aside")
+    library = Library(tmp_path)
+    assert library.find("toy").problem == "model_index.json is missing"
+    (folder / "aside").rename(folder / "model_index.json")
+    assert library.find("toy").problem is None
+
+
+def test_the_hash_is_kept_until_the_file_changes(tmp_path):
+    folder = make_model(tmp_path)
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    library = Library(tmp_path)
+    first, status = library.hash("toy"), weights.stat()
+    weights.write_bytes(b"TOY")
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert library.hash("toy") == first  # same size and time: not read again
+    weights.write_bytes(b"other")
+    assert library.hash("toy") == hashlib.sha256(b"other").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("model_index.json", b"", "model_index.json is not valid JSON"),
+        ("model_index.json", b"\xff\xfe{}", "model_index.json is not valid JSON"),
+        ("model_index.json", b"[" * 100_000, "model_index.json is not valid JSON"),
+        ("model_index.json", b"[]", "model_index.json is not a JSON object"),
+        ("model_index.json", b" " * 2**20 + b"{}", "model_index.json is larger than 1048576 bytes"),
+        (
+            "model_index.json",
+            b'{"_class_name": "StableDiffusionXLPipeline"}',
+            "model_index.json says 'StableDiffusionXLPipeline'; "
+            "only StableDiffusionPipeline can be used now",
+        ),
+        (
+            "model_index.json",
+            b'{"_class_name": ["evil", "x.py"]}',
+            "model_index.json says ['evil', 'x.py']; only StableDiffusionPipeline can be used now",
+        ),
+        ("unet/config.json", b"{}", "unet/config.json: sample_size is None"),
+        ("unet/config.json", b'{"sample_size": "64"}', "unet/config.json: sample_size is '64'"),
+        ("unet/config.json", b'{"sample_size": 1e9}',
+         "unet/config.json: sample_size is 1000000000.0"),
+        ("unet/config.json", b'{"sample_size": true}', "unet/config.json: sample_size is True"),
+        ("unet/config.json", b'{"sample_size": -64}', "unet/config.json: sample_size is -64"),
+        ("vae/config.json", b'{"block_out_channels": 4}',
+         "vae/config.json: block_out_channels is 4"),
+        ("vae/config.json", None, "vae/config.json is missing"),
+        ("vae/diffusion_pytorch_model.safetensors", None,
+         "vae/diffusion_pytorch_model.safetensors is missing"),
+    ],
+)  # fmt: skip
+def test_a_broken_model_is_listed_with_its_problem_and_breaks_no_other(
+    tmp_path, path, content, said
+):
+    make_model(tmp_path, "good")
+    broken = make_model(tmp_path) / path
+    broken.unlink() if content is None else broken.write_bytes(content)
+    assert problem(tmp_path) == said
+    assert problem(tmp_path, "good") is None
+
+
+def test_pickled_weights_are_refused_with_the_reason(tmp_path):
+    folder = make_model(tmp_path) / "unet"
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    weights.rename(folder / "diffusion_pytorch_model.bin")
+    assert "pickles, which can run code" in str(problem(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["unet", "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "model_index.json",
+     "tokenizer/vocab.json"],
+)  # fmt: skip
+def test_links_that_lead_out_of_a_model_are_refused(tmp_path, path):
+    folder = make_model(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    place = folder / path
+    if place.exists():
+        place.rename(outside / "it")
+    else:
+        (outside / "it").write_text("{}")
+    place.symlink_to(outside / "it")
+    assert problem(tmp_path) == f"{path} is a link that leads out of the model's folder"
+
+
+def test_links_inside_a_model_and_to_a_whole_model_work(tmp_path):
+    folder = make_model(tmp_path)
+    config = folder / "unet" / "config.json"
+    config.rename(folder / "config")
+    config.symlink_to("../config")
+    elsewhere = tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    assert problem(tmp_path) is None
+
+
+def test_a_circle_of_links_is_a_problem_and_no_crash(tmp_path):
+    folder = make_model(tmp_path)
+    config = folder / "unet" / "config.json"
+    config.unlink()
+    config.symlink_to("config.json")
+    assert problem(tmp_path) is not None
+
+
+def test_odd_names_are_shown_escaped_and_can_be_used(tmp_path):
+    names = {
+        b"a\nb": "a\\nb",
+        b"\xff": "\\udcff",
+        b"<b>": "<b>",
+        "\u732b, x: y".encode(): "\u732b, x: y",
+        b"a\\nb": "a\\\\nb",
+        "\u202egnp".encode(): "\\u202egnp",
+    }
+    for name in names:
+        make_model(tmp_path, os.fsdecode(name))
+    library = Library(tmp_path)
+    assert {entry.name for entry in library.entries()} == set(names.values())
+    for name, shown in names.items():
+        assert os.fsencode(library.find(shown).folder.name) == name
+        assert library.hash(shown) == hashlib.sha256(name).hexdigest()
+
+
+def test_a_thousand_folders_are_listed_quickly(tmp_path):
+    for number in range(1000):
+        make_model(tmp_path, f"model {number:04}")
+    began = time.perf_counter()
+    assert len(Library(tmp_path).entries()) == 1000
+    assert time.perf_counter() - began < 5

@@ -1,0 +1,94 @@
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from webui.metadata import parameters_text, read_parameters
+from webui.request import GenerationRequest
+
+HASH = "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa"
+FOX = GenerationRequest(
+    model="v1-5-pruned-emaonly",
+    prompt="a red fox in snow, (sharp focus:1.2)",
+    negative_prompt="blurry, [text]",
+    seed=1234567890,
+    sampler="DPM++ 2M",
+    schedule="Karras",
+    width=512,
+    height=768,
+)
+
+
+def read_last_line(text):
+    """As A1111's readers do: `key: value` pairs, quoted values are JSON."""
+    pairs = re.findall(r'(\w[\w \-/]+): ("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)', text.split("\n")[-1])
+    return {key: json.loads(value) if value.startswith('"') else value for key, value in pairs}
+
+
+def test_the_text_is_laid_out_as_a1111_lays_it_out():
+    assert parameters_text(FOX, HASH, "0.1.0") == (
+        "a red fox in snow, (sharp focus:1.2)\n"
+        "Negative prompt: blurry, [text]\n"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1234567890, "
+        "Size: 512x768, Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, RNG: CPU, "
+        "Version: darkroom-0.1.0"
+    )
+
+
+def test_what_is_empty_is_left_out():
+    request = GenerationRequest(model="m", prompt="", seed=1, guidance_scale=6.25)
+    assert parameters_text(request, "", "1") == (
+        "\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Automatic, CFG scale: 6.25, Seed: 1, "
+        "Size: 512x512, Model: m, RNG: CPU, Version: darkroom-1"
+    )
+
+
+def test_prompts_keep_their_lines():
+    request = GenerationRequest(model="m", prompt="a\nb", negative_prompt="c\nd", seed=1)
+    assert parameters_text(request, "", "1").startswith("a\nb\nNegative prompt: c\nd\nSteps: 20, ")
+
+
+def test_notes_stand_before_the_version():
+    notes = ("VAE decoder: tiled", "prompt cut, 3 tokens", "slow")
+    text = parameters_text(FOX, HASH, "1", notes)
+    assert text.endswith(
+        'RNG: CPU, VAE decoder: tiled, Notes: "prompt cut, 3 tokens; slow", Version: darkroom-1'
+    )
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@given(NAMES)
+def test_any_model_name_comes_back_as_it_was(name):
+    request = GenerationRequest(model=name, prompt="p", seed=1)
+    text = parameters_text(request, HASH, "1")
+    assert read_last_line(text)["Model"].strip() == name.strip()
+    assert read_last_line(text)["Version"] == "darkroom-1"
+
+
+def test_a_value_cannot_add_a_line_or_a_pair():
+    request = GenerationRequest(model='x"\nSteps: 1, Seed: 9', prompt="p", seed=1)
+    text = parameters_text(request, HASH, "1")
+    assert text.count("\n") == 1
+    assert read_last_line(text)["Seed"] == "1"
+    assert read_last_line(text)["Model"] == 'x"\nSteps: 1, Seed: 9'
+
+
+@pytest.mark.parametrize("text", ["plain", "caf\xe9", "\u732b \U0001f431"])
+def test_the_text_is_read_back_from_a_png(tmp_path, text):
+    info = PngInfo()
+    info.add_text("parameters", text)
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png", pnginfo=info)
+    assert read_parameters(tmp_path / "x.png") == text
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n", b"<html>", b"\0" * 5000])
+def test_a_file_that_is_no_picture_has_no_text(tmp_path, content):
+    if content is not None:
+        (tmp_path / "x.png").write_bytes(content)
+    assert read_parameters(tmp_path / "x.png") is None

@@ -1,0 +1,111 @@
+"""The kept runs on disk: what is read is what was written, and the oldest go first."""
+
+import os
+
+import numpy as np
+import pytest
+
+from webui.trajectories import (
+    Header,
+    KeptStep,
+    Spool,
+    Trajectories,
+    read_header,
+    read_spool,
+    read_step,
+)
+
+SHAPE = (2, 4, 3, 5)
+HEADER = Header({"prompt": "ein Fuchs 🦊", "seed": 1}, 0, SHAPE, (3.0, 2.0, 1.0, 0.0))
+
+
+def kept(step):
+    rng = np.random.default_rng(step)
+    x, denoised = (rng.standard_normal(SHAPE, np.float32) for _ in range(2))
+    return KeptStep(step, step + 1, HEADER.sigmas[step], step / 8, x, denoised)
+
+
+def same(one, other):
+    return (
+        (one.step, one.draws, one.sigma, one.seconds)
+        == (other.step, other.draws, other.sigma, other.seconds)
+        and np.array_equal(one.x, other.x)
+        and np.array_equal(one.denoised, other.denoised)
+    )
+
+
+def written(folder, steps):
+    spool = Spool(folder, HEADER)
+    for step in range(1, steps + 1):
+        spool.append(kept(step))
+    return spool
+
+
+def test_steps_are_read_as_written_while_the_run_goes_on_and_afterwards(tmp_path):
+    spool = written(tmp_path, 3)
+    assert read_header(tmp_path, 0) == HEADER
+    assert all(same(read_step(tmp_path, 0, step), kept(step)) for step in (1, 2, 3))
+    spool.finish()
+    assert [path.name for path in tmp_path.iterdir()] == ["batch-000.safetensors"]
+    assert read_header(tmp_path, 0) == HEADER
+    assert all(same(read_step(tmp_path, 0, step), kept(step)) for step in (1, 2, 3))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("step", [-1, 0, 4, 10**6])
+def test_a_step_that_was_not_kept_is_none(tmp_path, finished, step):
+    spool = written(tmp_path, 3)
+    if finished:
+        spool.finish()
+    assert read_step(tmp_path, 0, step) is None
+    assert read_step(tmp_path, 1, 1) is None
+
+
+def test_a_spool_cut_at_any_byte_gives_its_whole_records_and_never_an_error(tmp_path):
+    written(tmp_path, 2).close()
+    path = tmp_path / "batch-000.spool"
+    data = path.read_bytes()
+    record = 28 + 2 * 4 * int(np.prod(SHAPE))
+    for length in range(0, len(data) + 1, 97):
+        path.write_bytes(data[:length])
+        whole = max(0, (length - (len(data) - 2 * record)) // record)
+        assert [each.step for each in read_spool(tmp_path, HEADER)] == [1, 2][:whole]
+
+
+def test_a_spool_begun_again_keeps_the_steps_it_is_given(tmp_path):
+    written(tmp_path, 2).close()
+    again = Spool(tmp_path, HEADER, read_spool(tmp_path, HEADER))
+    again.append(kept(3))
+    again.finish()
+    assert all(same(read_step(tmp_path, 0, step), kept(step)) for step in (1, 2, 3))
+
+
+def test_a_run_stopped_early_keeps_the_steps_it_made(tmp_path):
+    written(tmp_path, 1).finish()
+    assert same(read_step(tmp_path, 0, 1), kept(1))
+    assert read_step(tmp_path, 0, 2) is None
+
+
+def filled(root, *names):
+    trajectories = Trajectories(root, 10**9)
+    for age, name in enumerate(names):
+        written(trajectories.folder(name), 2).finish()
+        os.utime(trajectories.folder(name), (age, age))
+    return sum(path.stat().st_size for path in trajectories.folder(names[0]).iterdir())
+
+
+def test_the_quota_lets_the_oldest_go_and_spares_the_running_one(tmp_path):
+    size = filled(tmp_path, "a", "b", "c", "d")
+    assert Trajectories(tmp_path, 4 * size).sweep() == []
+    assert Trajectories(tmp_path, 2 * size).sweep(spare="a") == ["b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d"]
+
+
+def test_a_quota_of_0_keeps_nothing(tmp_path):
+    filled(tmp_path, "a", "b")
+    assert sorted(Trajectories(tmp_path, 0).sweep()) == ["a", "b"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweeping_before_the_first_run_is_no_error(tmp_path):
+    assert Trajectories(tmp_path / "none", 100).sweep() == []

@@ -1,0 +1,109 @@
+import io
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webui.errors import (
+    DarkroomError,
+    EngineDied,
+    EngineFailed,
+    Failure,
+    InvalidRequest,
+    OutOfMemory,
+    error_of,
+    failure,
+    raise_failure,
+)
+from webui.events import Picture, Preview, Rendered, Saved, Stage, Step, Warned
+from webui.request import GenerationRequest
+from webui.wire import Message, event_message, event_to_dict, message_event, read, write
+
+REQUEST = GenerationRequest(
+    model="m", prompt="a cat ✓", seed=5, extras={"x": {"y": [1, 2.5, None]}}
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+def sent(*messages):
+    stream = io.BytesIO()
+    for message in messages:
+        write(stream, message)
+    stream.seek(0)
+    return stream
+
+
+@given(st.lists(st.tuples(JSON, st.lists(st.binary(max_size=50))), max_size=4))
+def test_what_is_written_is_read(contents):
+    messages = [Message({"value": value}, tuple(blobs)) for value, blobs in contents]
+    stream = sent(*messages)
+    assert [read(stream) for _ in messages] == messages
+    assert read(stream) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Stage("sampling"),
+        Step(0, 3, 20, 2.5, 0.25),
+        Preview(1, 2, "noisy", "fast", Picture(2, 1, b"abcdef")),
+        Warned("<b>ü</b>\n"),
+        Rendered(3, Picture(1, 2, b"uvwxyz"), REQUEST, 1.5, 10**12, ("VAE decoded in tiles",)),
+        Rendered(0, Picture(1, 1, b"rgb"), REQUEST, 0.0, 0),
+    ],
+)
+def test_an_event_comes_out_as_it_went_in(event):
+    assert message_event(read(sent(event_message(event)))) == event
+
+
+def test_an_event_as_json_names_its_type_and_leaves_the_pixels_out():
+    preview = Preview(1, 2, "noisy", "fast", Picture(2, 1, b"abcdef"))
+    assert event_to_dict(preview) == {
+        "type": "Preview",
+        "batch": 1,
+        "step": 2,
+        "kind": "noisy",
+        "method": "fast",
+        "picture": {"width": 2, "height": 1},
+    }
+    json.dumps(event_to_dict(Saved(0, "a/b.png", REQUEST, 1.0, 2, 8, 8)))
+
+
+def test_a_message_cut_anywhere_is_refused():
+    whole = sent(Message({"value": "ü"}, (b"12345", b"6"))).getvalue()
+    for length in range(1, len(whole)):
+        with pytest.raises(EngineDied):
+            read(io.BytesIO(whole[:length]))
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"[]", b"{", b"\xff", b"{}", b'{"blobs": 3}', b'{"blobs": ["x"]}', b"null"]
+)
+def test_a_head_that_is_no_message_is_refused(head):
+    with pytest.raises(EngineDied):
+        read(io.BytesIO(struct.pack(">I", len(head)) + head))
+
+
+def test_a_head_of_absurd_length_is_refused_unread():
+    with pytest.raises(EngineDied, match="4294967295 bytes"):
+        read(io.BytesIO(b"\xff\xff\xff\xff"))
+
+
+@pytest.mark.parametrize("kind", DarkroomError.__subclasses__())
+def test_every_error_crosses_as_a_value_and_comes_back(kind):
+    error = kind("width", "is odd") if kind is InvalidRequest else kind("what went wrong")
+    back = error_of(failure(error))
+    assert (type(back), str(back)) == (kind, str(error))
+
+
+def test_an_error_that_is_not_ours_comes_back_as_engine_failed():
+    back = error_of(failure(SystemExit(3)))
+    assert (type(back), str(back)) == (EngineFailed, "SystemExit: 3")
+    with pytest.raises(OutOfMemory, match="full"):
+        raise_failure(Failure("OutOfMemory", "full"))

@@ -1,0 +1,165 @@
+"""The page as it is served: what is in it, what it must never hold."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+import webui.ui
+from webui.ui import page
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Gradio leaves event loops open
+]
+
+HERE = Path(webui.ui.__file__).parent
+
+A1111_IDS = {
+    "txt2img_prompt",
+    "txt2img_neg_prompt",
+    "txt2img_generate",
+    "txt2img_interrupt",
+    "txt2img_steps",
+    "txt2img_cfg_scale",
+    "txt2img_sampling",
+    "txt2img_scheduler",
+    "txt2img_width",
+    "txt2img_height",
+    "txt2img_batch_count",
+    "txt2img_batch_size",
+    "txt2img_seed",
+    "txt2img_random_seed",
+    "txt2img_reuse_seed",
+    "txt2img_res_switch_btn",
+    "txt2img_gallery",
+    "setting_sd_model_checkpoint",
+    "refresh_sd_model_checkpoint",
+}
+
+
+@pytest.fixture
+def config(services: Any) -> dict[str, Any]:
+    return page.build(services).get_config_file()
+
+
+def component(config: dict[str, Any], element: str) -> dict[str, Any]:
+    (props,) = (
+        each["props"] for each in config["components"] if each["props"].get("elem_id") == element
+    )
+    return props
+
+
+def test_every_element_that_users_of_a1111_know_has_its_id(config) -> None:
+    ids = [each["props"].get("elem_id") for each in config["components"]]
+    assert set(ids) >= A1111_IDS
+    assert all(ids.count(each) == 1 for each in A1111_IDS)
+
+
+def test_the_size_is_the_models_own(config) -> None:
+    assert component(config, "setting_sd_model_checkpoint")["value"] == "small"
+    assert component(config, "txt2img_width")["value"] == 128
+    assert component(config, "txt2img_height")["value"] == 128
+
+
+def test_a_model_that_cannot_be_used_is_there_and_says_so(services) -> None:
+    services.library.names = ["small", "broken"]
+    choices = component(page.build(services).get_config_file(), "setting_sd_model_checkpoint")
+    assert ("broken (cannot be used)", "broken") in [tuple(each) for each in choices["choices"]]
+
+
+def test_the_page_stands_without_any_model(services) -> None:
+    services.library.names = []
+    config = page.build(services).get_config_file()
+    assert component(config, "setting_sd_model_checkpoint").get("value") is None
+    assert component(config, "txt2img_width")["value"] == 512
+
+
+def test_no_event_is_public_and_none_waits_for_another(services) -> None:
+    events = page.build(services).fns.values()
+    assert {event.api_visibility for event in events} == {"private"}
+    assert {event.concurrency_limit for event in events if event.fn} == {None}
+
+
+def test_no_state_is_held_because_it_takes_a_connection(config) -> None:
+    assert "state" not in {each["type"] for each in config["components"]}
+
+
+def test_the_served_page_is_ours_and_asks_nothing_of_other_machines(services) -> None:
+    app = FastAPI()
+    page.mount(app, services)
+    with TestClient(app) as client:
+        html = client.get("/").text
+        served = client.get("/config").json()
+    assert '<meta property="og:title" content="Darkroom" />' in html
+    assert page._read("live.js")[:40] in served["head"]
+    assert served["css"]
+    assert served["footer_links"] == []
+    ours = served["head"] + served["css"] + json.dumps(served["components"])
+    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[\w.]+", ours) == []
+
+
+def test_outputs_are_served_in_place_and_nothing_else_is(services, tmp_path) -> None:
+    outputs = services.settings.outputs
+    outputs.mkdir()
+    (outputs / "a.png").write_bytes(b"picture")
+    (tmp_path / "secret.txt").write_text("secret")
+    app = FastAPI()
+    page.mount(app, services)
+    with TestClient(app) as client:
+        assert client.get(f"/gradio_api/file={outputs / 'a.png'}").content == b"picture"
+        assert client.get(f"/gradio_api/file={tmp_path / 'secret.txt'}").status_code == 403
+
+
+def test_pictures_hang_with_the_grid_first_and_unknown_jobs_are_empty_walls(services) -> None:
+    saved = tuple(SimpleNamespace(image=image, path=f"d/{image}.png") for image in (1, 0, -1))
+    assert [each.image for each in page.in_order(saved)] == [-1, 0, 1]
+    services.line.job = lambda id: SimpleNamespace(pictures=saved)
+    assert page._pictures(services, {"id": "x"})[0] == str(services.settings.outputs / "d/-1.png")
+    for nonsense in (None, 7, {}, {"id": 7}):
+        assert page._pictures(services, nonsense) == []
+
+
+def test_an_unknown_job_has_no_pictures(services) -> None:
+    assert page._pictures(services, {"id": "nosuch"}) == []
+
+
+@pytest.mark.parametrize("script", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
+def test_scripts_never_make_elements_out_of_text(script: Path) -> None:
+    forbidden = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")
+    text = script.read_text(encoding="utf-8")
+    assert [each for each in forbidden if each in text] == []
+    assert "</script" not in text
+
+
+class _Controls(HTMLParser):
+    """Collects controls that no screen reader could name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nameless: list[str] = []
+        self.labels = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.labels += tag == "label"
+        if tag in ("input", "select", "svg") and not (
+            self.labels or given.get("aria-label") or given.get("aria-hidden")
+        ):
+            self.nameless.append(f"{tag} {given}")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.labels -= tag == "label"
+
+
+@pytest.mark.parametrize("name", ["live.html", "header.html", "results.html"])
+def test_every_control_of_ours_has_a_name(name: str) -> None:
+    controls = _Controls()
+    controls.feed(page._read(name))
+    assert controls.nameless == []

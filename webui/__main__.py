@@ -1,0 +1,108 @@
+"""The server process: arguments -> settings -> app -> serve, until it is asked to end."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+
+from webui import app, settings
+from webui.errors import DarkroomError, StartError
+from webui.settings import Settings
+
+_CANNOT_START = 2  # exit code: as asked it never will
+
+
+def main(argv: Sequence[str]) -> int:
+    """Returns the exit code. Whatever was foreseen is one sentence on stderr."""
+    try:
+        wanted = settings.read(argv)
+        with _bound(wanted) as listening:
+            return _serve(wanted, listening)
+    except DarkroomError as error:
+        sys.stderr.write(f"darkroom: {error}\n")
+        return _CANNOT_START
+    except KeyboardInterrupt:
+        return 0
+
+
+def _serve(wanted: Settings, listening: socket.socket) -> int:
+    application = app.build(wanted)
+    address = _address(wanted.host, listening.getsockname()[1])
+
+    def ready() -> None:
+        _say(f"Darkroom is at {address}\nLog file: {application.log_path}\n")
+        if wanted.open_browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
+        lifespan="on",
+    )
+    server = _Server(config, ready)
+    # uvicorn raises the signal that ended it again when all is closed
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        application.close()  # once more does nothing
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _bound(wanted: Settings) -> socket.socket:
+    """Before anything else starts. Raises StartError if the port is in use."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            wanted.host, wanted.port, type=socket.SOCK_STREAM
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(f"--host {wanted.host}: {error.strerror or error}") from error
+    try:
+        if os.name == "posix":  # on Windows it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        raise StartError(
+            f"port {wanted.port} of {wanted.host} cannot be used ({error.strerror}); is Darkroom "
+            f"running already? Open {_address(wanted.host, wanted.port)}, or give another --port"
+        ) from error
+    return listening
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Our HTTP API: JSON in, JSON out. Knows services, never Gradio."""

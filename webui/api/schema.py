@@ -1,0 +1,118 @@
+"""Values as JSON: what the API says of jobs, pictures, events, models.
+
+Knows neither routes nor where values come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from webui.backend import EngineState
+from webui.errors import Failure, InvalidRequest
+from webui.events import Event, Saved
+from webui.fields import shown
+from webui.jobs.job import Job, PreviewChoice
+from webui.library import ModelEntry
+from webui.metadata import read_parameters
+from webui.request import to_dict
+from webui.services import Services
+from webui.wire import event_to_dict
+
+PICTURES = "api/v1/pictures/"  # relative, so that it works below any path
+_RECIPES = 4096  # remembered; a saved picture never changes
+
+
+class JobView:
+    """Jobs as JSON, with the recipes that stand in their pictures' files."""
+
+    def __init__(self, services: Services) -> None:
+        self._line = services.line
+        self._folder = services.settings.outputs
+        self._recipe = lru_cache(_RECIPES)(self._read_recipe)
+
+    def job(self, job: Job) -> dict[str, Any]:
+        return {
+            "id": job.id,
+            "owner": job.owner,
+            "state": job.state,
+            "request": to_dict(job.request),
+            "ahead": self._line.ahead(job.id) if job.state == "queued" else 0,
+            "created": job.created,
+            "started": job.started,
+            "finished": job.finished,
+            "attempts": job.attempts,
+            "error": asdict(job.error) if job.error else None,
+            "batches": job.request.batches,
+            "steps": job.request.steps,
+            "pictures": [self._picture(saved) for saved in job.pictures],
+        }
+
+    def _picture(self, saved: Saved) -> dict[str, Any]:
+        return {
+            "image": saved.image,
+            "path": saved.path,
+            "url": PICTURES + quote(saved.path),
+            "width": saved.width,
+            "height": saved.height,
+            "seconds": saved.seconds,
+            "peak_memory": saved.peak_memory,
+            "recipe": self._recipe(saved.path),
+            "request": to_dict(saved.request),
+        }
+
+    def _read_recipe(self, path: str) -> str:
+        return read_parameters(Path(self._folder, path)) or ""
+
+
+def error(failure: Failure) -> dict[str, Any]:
+    return {"error": asdict(failure)}
+
+
+def events(numbered: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
+    return [{"seq": number, **event_to_dict(event)} for number, event in numbered]
+
+
+def engine(state: EngineState) -> dict[str, Any]:
+    return {"state": state.state, "device": state.device, "text": state.text}
+
+
+def model(entry: ModelEntry, default: str | None) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "family": entry.family,
+        "width": entry.native_width,
+        "height": entry.native_height,
+        "scale_factor": entry.scale_factor,
+        "size_bytes": entry.size_bytes,
+        "problem": entry.problem,
+        "default": entry.name == default,
+    }
+
+
+def previews(choice: PreviewChoice) -> dict[str, Any]:
+    return asdict(choice)
+
+
+def preview_choice(values: Mapping[str, Any], now: PreviewChoice) -> PreviewChoice:
+    """What is not given stays as it is `now`. Raises InvalidRequest."""
+    known = asdict(now)
+    check_known(values, known)
+    return PreviewChoice(**{**known, **values})
+
+
+def check_known(values: Mapping[str, Any], known: Mapping[str, Any] | Sequence[str]) -> None:
+    """Raises InvalidRequest for a key that is not known."""
+    for name in values:
+        if name not in known:
+            raise InvalidRequest(name[:80], f"is not a field; known are {sorted(known)}")
+
+
+def text(values: Mapping[str, Any], name: str, default: str | None) -> str | None:
+    """Raises InvalidRequest unless it is text, or absent."""
+    value = values.get(name, default)
+    if value is not None and not isinstance(value, str):
+        raise InvalidRequest(name, f"must be text, got {shown(value)}")
+    return value

@@ -1,0 +1,227 @@
+"""Puts it together; the only module that knows all.
+
+`build` starts the engine first and imports Gradio after it, so that both load at the same time;
+nothing slow stands between the end of that import and the first page.
+"""
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import webui
+from webui import data_folder, log_file
+from webui import settings as settings_module
+from webui.backend import Backend, EngineProcess
+from webui.errors import DarkroomError, StartError
+from webui.events import (
+    Event,
+    Finished,
+    Picture,
+    Resumed,
+    Saved,
+    Started,
+    Warned,
+)
+from webui.extensions import server_registry
+from webui.guard import Guard, Rules
+from webui.guard.asgi import App, Receive, Scope, Send
+from webui.jobs.job import PreviewChoice
+from webui.jobs.line import JobLine
+from webui.jobs.log import Log
+from webui.jobs.store import Store
+from webui.jobs.work import Workshop
+from webui.library import Library
+from webui.outputs import Outputs
+from webui.services import Services
+from webui.settings import Settings
+from webui.trajectories import Trajectories
+
+_SWEEP = 600.0  # seconds between looks at the temp folder
+_LOADING = 600.0  # seconds that the default model may take to load
+_PREVIEW = 10.0  # seconds that one preview may take to be made again
+_PATIENCE = 4.0  # seconds that the running job has at the end
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The ASGI application, guarded; its lifespan's end closes everything, as `close` does."""
+
+    guarded: App
+    services: Services
+    log_path: Path
+    close: Callable[[], None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.guarded(scope, receive, send)
+
+
+StartEngine = Callable[[Settings], Backend]
+
+
+def build(settings: Settings, start_engine: StartEngine | None = None) -> Application:
+    """Starts the real engine unless told how. Raises StartError, with all closed again."""
+    settings_module.apply_environment(settings)
+    with ExitStack() as opened:
+        lock = data_folder.Lock(settings.data_dir)
+        opened.callback(lock.release)
+        log_path = settings.data_dir / "log" / "darkroom.log"
+        try:
+            opened.callback(log_file.detach, log_file.attach(log_path))
+            settings.temp_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"{settings.data_dir} cannot be written to: {error}") from error
+        backend = (start_engine or engine_process)(settings)
+        opened.callback(backend.close)
+        library = Library(settings.models_dir)
+        services = _services(settings, library, backend, opened)
+        _logger.info("Darkroom %s starts, engine log: engine.log", webui.__version__)
+        threading.Thread(
+            target=_warm_up, args=(backend, library), name="warm-up", daemon=True
+        ).start()
+        closing = opened.pop_all()
+    try:
+        return Application(_guarded(services, closing.close), services, log_path, closing.close)
+    except BaseException:
+        closing.close()
+        raise
+
+
+def engine_process(settings: Settings) -> EngineProcess:
+    """The real engine, starting."""
+    root = str(Path(webui.__file__).resolve().parents[1])
+    environ = settings_module.environment()
+    path = [root, environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else [root]
+    command = [sys.executable, "-m", "webui.engine", "--models-dir", str(settings.models_dir)]
+    command += ["--device", settings.device, "--dtype", settings.dtype]
+    command += ["--threads", str(settings.threads)]
+    return EngineProcess(
+        command,
+        environ={**environ, "PYTHONPATH": settings_module.PATH_SEPARATOR.join(path)},
+        log_path=settings.data_dir / "engine.log",
+    )
+
+
+def _services(
+    settings: Settings, library: Library, backend: Backend, opened: ExitStack
+) -> Services:
+    trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
+    trajectories.sweep()
+    outputs = Outputs(
+        settings.outputs, library, webui.__version__, unsaved=settings.data_dir / "unsaved"
+    )
+    store = Store(settings.data_dir / "jobs.sqlite")
+    opened.callback(store.close)
+    for notice in store.notices:
+        _logger.warning("%s", notice)
+    workshop = _workshop(backend, outputs, trajectories)
+    line = JobLine(store, _WrittenLog(), workshop, max_waiting=settings.max_waiting)
+    opened.callback(_close_line, line, backend)
+    # late, because it imports Gradio: the engine is already starting, the environment set
+    from webui import builtin
+
+    registry = server_registry({"builtin": builtin})
+    return Services(settings, registry, library, line, backend, trajectories)
+
+
+def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) -> Workshop:
+    def show(choice: PreviewChoice) -> None:
+        arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
+        backend.call("previews", arguments, timeout=0)
+
+    def preview(folder: Path, batch: int, step: int, kind: str, method: str) -> Picture | None:
+        if not folder.is_dir():
+            return None
+        arguments = {
+            "keep": str(folder), "batch": batch, "step": step, "kind": kind, "method": method,
+        }  # fmt: skip
+        made: Mapping[str, object] | None = backend.call("preview", arguments, timeout=_PREVIEW)
+        return _picture(made) if made else None
+
+    return Workshop(
+        run=backend.run,
+        stop=lambda job_id, keep: backend.call("stop", {"job": job_id, "keep": keep}, timeout=0),
+        show=show,
+        save=lambda job, rendered: outputs.save(rendered),
+        save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
+        keep_folder=trajectories.folder,
+        tidy=trajectories.sweep,
+        preview=preview,
+    )
+
+
+def _picture(made: Mapping[str, object]) -> Picture:
+    width, height, rgb = made["width"], made["height"], made["blob"]
+    assert isinstance(width, int) and isinstance(height, int) and isinstance(rgb, bytes)
+    return Picture(width, height, rgb)
+
+
+def _close_line(line: JobLine, backend: Backend) -> None:
+    """An engine that does not let go of its job is ended, so that all is closed within 10 s."""
+    impatient = threading.Timer(_PATIENCE, backend.close)
+    impatient.start()
+    line.close()
+    impatient.cancel()
+
+
+class _WrittenLog(Log):
+    """Also writes to the log file what is not a mere step."""
+
+    def append(self, job_id: str, event: Event) -> int:
+        if isinstance(event, Started | Resumed | Saved | Warned | Finished):
+            _logger.info("job %s: %s", job_id, event)
+        return super().append(job_id, event)
+
+
+def _warm_up(backend: Backend, library: Library) -> None:
+    """So that the first click finds the model loaded and its hash known."""
+    name = library.default()
+    if name is None:
+        _logger.warning("there is no model that can be used in %s", library.folder)
+        return
+    try:
+        backend.call("load", {"model": name}, timeout=_LOADING)
+        library.hash(name)
+    except (DarkroomError, OSError) as error:
+        _logger.warning("the model %s could not be loaded ahead: %s", name, error)
+
+
+def _guarded(services: Services, close: Callable[[], None]) -> Guard:
+    # late, because they import Gradio: the environment is set, the engine is starting
+    from webui.api import server
+    from webui.ui import page
+
+    settings = services.settings
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(settings.temp_dir))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+            await asyncio.to_thread(close)
+
+    app = server.create(services, lifespan)
+    page.mount(app, services)  # last: it takes every address that is not taken
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    rules = Rules(
+        host_names=(*settings.host_names, host),
+        uploads=settings.temp_dir,
+        outputs=settings.outputs,
+    )
+    return Guard(app, rules)
+
+
+async def _sweep(temp_dir: Path) -> None:
+    """Keeps the temp folder small while the server runs."""
+    while True:
+        await asyncio.to_thread(data_folder.sweep, temp_dir)
+        await asyncio.sleep(_SWEEP)

@@ -1,0 +1,94 @@
+"""The data folder as a place: one server at a time, of one version, with a bounded temp folder.
+
+Knows nothing of what the others keep in it.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from webui.errors import StartError
+
+VERSION = 1  # of the folder's layout; the job store has its own
+TEMP_BYTES = 2 * 2**30
+TEMP_SECONDS = 24 * 3600.0
+
+
+class Lock:
+    """Holds the data folder until `release`, or until the process ends, however it does."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder. Raises StartError if it is taken, or was made by a newer program."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = (folder / "lock").open("a+b")
+        except OSError as error:
+            raise StartError(f"the data folder {folder} cannot be used: {error}") from error
+        try:
+            _lock(self._file)
+        except OSError:
+            self._file.close()
+            raise StartError(
+                f"another server uses the data folder {folder}; "
+                "stop it, or give this one another --data-dir"
+            ) from None
+        try:
+            _check_version(folder)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        self._file.close()
+
+
+def sweep(folder: Path, max_bytes: int = TEMP_BYTES, max_age: float = TEMP_SECONDS) -> None:
+    """Deletes files older than `max_age` seconds, then the oldest until `max_bytes` are left."""
+    files = []
+    for path in folder.rglob("*"):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue  # gone meanwhile
+        if not path.is_dir() or path.is_symlink():
+            files.append((status.st_mtime, status.st_size, path))
+    used = sum(size for _, size, _ in files)
+    oldest = time.time() - max_age
+    for modified, size, path in sorted(files):
+        if modified >= oldest and used <= max_bytes:
+            break
+        path.unlink(missing_ok=True)
+        used -= size
+
+
+def _check_version(folder: Path) -> None:
+    path = folder / "version"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        path.write_text(f"{VERSION}\n", encoding="utf-8")
+        return
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error}") from error
+    if not text.isdecimal() or int(text) > VERSION:
+        raise StartError(
+            f"the data folder {folder} has version {text[:20]!r}, this program knows version "
+            f"{VERSION}; start the newer program, or give another --data-dir"
+        )
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        # flock goes with the open file: a child that inherited it would hold it on, so it must not
+        os.set_inheritable(file.fileno(), False)
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,59 @@
+"""Checks of a connection's head: by what name it comes, and from which page."""
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from webui.guard.asgi import READS, Check, Refusal, Scope, header
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+def host_check(names: Collection[str]) -> Check:
+    def check(scope: Scope) -> Refusal | None:
+        """Against DNS rebinding: a foreign name that resolves to us is still a foreign name."""
+        given = header(scope, b"host")
+        if len(given) != 1 or not given[0]:
+            return Refusal(400, "the request must name one host")
+        name, _ = _split(given[0])
+        if name not in names:
+            return Refusal(421, f"this server does not answer to the name {given[0][:80]!r}")
+        return None
+
+    return check
+
+
+def origin_check(scope: Scope) -> Refusal | None:
+    """Against pages of other sites; programs that send neither header pass."""
+    if scope["type"] == "http" and scope["method"] in READS:
+        return None
+    sites, origins = header(scope, b"sec-fetch-site"), header(scope, b"origin")
+    if any(site not in ("same-origin", "none") for site in sites):
+        return Refusal(403, "another site may not do that")
+    if not origins:
+        return None
+    secure = scope.get("scheme") in ("https", "wss")
+    host, port = _split(header(scope, b"host")[0])
+    own = ("https" if secure else "http", host, port or ("443" if secure else "80"))
+    if len(origins) > 1 or _origin(origins[0]) != own:
+        return Refusal(403, "another site may not do that")
+    return None
+
+
+def _origin(text: str) -> tuple[str, str, str] | None:
+    """(scheme, host, port); None for "null" and whatever is no origin."""
+    try:
+        parts = urlsplit(text.lower())
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or text.lower() != f"{parts.scheme}://{parts.netloc}":
+        return None
+    host, port = _split(parts.netloc)
+    return parts.scheme, host, port or ("443" if parts.scheme == "https" else "80")
+
+
+def _split(netloc: str) -> tuple[str, str]:
+    """("[::1]", "7860") of "[::1]:7860"; the name is in small letters, the port may be empty."""
+    name, colon, port = netloc.lower().rpartition(":")
+    if colon and port.isascii() and port.isdigit():
+        return name, port
+    return netloc.lower(), ""

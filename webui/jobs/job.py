@@ -1,0 +1,55 @@
+"""What a job is, as a value, and the small values around it.
+
+Knows neither where jobs are kept nor who runs them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from webui.errors import Failure, InvalidRequest
+from webui.events import Saved
+from webui.request import GenerationRequest
+
+State = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A request on its way to pictures, as the store has it at one moment."""
+
+    id: str
+    owner: str  # the tab that asked; "" for programs
+    request: GenerationRequest
+    state: State
+    created: float  # unix seconds, as all times here
+    started: float | None
+    finished: float | None
+    attempts: int  # runs begun; counted before each begins
+    error: Failure | None
+    pictures: tuple[Saved, ...]  # in the order of saving; "done" means that all are here
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewChoice:
+    """What to draw while a job runs; changes no pixel of the result."""
+
+    noisy: str | None = "fast"  # preview method for the noisy latent; None draws none
+    predicted: str | None = "fast"  # preview method for the predicted picture
+    every: int = 1  # draw each so many steps
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequest; whether a method of that name exists is for the caller to see."""
+        for name in ("noisy", "predicted"):
+            method = getattr(self, name)
+            if method is not None and not (isinstance(method, str) and 0 < len(method) <= 64):
+                raise InvalidRequest(name, "must be the name of a preview method, or null")
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise InvalidRequest("every", "must be a whole number of steps, at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A preview, encoded for a browser."""
+
+    data: bytes
+    media_type: str  # "image/png" or "image/jpeg"

@@ -1,0 +1,106 @@
+"""What happened in each job, numbered, with the frames drawn meanwhile; in memory, bounded.
+
+Readers ask for what came after the last number they have. Knows neither the store nor the line:
+a job is "in the log" from its first event until it has ended and newer ones need the room.
+"""
+
+import io
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+
+from PIL import Image
+
+from webui.events import Event, Finished, Picture, Preview
+from webui.jobs.job import Frame
+
+_LATENT = 128  # pixels; latents are at most this high, and a batch stands side by side
+_BATCH = 8
+_LONGEST = 512  # pixels, of a JPEG frame
+
+
+@dataclass(slots=True)
+class _Entry:
+    events: list[Event] = field(default_factory=list)  # sequence number = index + 1
+    frames: dict[Hashable, Frame] = field(default_factory=dict)
+
+
+class Log:
+    """Any thread may call. `frame_bytes` is kept to, also by a single job; `ended_jobs` too."""
+
+    def __init__(self, frame_bytes: int = 256 * 2**20, ended_jobs: int = 200) -> None:
+        self._frame_bytes = frame_bytes
+        self._ended_jobs = ended_jobs
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._ended: list[str] = []  # oldest first
+        self._used = 0  # bytes of all frames
+
+    def append(self, job_id: str, event: Event) -> int:
+        """The sequence number, from 1. Pixels of a preview go to the frames, not to the log."""
+        frame = None
+        if isinstance(event, Preview):
+            frame = encode(event.picture)
+            event = replace(event, picture=replace(event.picture, rgb=b""))
+        with self._lock:
+            entry = self._entries.setdefault(job_id, _Entry())
+            entry.events.append(event)
+            if isinstance(event, Preview) and frame is not None:
+                key = (event.batch, event.step, event.kind, event.method)
+                self._used += len(frame.data) - len(entry.frames.pop(key, Frame(b"", "")).data)
+                entry.frames[key] = frame
+                self._make_room(entry)
+            if isinstance(event, Finished):
+                self._ended.append(job_id)
+                if len(self._ended) > self._ended_jobs:
+                    self._forget(self._ended[0])
+            return len(entry.events)
+
+    def read(self, job_id: str, after: int) -> tuple[list[tuple[int, Event]], int] | None:
+        """(number, event) of all events after number `after`, and the last number of all.
+
+        None if the job is not in the log.
+        """
+        with self._lock:
+            entry = self._entries.get(job_id)
+            if entry is None:
+                return None
+            first = max(after, 0)
+            return list(enumerate(entry.events[first:], first + 1)), len(entry.events)
+
+    def frame(self, job_id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+        with self._lock:
+            entry = self._entries.get(job_id)
+            return entry.frames.get((batch, step, kind, method)) if entry else None
+
+    def _make_room(self, entry: _Entry) -> None:
+        """Frames go oldest job first; the job at hand gives its own oldest only when alone."""
+        for job_id in self._ended:
+            if self._used <= self._frame_bytes:
+                return
+            self._drop_frames(self._entries[job_id])
+        while self._used > self._frame_bytes and len(entry.frames) > 1:
+            self._used -= len(entry.frames.pop(next(iter(entry.frames))).data)
+
+    def _forget(self, job_id: str) -> None:
+        self._ended.remove(job_id)
+        self._drop_frames(self._entries.pop(job_id))
+
+    def _drop_frames(self, entry: _Entry) -> None:
+        self._used -= sum(len(frame.data) for frame in entry.frames.values())
+        entry.frames.clear()
+
+
+def encode(picture: Picture) -> Frame:
+    """PNG at latent size, which the browser scales up; bigger ones JPEG of at most 512 px.
+
+    Raises ValueError if the picture has not the bytes it should have.
+    """
+    image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    buffer = io.BytesIO()
+    if picture.height <= _LATENT and picture.width <= _LATENT * _BATCH:
+        image.save(buffer, "PNG", compress_level=1)
+        return Frame(buffer.getvalue(), "image/png")
+    image.thumbnail((_LONGEST, _LONGEST))
+    image.save(buffer, "JPEG", quality=80)
+    return Frame(buffer.getvalue(), "image/jpeg")

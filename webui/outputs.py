@@ -1,0 +1,181 @@
+"""Saves pictures: <outputs>/<day>/<time>-<seed>-<id>.png, whole or not at all.
+
+A picture is written under a name of its own in <outputs>/.part, forced to the disk, linked to its
+name without overwriting anything, and only then called saved. Knows neither jobs nor engine.
+"""
+
+import io
+import json
+import math
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from webui.errors import DarkroomError, NotSaved
+from webui.events import Rendered, Saved
+from webui.library import Library
+from webui.metadata import parameters_text
+from webui.request import GenerationRequest, to_dict
+
+_MAX_GRID = 2**27  # pixels: 400 MB
+_MAX_UNSAVED = 2**30  # bytes, of pictures that no place was found for
+
+
+class Outputs:
+    def __init__(
+        self,
+        folder: Path,
+        library: Library,
+        version: str,
+        unsaved: Path,
+        clock: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        """`unsaved` takes what cannot be written to `folder`. Sweeps what a crash left behind."""
+        self._folder = folder
+        self._part = folder / ".part"
+        self._library = library
+        self._version = version
+        self._unsaved = unsaved
+        self._clock = clock
+        with suppress(OSError):  # a disk that is not there now may be there at the first picture
+            self._part.mkdir(parents=True, exist_ok=True)
+            for left in self._part.glob("*.png"):
+                left.unlink(missing_ok=True)
+
+    def save(self, rendered: Rendered) -> Saved:
+        """Raises NotSaved, naming the folder and where the picture is instead, if anywhere."""
+        request, picture = rendered.request, rendered.picture
+        image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+        data = self._png(image, request, rendered.notes)
+        path = self._write(data, str(request.seed))
+        return Saved(
+            image=rendered.image,
+            path=path,
+            request=request,
+            seconds=rendered.seconds,
+            peak_memory=rendered.peak_memory,
+            width=picture.width,
+            height=picture.height,
+        )
+
+    def save_grid(self, request: GenerationRequest, pictures: Sequence[Saved]) -> Saved | None:
+        """All pictures of a request on one sheet, in order, A1111's way; None if it were huge.
+
+        Reads them from the disk; one that is gone leaves its place black.
+        """
+        rows, columns = grid_shape(len(pictures))
+        width = columns * max(each.width for each in pictures)
+        height = rows * max(each.height for each in pictures)
+        if width * height > _MAX_GRID:
+            return None
+        sheet = Image.new("RGB", (width, height))
+        for place, saved in enumerate(sorted(pictures, key=lambda each: each.image)):
+            row, column = divmod(place, columns)
+            try:
+                with Image.open(self._folder / saved.path, formats=["PNG"]) as image:
+                    if image.size == (saved.width, saved.height):
+                        sheet.paste(image, (column * width // columns, row * height // rows))
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+                continue
+        return Saved(
+            image=-1,
+            path=self._write(self._png(sheet, request, ()), "grid"),
+            request=request,
+            seconds=sum(each.seconds for each in pictures),
+            peak_memory=max(each.peak_memory for each in pictures),
+            width=width,
+            height=height,
+        )
+
+    def _png(self, image: Image.Image, request: GenerationRequest, notes: Sequence[str]) -> bytes:
+        """With both records: A1111's text, and our request exactly."""
+        try:
+            model_hash = self._library.hash(request.model)
+        except (OSError, DarkroomError):
+            model_hash = ""  # its files went away meanwhile; the picture is there all the same
+        record = {"request": to_dict(request), "version": self._version, "model_hash": model_hash}
+        text = PngInfo()
+        text.add_text(  # iTXt by itself where latin-1 does not do
+            "parameters", parameters_text(request, model_hash, self._version, notes)
+        )
+        text.add_text("darkroom", json.dumps(record))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", pnginfo=text, compress_level=4)
+        return buffer.getvalue()
+
+    def _write(self, data: bytes, label: str) -> str:
+        """The path it got, relative to the outputs, with forward slashes."""
+        now = self._clock()
+        name = f"{now:%H%M%S}-{label}-{secrets.token_hex(4)}.png"
+        place = self._folder / f"{now:%Y-%m-%d}"
+        try:
+            write_atomically(place / name, data, self._part)
+        except OSError as error:
+            instead = self._keep(name, data)
+            raise NotSaved(
+                f"the picture could not be written to {place}: {error.strerror or error}; {instead}"
+            ) from error
+        return f"{place.name}/{name}"
+
+    def _keep(self, name: str, data: bytes) -> str:
+        """Puts the picture where it will not be looked for, but not lost; says so."""
+        try:
+            used = sum(each.stat().st_size for each in self._unsaved.glob("*.png"))
+            if used + len(data) > _MAX_UNSAVED:
+                return f"it is lost, because {self._unsaved} is full"
+            write_atomically(self._unsaved / name, data, self._unsaved / ".part")
+        except OSError:
+            return f"it is lost, because {self._unsaved} cannot be written to either"
+        return f"it is kept as {self._unsaved / name}"
+
+
+def grid_shape(pictures: int) -> tuple[int, int]:
+    """(rows, columns), as A1111 lays a batch out."""
+    rows = min(max(round(math.sqrt(pictures)), 1), pictures)
+    return rows, -(-pictures // rows)
+
+
+def write_atomically(path: Path, data: bytes, part: Path) -> None:
+    """`path` is there whole or not at all, also after a power cut; nothing is overwritten.
+
+    `part` is a folder on the same disk for the unfinished file. Raises OSError.
+    """
+    part.mkdir(parents=True, exist_ok=True)
+    unfinished = part / f"{secrets.token_hex(8)}.png"
+    try:
+        with unfinished.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _link(unfinished, path)
+        _sync(path.parent)
+        _sync(path.parent.parent)  # the day's folder may be new
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _link(unfinished: Path, path: Path) -> None:
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links (FAT, some network shares)
+        if path.exists():
+            raise FileExistsError(f"{path} is there already") from None
+        unfinished.replace(path)
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,103 @@
+/* The form, as far as the browser is concerned: its draft, its errors, the last seed. */
+"use strict";
+(() => {
+  const DRAFT = "darkroom.draft.";
+  const { owner, reads, keeps } = darkroom;
+
+  // The owner is the last input: Gradio sorts a set of inputs by the order of their making.
+  darkroom.withOwner = (sent) => { sent[sent.length - 1] = owner; return sent; };
+
+  // --- the draft ----------------------------------------------------------------------------------
+  const loaded = new Set();
+
+  darkroom.loadDraft = (tab, names, values) => {
+    loaded.add(tab);
+    document.documentElement.dataset.draft = "ready"; // a marker: from here on nothing is overwritten
+    let draft = {};
+    try { draft = JSON.parse(reads(localStorage, DRAFT + tab)) || {}; } catch { /* a broken draft is none */ }
+    return names.map((name, i) => {
+      const kept = draft[name];
+      return kept !== undefined && kept !== null && (values[i] === null || typeof kept === typeof values[i]) ? kept : values[i];
+    });
+  };
+
+  darkroom.saveDraft = (tab, names, values) => {
+    if (!loaded.has(tab)) return; // the defaults of a page that is still being built are no draft
+    keeps(localStorage, DRAFT + tab, JSON.stringify(Object.fromEntries(names.map((name, i) => [name, values[i]]))));
+  };
+
+  // --- what is wrong, beside the button that was pressed ------------------------------------------
+  let noticeBox = null;
+  let fields = {}; // name -> {label, element}
+
+  darkroom.fieldOf = (name) => fields[name] ?? null;
+
+  darkroom.notice = (element, props, watch) => {
+    noticeBox = element.querySelector(".dk-notice");
+    fields = props.fields;
+    watch("answer", () => answered(props.answer));
+  };
+
+  function answered(answer) {
+    if (!answer) return;
+    darkroom.clearComplaint();
+    if (answer.error) darkroom.complain(answer.error);
+    else darkroom.follow(answer.job);
+  }
+
+  /* Shows a sentence beside Generate and marks the field that is to blame, if there is one. */
+  darkroom.complain = ({ text, label, element }) => {
+    if (!noticeBox) return;
+    noticeBox.replaceChildren();
+    if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");
+    noticeBox.append(text);
+    noticeBox.hidden = false;
+    const field = element && document.getElementById(element);
+    if (field) mark(field, text);
+  };
+
+  darkroom.clearComplaint = () => {
+    document.querySelectorAll(".dk-wrong").forEach(unmark);
+    if (noticeBox) noticeBox.hidden = true;
+  };
+
+  function mark(field, text) {
+    field.classList.add("dk-wrong");
+    const message = document.createElement("p");
+    message.className = "dk-wrong-text";
+    message.id = field.id + "_problem";
+    message.textContent = text.charAt(0).toUpperCase() + text.slice(1);
+    field.append(message);
+    for (const input of field.querySelectorAll("input, textarea")) {
+      input.setAttribute("aria-invalid", "true");
+      input.setAttribute("aria-describedby", message.id);
+    }
+    const clear = () => {
+      field.removeEventListener("input", clear);
+      field.removeEventListener("pointerup", clear);
+      unmark(field);
+      if (noticeBox && !document.querySelector(".dk-wrong")) noticeBox.hidden = true;
+    };
+    field.addEventListener("input", clear);
+    field.addEventListener("pointerup", clear);
+    const box = field.getBoundingClientRect();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (box.top < 0 || box.bottom > innerHeight) {
+      field.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
+    }
+  }
+
+  function unmark(field) {
+    field.classList.remove("dk-wrong");
+    field.querySelectorAll(".dk-wrong-text").forEach((message) => message.remove());
+    for (const input of field.querySelectorAll("[aria-invalid]")) {
+      input.removeAttribute("aria-invalid");
+      input.removeAttribute("aria-describedby");
+    }
+  }
+
+  // --- the seed to use again: of the picture that is looked at, else of the last run --------------
+  let seed = null;
+  darkroom.lastSeed = () => seed;
+  darkroom.rememberSeed = (value) => { seed = value; };
+})();

@@ -1,0 +1,170 @@
+"""The generation form: declared fields become components, and what a browser sent becomes values.
+
+Components only show and collect. Nothing a browser sends is trusted or repaired here: the events
+run without Gradio's own checks, and `services.submit` judges every value, so that a wrong one comes
+back as a marked field and never as a stack trace.
+"""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.errors import Failure, InvalidRequest
+from webui.fields import BATCH_COUNT, FIELDS, AnyField, IntegerField, NumberField, TextField
+from webui.interfaces import SamplerInfo, ScheduleInfo
+
+RANDOM_SEED = -1
+
+# The field's name -> the end of its element id; A1111's ids, which users' scripts and styles know.
+_IDS = {
+    "prompt": "prompt",
+    "negative_prompt": "neg_prompt",
+    "sampler": "sampling",
+    "schedule": "scheduler",
+    "steps": "steps",
+    "guidance_scale": "cfg_scale",
+    "width": "width",
+    "height": "height",
+    "batch_count": "batch_count",
+    "batch_size": "batch_size",
+    "seed": "seed",
+}
+_MODEL_ID = "setting_sd_model_checkpoint"  # A1111's; it belongs to no tab there
+
+
+def declared(name: str) -> AnyField:
+    """The field of that name, the form's own included."""
+    return BATCH_COUNT if name == BATCH_COUNT.name else FIELDS[name]
+
+
+def element_id(tab: str, name: str) -> str:
+    return _MODEL_ID if name == "model" else f"{tab}_{_IDS[name]}"
+
+
+# --- components ----------------------------------------------------------------------------------
+
+
+def text(tab: str, name: str, *, lines: int, placeholder: str) -> gr.Textbox:
+    field = declared(name)
+    return gr.Textbox(
+        label=field.label,
+        info=field.help,
+        lines=lines,
+        max_lines=12,
+        placeholder=placeholder,
+        elem_id=element_id(tab, name),
+        elem_classes="dk-field",
+    )
+
+
+def slider(tab: str, name: str, value: float | None = None) -> gr.Slider:
+    field = declared(name)
+    if not isinstance(field, IntegerField | NumberField):
+        raise TypeError(f"{name} is not a number")
+    return gr.Slider(
+        minimum=field.minimum,
+        maximum=field.maximum,
+        step=field.step,
+        value=field.default if value is None else value,
+        label=field.label,
+        info=field.help,
+        elem_id=element_id(tab, name),
+        elem_classes="dk-field",
+        buttons=[],
+    )
+
+
+def choice(tab: str, name: str, names: Sequence[str], value: str | None) -> gr.Dropdown:
+    field = declared(name)
+    return gr.Dropdown(
+        choices=list(names),
+        value=value,
+        label=field.label,
+        info=field.help,
+        elem_id=element_id(tab, name),
+        elem_classes="dk-field",
+    )
+
+
+def seed(tab: str) -> gr.Number:
+    field = declared("seed")
+    return gr.Number(
+        value=RANDOM_SEED,
+        label=field.label,
+        info=f"{field.help} {RANDOM_SEED} draws a new one each time.",
+        elem_id=element_id(tab, "seed"),
+        elem_classes="dk-field",
+    )
+
+
+def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]) -> gr.HTML:
+    """The one-line help of what is chosen in `box`; it follows in the browser."""
+    sentences = {name: html.escape(info.help) for name, info in infos.items()}
+    line = gr.HTML(
+        sentences.get(str(box.value), ""),
+        elem_id=f"{box.elem_id}_help",
+        elem_classes="dk-choice-help",
+        apply_default_css=False,
+    )
+    look_up = f"(name) => ({_script_json(sentences)})[name] ?? ''"
+    box.change(None, [box], [line], js=look_up, show_progress="hidden", queue=False)
+    return line
+
+
+def _script_json(value: object) -> str:
+    """JSON that can stand inside a script element."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The components of one tab by the names that `services.submit` knows."""
+
+    tab: str
+    components: Mapping[str, Component]
+
+    def values(self, sent: Mapping[Component, Any]) -> dict[str, Any]:
+        """What to submit, from Gradio's inputs. Raises InvalidRequest for what was left empty."""
+        return {
+            name: _value(declared(name), sent.get(component))
+            for name, component in self.components.items()
+        }
+
+
+def _value(field: AnyField, sent: Any) -> Any:
+    """Browsers know no integers: 20.0 is 20. Whatever else is wrong is left for the check."""
+    if sent is None and not isinstance(field, TextField):  # also what JSON makes of NaN
+        hint = f"; try {field.default}" if field.default != "" else ""
+        raise InvalidRequest(field.name, "is empty" + hint)
+    return int(sent) if isinstance(sent, float) and sent.is_integer() else sent
+
+
+def shown_fields(tab: str) -> dict[str, dict[str, str]]:
+    """For each request field that can be blamed: the label and the element to mark."""
+    names = {name: name for name in ("model", *_IDS)}
+    names["images"] = BATCH_COUNT.name  # it has no control of its own
+    return {
+        name: {"label": declared(shown).label, "element": element_id(tab, shown)}
+        for name, shown in names.items()
+    }
+
+
+def complaint(tab: str, failure: Failure) -> dict[str, str]:
+    """A failure for the browser: the sentence, and the element to mark if a field is to blame."""
+    shown = shown_fields(tab).get(failure.field or "")
+    if shown:
+        return {"text": _sentence(failure.text), **shown}
+    named = f"{failure.field}: " if failure.field else ""
+    return {"text": _sentence(named + failure.text), "label": "", "element": ""}
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."

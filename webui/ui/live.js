@@ -1,0 +1,295 @@
+/* Follows one job: asks the server what is new, says it in words, and hands the steps to the stage.
+
+   The server owns the jobs; this only looks. It asks four times a second while something runs, every
+   two seconds otherwise, less often in a hidden tab, and never holds a connection open. */
+"use strict";
+darkroom.live = (element, showPictures) => {
+  const { owner, plural, duration, send } = darkroom;
+  const JOBS = "darkroom.jobs";
+  const root = element.querySelector("#live");
+  const find = (id) => document.getElementById(id);
+  const TITLE = "Darkroom";
+  const stage = darkroom.stage(root, changePreviews);
+  const ACTIVE = ["queued", "running"];
+
+  let server = null; // the id of the server's start; another one has other sequence numbers
+  let following = null; // the job asked for; null leaves the choice to the server
+  let news = null; // the last answer
+  let lastSeq = 0;
+  let progress = null; // what the events of the job add up to
+  let stopping = null; // the job that was asked to stop
+  let hung = ""; // the pictures that were last handed to the gallery
+  let lost = 0; // answers missed in a row
+  let previewsSent = 0; // until then an answer may still hold the old choice
+  let timer = 0;
+  let asking = false;
+  let again = false;
+  let mine = [];
+  try { mine = JSON.parse(darkroom.reads(sessionStorage, JOBS)) || []; } catch { /* none */ }
+
+  // --- asking -------------------------------------------------------------------------------------
+  async function poll() {
+    if (asking) { again = true; return; }
+    asking = true;
+    clearTimeout(timer);
+    const query = new URLSearchParams({ owner, after: String(lastSeq) });
+    if (following) query.set("job", following);
+    else if (news?.job) query.set("job", news.job.id);
+    const now = await ask(query);
+    lost = now === undefined ? lost + 1 : 0;
+    try {
+      if (now) take(now);
+      else if (now === null) forget();
+      else if (lost >= 2) say();
+    } catch (error) {
+      console.error("The live view could not be drawn:", error); // and asks again all the same
+    }
+    asking = false;
+    timer = setTimeout(poll, again ? 0 : pause());
+    again = false;
+  }
+
+  /* The answer; null if the job is unknown, undefined if the server cannot be reached. */
+  async function ask(query) {
+    try {
+      const answer = await fetch(`api/v1/live?${query}`, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+      if (answer.status === 404) return null;
+      return answer.ok ? await answer.json() : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  function pause() {
+    if (lost) return Math.min(4000, 500 * lost);
+    const busy = news && (news.running || news.waiting > 0 || (news.job && ACTIVE.includes(news.job.state)));
+    if (document.hidden) return busy ? 1500 : 6000;
+    if (busy) return 250;
+    return news?.engine.state === "starting" ? 700 : 2000;
+  }
+
+  const kick = () => { clearTimeout(timer); poll(); };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) kick(); });
+  addEventListener("online", kick);
+
+  function forget() {
+    following = null;
+    news = news && { ...news, job: null };
+    lastSeq = 0;
+    again = true;
+  }
+
+  // --- taking in ----------------------------------------------------------------------------------
+  function take(now) {
+    if (server !== null && now.server !== server) {
+      server = now.server;
+      following ??= now.job?.id ?? null;
+      news = progress = null;
+      lastSeq = 0;
+      again = true; // from the beginning: this answer may lack events
+      return;
+    }
+    server = now.server;
+    const before = news;
+    const changed = !progress || (before?.job?.id ?? null) !== (now.job?.id ?? null);
+    if (changed) begin(now.job);
+    if (now.job) for (const event of now.events) if (event.seq > lastSeq || changed) learn(event, now.job);
+    lastSeq = now.job ? now.last : 0;
+    news = now;
+    const finished = !changed && ACTIVE.includes(before?.job?.state) && !ACTIVE.includes(now.job?.state);
+    if (stopping && (stopping !== now.job?.id || !ACTIVE.includes(now.job.state))) stopping = null;
+    if (following && !now.job) following = null; // not known any more: the server may choose
+    stage.job(now.job);
+    if (Date.now() > previewsSent) stage.previews(now.previews);
+    say();
+    hang(now.job);
+    if (finished && now.job.state === "failed") blame(now.job.error);
+    moveOn(now);
+  }
+
+  function begin(job) {
+    lastSeq = 0;
+    progress = { batch: 0, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", resumed: null, warnings: [] };
+    stage.begin(job);
+    if (job) darkroom.rememberSeed(job.request.seed);
+  }
+
+  function learn(event, job) {
+    if (event.type === "Step") {
+      Object.assign(progress, { batch: event.batch, step: event.step, steps: event.steps, sigma: event.sigma, stage: "" });
+      progress.seconds = [...progress.seconds.slice(-7), event.seconds];
+      stage.step(event);
+    } else if (event.type === "Preview") {
+      stage.preview(event);
+    } else if (event.type === "Stage") {
+      progress.stage = event.name;
+    } else if (event.type === "Resumed") {
+      progress.resumed = event;
+      Object.assign(progress, { batch: event.batch, step: event.step, steps: job.steps });
+    } else if (event.type === "Warned" && !progress.warnings.includes(event.text)) {
+      progress.warnings.push(event.text);
+    }
+  }
+
+  /* When the job that is shown is over, or waits, and another one of this tab runs: look at that one. */
+  function moveOn(now) {
+    if (!now.running || now.running === now.job?.id || now.job?.state === "running") return;
+    if (mine.includes(now.running)) { following = now.running; again = true; }
+  }
+
+  /* The pictures that are there, also in the middle of a run of many. */
+  function hang(job) {
+    const key = job ? `${job.id}:${job.pictures.length}` : "";
+    if (key === hung || !job || (!job.pictures.length && ACTIVE.includes(job.state) && hung)) return;
+    if (!job.pictures.length) return; // what hangs stays until there is something to hang
+    hung = key;
+    darkroom.hang(job);
+    showPictures(job.id);
+  }
+
+  function blame(error) {
+    if (!error) return;
+    const field = darkroom.fieldOf(error.field);
+    darkroom.complain({ text: error.text, label: field?.label ?? "", element: field?.element ?? "" });
+  }
+
+  // --- saying -------------------------------------------------------------------------------------
+  function state() {
+    if (lost >= 2) return "unreachable";
+    if (!news) return "connecting";
+    if (news.job) return news.job.state;
+    return news.engine.state === "starting" ? "warming" : "empty";
+  }
+
+  function say() {
+    const job = news?.job ?? null;
+    const now = state();
+    const total = job ? job.batches * (progress.steps || job.steps) : 0;
+    const over = job && !ACTIVE.includes(job.state);
+    const done = over && job.state === "done" ? 1 : total ? (progress.batch * progress.steps + progress.step) / total : 0;
+    root.dataset.state = now;
+    root.dataset.job = job?.id ?? "";
+    root.dataset.step = String(progress?.step ?? 0);
+    root.dataset.steps = String(progress?.steps ?? 0);
+    root.dataset.busy = stopping ? "stopping" : progress?.stage || (job?.state === "running" && !progress.step) ? "yes" : "no";
+    write("live-status", status(now, job));
+    write("live-figures", figures(job, total));
+    const note = remark(job);
+    write("live-note", note);
+    find("live-note").hidden = !note;
+    const bar = find("live-bar");
+    const percent = Math.round(100 * Math.min(1, done));
+    bar.setAttribute("aria-valuenow", String(percent));
+    bar.firstElementChild.style.transform = `scaleX(${Math.min(1, done)})`;
+    document.title = job?.state === "running" ? `${percent}% · ${TITLE}` : TITLE;
+    sayEngine();
+    for (const button of document.querySelectorAll(".dk-interrupt")) {
+      button.setAttribute("aria-disabled", String(!job || over || Boolean(stopping)));
+    }
+  }
+
+  const STAGES = {
+    "loading model": "Loading the model", "encoding prompt": "Reading the prompt",
+    sampling: "Starting", decoding: "Developing the picture",
+  };
+
+  function status(now, job) {
+    if (now === "unreachable") return "The server does not answer. Trying again…";
+    if (now === "connecting") return "Connecting to the server…";
+    if (now === "warming") return "The engine is warming up. You can press Generate already.";
+    if (now === "empty") return "Ready when you are.";
+    if (stopping) return "Stopping after this step…";
+    if (now === "queued") {
+      if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one.`;
+      return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
+    }
+    if (now === "running") {
+      if (progress.stage && progress.stage !== "sampling") return `${STAGES[progress.stage] ?? progress.stage}…`;
+      if (!progress.step) return `${STAGES[progress.stage] ?? "Starting"}…`;
+      const batch = job.batches > 1 ? ` · batch ${progress.batch + 1} of ${job.batches}` : "";
+      return `Step ${progress.step} of ${progress.steps}${batch}`;
+    }
+    const took = job.started && job.finished ? ` ${duration(job.finished - job.started)}` : "";
+    const made = job.pictures.filter((picture) => picture.image >= 0).length;
+    return {
+      done: `Done in${took}`,
+      stopped: made ? "Stopped early. What was there is developed." : "Stopped.",
+      cancelled: "Cancelled before it began.",
+      failed: "This run failed.",
+      interrupted: "This run was interrupted when the server or its engine stopped.",
+    }[now] ?? now;
+  }
+
+  function figures(job, total) {
+    const parts = [];
+    if (job?.state === "running" && progress.step) {
+      if (progress.sigma !== null) parts.push(`σ ${progress.sigma.toFixed(progress.sigma < 0.0995 ? 3 : 2)}`);
+      const left = total - (progress.batch * progress.steps + progress.step);
+      const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
+      if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
+    }
+    const others = news ? news.waiting - (job?.state === "queued" ? 1 : 0) : 0;
+    if (others > 0) parts.push(`${others} waiting`);
+    return parts.join(" · ");
+  }
+
+  function remark(job) {
+    if (job && !ACTIVE.includes(job.state) && job.error) return job.error.text;
+    const parts = [...(progress?.warnings ?? [])];
+    if (progress?.resumed) {
+      const from = progress.resumed.step ? `after step ${progress.resumed.step}` : "from the start of its batch";
+      parts.unshift(`The engine stopped and was started again; this run went on ${from}.`);
+    }
+    return parts.join(" ");
+  }
+
+  function sayEngine() {
+    const engine = news?.engine ?? { state: "", device: "" };
+    const words = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
+    const text = lost >= 2 ? "No connection" : [words[engine.state] ?? "Connecting", engine.device].filter(Boolean).join(" · ");
+    write("dk-engine-text", text);
+    const box = find("dk-engine");
+    if (box) {
+      box.dataset.state = lost >= 2 ? "lost" : engine.state;
+      box.title = engine.text || "";
+    }
+  }
+
+  /* Only when it differs: screen readers read what changes. */
+  function write(id, text) {
+    const place = find(id);
+    if (place && place.textContent !== text) place.textContent = text;
+  }
+
+  // --- doing --------------------------------------------------------------------------------------
+  async function changePreviews(choice) {
+    previewsSent = Date.now() + 1500;
+    stage.previews(choice);
+    try { await send("PUT", "api/v1/previews", choice); } catch { previewsSent = 0; }
+    kick();
+  }
+
+  darkroom.follow = (id) => {
+    mine = [...mine, id].slice(-50);
+    darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
+    if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;
+    kick();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (innerWidth < 900) root.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+  };
+
+  darkroom.interrupt = async () => {
+    const job = news?.job;
+    if (!job || !ACTIVE.includes(job.state) || stopping) return;
+    stopping = job.id;
+    say();
+    try {
+      await send("POST", `api/v1/jobs/${encodeURIComponent(job.id)}/stop`);
+    } catch {
+      stopping = null;
+    }
+    kick();
+  };
+
+  poll();
+};

@@ -1,0 +1,146 @@
+/* What the whole page shares: the name of this browser tab, light and dark, keys, small tools.
+
+   Everything hangs on `window.darkroom`, because Gradio's events reach scripts only by global names.
+   Text that came from a server or a user is only ever set as textContent. */
+"use strict";
+window.darkroom = (() => {
+  const THEME = "darkroom.theme";
+  const OWNER = "darkroom.owner";
+  const reads = (store, key) => { try { return store.getItem(key); } catch { return null; } };
+  const keeps = (store, key, value) => { try { store.setItem(key, value); } catch { /* private mode */ } };
+
+  // --- who we are: one id for each browser tab; a refresh keeps it, a new tab has its own ---------
+  function newId() {
+    return Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+  }
+  // A duplicated tab inherits sessionStorage; both then look at the same runs, which does no harm.
+  const owner = reads(sessionStorage, OWNER) || newId();
+  keeps(sessionStorage, OWNER, owner);
+
+  // --- light and dark: dark unless the user chose light, here or in the address (?__theme=light) --
+  const asked = new URLSearchParams(location.search).get("__theme");
+  let theme = ["light", "dark"].includes(asked) ? asked : reads(localStorage, THEME) === "light" ? "light" : "dark";
+
+  function applyTheme() {
+    document.body.classList.toggle("dark", theme === "dark");
+    document.documentElement.style.colorScheme = theme;
+    const button = document.getElementById("dk-theme");
+    if (button) button.setAttribute("aria-pressed", String(theme === "light"));
+  }
+  // Gradio follows the system's setting, also later; ours wins.
+  new MutationObserver(() => {
+    if (document.body.classList.contains("dark") !== (theme === "dark")) applyTheme();
+  }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  applyTheme();
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("#dk-theme")) return;
+    theme = theme === "dark" ? "light" : "dark";
+    keeps(localStorage, THEME, theme);
+    applyTheme();
+  });
+
+  // --- keys ---------------------------------------------------------------------------------------
+  const visible = (element) => element && element.getClientRects().length > 0;
+
+  function somethingToClose(target) {
+    const open = '.dk-gallery .preview, [role="listbox"], dialog[open], [role="dialog"]';
+    return target.getAttribute?.("aria-expanded") === "true"
+      || Array.from(document.querySelectorAll(open)).some(visible);
+  }
+
+  // In the capturing phase: by the time a menu or a picture has closed itself, it is not seen any more.
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.repeat) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const button = Array.from(document.querySelectorAll(".dk-generate")).find(visible);
+      if (!button) return;
+      event.preventDefault();
+      event.stopPropagation();
+      setTimeout(() => button.click(), 0); // after Gradio has taken over what was typed
+    } else if (event.key === "Escape" && !somethingToClose(event.target)) {
+      darkroom.interrupt();
+    }
+  }, true);
+
+  // --- names for Gradio's buttons, which take no tooltip -------------------------------------------
+  function nameButtons() {
+    for (const button of document.querySelectorAll(".dk-small")) {
+      if (!button.title) button.title = button.textContent.trim();
+    }
+    const keys = { ".dk-generate": ["Ctrl+Enter", "Control+Enter"], ".dk-interrupt": ["Esc", "Escape"] };
+    for (const [selector, [shown, standard]] of Object.entries(keys)) {
+      for (const button of document.querySelectorAll(selector)) {
+        if (button.title) continue;
+        button.title = `${button.textContent.trim()} (${shown})`;
+        button.setAttribute("aria-keyshortcuts", standard);
+      }
+    }
+    if (document.getElementById("dk-theme")?.dataset.seen !== "yes") {
+      const button = document.getElementById("dk-theme");
+      if (button) { button.dataset.seen = "yes"; applyTheme(); }
+    }
+  }
+  let naming = 0;
+  new MutationObserver(() => { naming ||= setTimeout(() => { naming = 0; nameButtons(); }, 200); })
+    .observe(document.documentElement, { childList: true, subtree: true });
+
+  // --- tools --------------------------------------------------------------------------------------
+  const plural = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+
+  function duration(seconds) {
+    if (!Number.isFinite(seconds) || seconds < 0) return "";
+    if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+    const whole = Math.round(seconds);
+    if (whole < 60) return `${whole} s`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  }
+
+  function bytes(count) {
+    if (!(count > 0)) return "";
+    return count >= 2 ** 30 ? `${(count / 2 ** 30).toFixed(1)} GB` : `${Math.round(count / 2 ** 20)} MB`;
+  }
+
+  /* A row of buttons of which one is pressed: arrow keys move, as in any group of radio buttons. */
+  function segments(root, choices, changed) {
+    const buttons = choices.map(([value, label, help]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = label;
+      button.title = help;
+      button.dataset.value = value;
+      button.setAttribute("role", "radio");
+      button.addEventListener("click", () => { choose(value); changed(value); });
+      return button;
+    });
+    root.replaceChildren(...buttons);
+    root.addEventListener("keydown", (event) => {
+      const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!move) return;
+      event.preventDefault();
+      const next = buttons[(buttons.indexOf(document.activeElement) + move + buttons.length) % buttons.length];
+      next.focus();
+      next.click();
+    });
+    function choose(value) {
+      for (const button of buttons) {
+        const on = button.dataset.value === value;
+        button.setAttribute("aria-checked", String(on));
+        button.tabIndex = on ? 0 : -1;
+      }
+      if (buttons.length && !buttons.some((button) => button.tabIndex === 0)) buttons[0].tabIndex = 0;
+    }
+    return choose;
+  }
+
+  async function send(method, address, body) {
+    const answer = await fetch(address, {
+      method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}),
+    });
+    if (!answer.ok) throw new Error(`${method} ${address}: ${answer.status}`);
+    return answer.json().catch(() => null);
+  }
+
+  return { owner, reads, keeps, plural, duration, bytes, segments, send, interrupt() {} };
+})();

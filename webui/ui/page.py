@@ -1,0 +1,142 @@
+"""Puts the page together and mounts it: tabs on the left, live view and pictures on the right.
+
+Knows the tabs only as a table; what they do is theirs. The live view and the pictures stand outside
+the tabs, because Gradio does not build a tab before it is opened.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from webui.errors import DarkroomError
+from webui.events import Saved
+from webui.services import Services
+from webui.ui import live
+from webui.ui.theme import theme
+
+_HERE = Path(__file__).parent
+_SCRIPTS = ("page.js", "form.js", "frames.js", "stage.js", "live.js", "results.js")
+_SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
+_DAY = 24 * 60 * 60  # seconds
+_COLUMNS = 4
+
+
+def build(services: Services) -> gr.Blocks:
+    """The page, inside which every registered tab builds itself."""
+    blocks: gr.Blocks
+    with gr.Blocks(
+        title="Darkroom", fill_width=True, analytics_enabled=False, delete_cache=(_DAY, _DAY)
+    ) as blocks:
+        gr.HTML(_read("header.html"), elem_id="darkroom_header", apply_default_css=False)
+        with gr.Row(elem_id="room"):
+            with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
+                for tab in services.registry.tabs:
+                    with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
+                        tab.build(services)
+            with gr.Column(elem_id="table", min_width=320):
+                _table(services)
+    return blocks
+
+
+def mount(app: Any, services: Services) -> None:
+    """Mounts the page on a FastAPI `app` at "/"; routes added afterwards would never be reached."""
+    gr.set_static_paths([services.settings.outputs])  # shown from their place, never copied
+    blocks = build(services)
+    blocks.queue(default_concurrency_limit=None)
+    blocks.state_session_capacity = _SESSIONS
+    blocks.has_launched = True  # a mounted page skips Gradio's check of file references without it
+    gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        theme=theme(),
+        css=_read("page.css"),
+        head=_head(),
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        server_name=services.settings.host,
+        server_port=services.settings.port,
+    )
+
+
+def _table(services: Services) -> None:
+    """The live view, and under it the pictures of the job that it shows."""
+    panel = live.panel()
+    with gr.Row(elem_id="hung"):
+        gallery, details = _gallery(), _details()
+
+    def hang(event: gr.EventData) -> gr.Gallery:
+        files = _pictures(services, event._data)
+        columns = max(1, min(_COLUMNS, len(files)))
+        return gr.Gallery(value=files, columns=columns, selected_index=None)
+
+    def choose(event: gr.SelectData) -> gr.HTML:
+        return gr.HTML(chosen={"index": event.index})
+
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "concurrency_limit": None,
+        "api_visibility": "private",
+    }
+    panel.pictures(hang, None, [gallery], **quiet)
+    gallery.select(choose, None, [details], **quiet)
+
+
+def _gallery() -> gr.Gallery:
+    return gr.Gallery(
+        label="Pictures",
+        show_label=False,
+        elem_id="txt2img_gallery",
+        elem_classes="dk-gallery",
+        columns=_COLUMNS,
+        object_fit="contain",
+        fit_columns=False,
+        height="auto",
+        interactive=False,
+        buttons=["fullscreen"],
+    )
+
+
+def _details() -> gr.HTML:
+    return gr.HTML(
+        html_template=_read("results.html"),
+        js_on_load=live.script("results", "element, props, watch"),
+        elem_id="results",
+        apply_default_css=False,
+        chosen=None,
+    )
+
+
+def _pictures(services: Services, sent: Any) -> list[str]:
+    """The files of the job named in `sent`, the grid first; none if there is no such job."""
+    name = sent.get("id") if isinstance(sent, dict) else None
+    if not isinstance(name, str):
+        return []
+    try:
+        saved = services.line.job(name).pictures
+    except DarkroomError:
+        return []
+    return [str(services.settings.outputs / each.path) for each in in_order(saved)]
+
+
+def in_order(saved: tuple[Saved, ...]) -> list[Saved]:
+    """As they hang: the grid of all (image -1) first, then by number."""
+    return sorted(saved, key=lambda each: each.image)
+
+
+def _head() -> str:
+    scripts = "\n".join(_read(name) for name in _SCRIPTS)
+    return f'<link rel="icon" href="{_icon()}">\n<script>\n{scripts}\n</script>'
+
+
+def _icon() -> str:
+    """The mark as a data URI: no file, no request."""
+    mark = _read("mark.svg").replace("\n", "").replace('"', "'").replace("#", "%23")
+    return "data:image/svg+xml," + mark.replace("<", "%3C").replace(">", "%3E")
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,70 @@
+/* The words beside the pictures: what the chosen one is, its recipe, and what to do with it. */
+"use strict";
+(() => {
+  const { duration, bytes } = darkroom;
+  let root = null;
+  let pictures = []; // as they hang: the grid of all first, then by number
+  let chosen = 0;
+  let took = NaN; // seconds, all of them together
+
+  /* Told by the live view, which knows the recipes; the gallery itself gets the files from Gradio. */
+  darkroom.hang = (job) => {
+    pictures = [...job.pictures].sort((a, b) => a.image - b.image);
+    chosen = 0;
+    took = job.started && job.finished ? job.finished - job.started : NaN;
+    draw(job.id);
+  };
+
+  darkroom.results = (element, props, watch) => {
+    root = element.querySelector(".dk-results");
+    watch("chosen", () => {
+      if (!props.chosen || !pictures[props.chosen.index]) return;
+      chosen = props.chosen.index;
+      draw(root.dataset.job);
+    });
+    find("result-copy").addEventListener("click", copy);
+    draw("");
+  };
+
+  const find = (id) => root.querySelector("#" + id);
+
+  function draw(job) {
+    if (!root) return;
+    root.dataset.count = String(pictures.length);
+    root.dataset.job = job;
+    document.getElementById("room").dataset.pictures = String(pictures.length);
+    root.querySelector(".dk-results-empty").hidden = pictures.length > 0;
+    root.querySelector(".dk-result").hidden = pictures.length === 0;
+    const picture = pictures[chosen];
+    if (!picture) return;
+    const several = pictures.length > 1;
+    const number = picture.image + 1;
+    const count = pictures.filter((each) => each.image >= 0).length;
+    const title = picture.image < 0 ? `All ${count} pictures` : several ? `Picture ${number} of ${count}` : "Picture";
+    find("result-title").textContent = title;
+    const facts = [
+      `${picture.width} × ${picture.height}`,
+      duration(picture.image < 0 ? took : picture.seconds),
+      picture.peak_memory > 0 ? `${bytes(picture.peak_memory)} peak memory` : "",
+    ];
+    find("result-facts").textContent = facts.filter(Boolean).join(" · ");
+    find("result-recipe").textContent = picture.recipe;
+    const address = picture.url.replace(/^\//, "");
+    find("result-open").href = address;
+    find("result-download").href = address + "?download=1";
+    darkroom.rememberSeed(picture.request.seed);
+  }
+
+  async function copy() {
+    const button = find("result-copy");
+    const text = find("result-recipe").textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch { // no clipboard without HTTPS: select it, so that Ctrl+C does it
+      getSelection().selectAllChildren(find("result-recipe"));
+      button.textContent = "Selected: press Ctrl+C";
+    }
+    setTimeout(() => { button.textContent = "Copy recipe"; }, 1800);
+  }
+})();

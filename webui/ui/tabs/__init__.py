@@ -1,0 +1,8 @@
+"""The shelf of tabs: one file for each, one line in this table."""
+
+from collections.abc import Sequence
+
+from webui.interfaces import Tab
+from webui.ui.tabs.txt2img import TextToImage
+
+TABS: Sequence[Tab] = (TextToImage(),)
