@@ -17,6 +17,7 @@ DEFAULTS = Settings(
     dtype="auto",
     threads=0,
     open_browser=False,
+    safe_mode=False,
     host_names=(),
     max_waiting=10_000,
     trajectory_quota=4 * 2**30,

@@ -43,7 +43,7 @@ def written(folder, steps):
 
 def test_steps_are_read_as_written_while_the_run_goes_on_and_afterwards(tmp_path):
     spool = written(tmp_path, 3)
-    assert read_header(tmp_path, 0) == HEADER
+    assert read_header(tmp_path, 0) == HEADER  # not closed yet
     assert all(same(read_step(tmp_path, 0, step), kept(step)) for step in (1, 2, 3))
     spool.finish()
     assert [path.name for path in tmp_path.iterdir()] == ["batch-000.safetensors"]
@@ -55,8 +55,7 @@ def test_steps_are_read_as_written_while_the_run_goes_on_and_afterwards(tmp_path
 @pytest.mark.parametrize("step", [-1, 0, 4, 10**6])
 def test_a_step_that_was_not_kept_is_none(tmp_path, finished, step):
     spool = written(tmp_path, 3)
-    if finished:
-        spool.finish()
+    spool.finish() if finished else spool.close()
     assert read_step(tmp_path, 0, step) is None
     assert read_step(tmp_path, 1, 1) is None
 

@@ -45,9 +45,9 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the engine is about to do: "loading model", "encoding prompt", "sampling", "decoding"."""
+    """What the engine is about to do."""
 
-    name: str
+    name: str  # "loading model", "encoding prompt", "sampling" or "decoding"
 
 
 @dataclass(frozen=True, slots=True)

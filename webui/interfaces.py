@@ -52,8 +52,8 @@ class Sampler(Protocol):
     ) -> Iterator[Step]:
         """Walks `sigmas` (n + 1,) down to 0 and yields a Step for each.
 
-        `sigmas` is always the whole list. With k past steps it goes on at step k, and x (B, C, h, w)
-        is the latent at noise level sigmas[k].
+        `sigmas` is always the whole list. With k past steps it goes on at step k, and x
+        (B, C, h, w) is the latent at noise level sigmas[k].
         """
         ...
 
@@ -153,7 +153,7 @@ class PreviewDecoder(Protocol):
         ...
 
 
-# --- the server's tables: names and words, no torch ------------------------------------------------
+# --- the server's tables: names and words, no torch ---------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What to generate: the one value that goes from the page, the API or the command line to the engine.
+"""What to generate: the one value that goes from page, API or command line to the engine.
 
 A request is complete and immutable: the same request gives the same pixels. What does not change
 the pixels (preview rate, folders, device) is in `settings` and is not known here.

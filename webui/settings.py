@@ -34,6 +34,7 @@ class Settings:
     dtype: str
     threads: int  # of torch; 0: as torch chooses
     open_browser: bool
+    safe_mode: bool  # nothing but what ships is loaded
     host_names: tuple[str, ...]  # further names under which browsers may reach the server
     max_waiting: int  # jobs
     trajectory_quota: int  # bytes; 0 keeps nothing after the run
@@ -145,6 +146,7 @@ _OPTIONS = (
     ),
     _Option("threads", _number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
     _Option("open_browser", _flag, False, "show the page in a browser when it is ready"),
+    _Option("safe_mode", _flag, False, "load nothing but what ships: no installed extension"),
     _Option("host_names", _names, (), "further host names to answer to, with commas between"),
     _Option("max_waiting", _number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
     _Option(

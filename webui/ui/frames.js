@@ -15,12 +15,13 @@ darkroom.frame = (image, text) => {
     while (wanted !== shown) {
       const address = wanted;
       if (address === null) { clear(); break; }
-      const next = new Image();
+      const first = image.hidden; // nothing is there that could flicker
+      const next = first ? image : new Image();
       next.src = address;
       try {
         await next.decode();
         if (wanted === null) continue;
-        image.src = address;
+        if (!first) image.src = address;
         image.hidden = false;
         text.hidden = true;
         soften(next);
