@@ -29,7 +29,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from webui.errors import Failure, InvalidRequest, failure, raise_failure
+from webui.errors import Failure, InvalidRequest, error_of, failure
 from webui.events import Picture, Preview, Rendered, Stage, Step
 from webui.request import GenerationRequest, from_dict
 from webui.wire import Message, RunOptions, event_message, read, write
@@ -146,7 +146,7 @@ class Stub:
             if deed in ("mute", "hang"):
                 time.sleep(3600)
             if deed == "error":
-                raise_failure(Failure(name, "raised as asked"))
+                raise error_of(Failure(name, "raised as asked"))
             if deed == "noise":
                 sys.stdout.write("a library prints this\n")
 

@@ -1,6 +1,8 @@
 """The whole server, as a process where that matters; its engine is a stand-in that never runs."""
 
+import asyncio
 import json
+import logging
 import os
 import re
 import signal
@@ -13,6 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from webui import app
+from webui.events import Saved
+from webui.request import GenerationRequest
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 10  # seconds to end, once asked
@@ -120,6 +126,51 @@ def test_a_port_in_use_is_said_in_one_sentence(tmp_path):
         f"running already? Open http://127.0.0.1:{port}, or give another --port\n"
     )
     assert not (tmp_path / "data").exists()
+
+
+def test_it_starts_whatever_lies_in_its_folders_and_tells_of_pictures_that_were_not_saved(tmp_path):
+    kept, unsaved = tmp_path / "data" / "trajectories", tmp_path / "data" / "unsaved"
+    kept.mkdir(parents=True)
+    unsaved.mkdir()
+    (kept / "stray").write_bytes(b"x")
+    (kept / "dangling").symlink_to("nowhere")
+    (unsaved / "120000-7-aaaaaaaa.png").write_bytes(b"x")
+    told = f"1 pictures that could not be saved lie in {unsaved}"
+    with serving(tmp_path) as (_, address, _):
+        assert fetch(f"{address}/api/v1/health")["notices"] == [told]
+    assert told in (tmp_path / "data" / "log" / "darkroom.log").read_text()
+
+
+def test_sweeping_goes_on_after_an_error(tmp_path, monkeypatch, caplog):
+    swept = []
+
+    def sweep(folder):
+        swept.append(folder)
+        if len(swept) == 1:
+            raise PermissionError("not now")
+
+    monkeypatch.setattr(app.data_folder, "sweep", sweep)
+    monkeypatch.setattr(app, "_SWEEP", 0)
+
+    async def some_rounds():
+        sweeping = asyncio.create_task(app._sweep(tmp_path))
+        while len(swept) < 3 and not sweeping.done():
+            await asyncio.sleep(0.001)
+        assert not sweeping.done()
+        sweeping.cancel()
+
+    loop = asyncio.new_event_loop()  # asyncio.run would let go of one that Gradio has made current
+    loop.run_until_complete(some_rounds())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    assert "cannot be swept: not now" in caplog.text
+
+
+def test_the_log_file_gets_a_pictures_path_and_not_its_prompt(caplog):
+    caplog.set_level(logging.INFO)
+    asked = GenerationRequest(model="m", prompt="a secret cat", seed=1)
+    app._WrittenLog().append("job-0001", Saved(2, "day/x.png", asked, 1.0, 1, 64, 64))
+    assert caplog.messages == ["job job-0001: saved picture 2: day/x.png"]
 
 
 def test_a_second_server_on_the_same_data_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.stub_engine import signature
-from webui.backend import EngineProcess
+from webui.backend import EngineProcess, process
 from webui.errors import EngineDied, InvalidRequest, OutOfMemory
 from webui.events import Preview, Rendered, Stage, Step
 from webui.request import GenerationRequest
@@ -253,6 +253,14 @@ def test_an_engine_that_dies_at_its_start_stays_dead_until_it_is_needed(start):
     assert engine._starts == 6
     engine.restart()
     eventually(lambda: engine._starts >= 7)
+
+
+def test_dying_before_the_hello_is_a_quick_death_however_slow_the_imports_are(start, monkeypatch):
+    monkeypatch.setattr(process, "_QUICK", 0.0)
+    engine = start("--doomed", backoff=0.01)
+    eventually(lambda: engine._quick_deaths == 5)
+    time.sleep(0.3)
+    assert engine._starts == 5
 
 
 def test_a_command_that_does_not_exist_is_a_death_with_a_reason(tmp_path):

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,18 @@ def test_a_folder_of_a_newer_version_is_refused(tmp_path):
     Lock(tmp_path).release()
 
 
+def test_a_version_file_that_a_crash_left_empty_is_written_again(tmp_path):
+    (tmp_path / "version").write_text("")
+    Lock(tmp_path).release()
+    assert (tmp_path / "version").read_text() == "1\n"
+
+
+def test_a_version_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "version").mkdir()
+    with pytest.raises(StartError, match="version cannot be read or written"):
+        Lock(tmp_path)
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="cannot be used"):
@@ -55,3 +68,19 @@ def test_the_temp_folder_loses_what_is_old_then_the_oldest_until_it_fits(tmp_pat
         os.utime(path, (now - age, now - age))
     sweep(tmp_path, max_bytes=20, max_age=50)
     assert sorted(each.parent.name for each in tmp_path.glob("*/file")) == ["b", "c"]
+
+
+def test_a_temp_file_that_cannot_be_deleted_does_not_keep_the_others(tmp_path, monkeypatch):
+    for name in ("held", "other"):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (0, 0))
+    unlink = Path.unlink
+
+    def refused(path, missing_ok=False):
+        if path.name == "held":
+            raise PermissionError("in use")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["held"]

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -88,6 +89,17 @@ def test_new_models_are_found_and_a_refresh_lists_them(tmp_path):
     assert [entry.name for entry in library.entries()] == ["b"]
 
 
+def test_a_model_that_was_removed_is_not_found_any_more(tmp_path):
+    make_model(tmp_path, "a")
+    make_model(tmp_path, "b")
+    library = Library(tmp_path)
+    assert library.find("a").problem is None
+    time.sleep(0.01)  # the folder's mtime must differ
+    shutil.rmtree(tmp_path / "checkpoints" / "a")
+    with pytest.raises(ModelNotFound, match="there are b"):
+        library.find("a")
+
+
 def test_a_repaired_model_is_found_without_its_problem(tmp_path):
     folder = make_model(tmp_path)
     (folder / "model_index.json").rename(folder / "aside")
@@ -151,6 +163,73 @@ def test_a_broken_model_is_listed_with_its_problem_and_breaks_no_other(
     assert problem(tmp_path, "good") is None
 
 
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize(
+    "name", ["diffusion_pytorch_model.safetensors.index.json", "X.Index.JSON", "a.bin.index.json"]
+)
+def test_sharded_weights_are_refused_also_beside_whole_ones(tmp_path, part, name):
+    (make_model(tmp_path) / part / name).write_text("{}")
+    assert problem(tmp_path) == f"{part}/{name} is there; sharded weights are not read yet"
+
+
+def test_a_part_with_more_files_than_are_looked_at_is_refused(tmp_path):
+    folder = make_model(tmp_path) / "tokenizer"
+    for number in range(100):
+        (folder / f"{number}").write_text("")
+    assert problem(tmp_path) is None
+    (folder / "one more").write_text("")
+    assert problem(tmp_path) == "tokenizer/ holds more than 100 files"
+
+
+UNET, VAE, TEXT = "unet/config.json", "vae/config.json", "text_encoder/config.json"
+SCHEDULER = "scheduler/scheduler_config.json"
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "said"),
+    [
+        (TEXT, {"num_hidden_layers": 201}, "'num_hidden_layers' is 201"),
+        (TEXT, {"text_config": {"num_hidden_layers": 10**6}}, "'num_hidden_layers' is 1000000"),
+        (TEXT, {"hidden_size": 2**18 + 1}, "'hidden_size' is 262145"),
+        (TEXT, {"hidden_size": -1}, "'hidden_size' is -1"),
+        (TEXT, {"max_position_embeddings": 4097}, "'max_position_embeddings' is 4097"),
+        (TEXT, {"vocab_size": 10**30}, "'vocab_size' is 1" + 30 * "0"),
+        (TEXT, {"anything": 10**4000}, "'anything' is 1" + 76 * "0" + "..."),
+        (TEXT, {"configuration_files": ["config.9.json"]},
+         "configuration_files names other configs; they are not read"),
+        (UNET, {"layers_per_block": 201}, "'layers_per_block' is 201"),
+        (UNET, {"layers_per_block": [2, 10**9]}, "'layers_per_block' is 1000000000"),
+        (UNET, {"transformer_layers_per_block": [[1], [2, [300]]]},
+         "'transformer_layers_per_block' is 300"),
+        (UNET, {"block_out_channels": [4] * 17}, "'block_out_channels' has 17 entries"),
+        (UNET, {"block_out_channels": [4, 10**7]}, "'block_out_channels' is 10000000"),
+        (UNET, {"down_block_types": ["DownBlock2D"] * 17}, "'down_block_types' has 17 entries"),
+        (UNET, {"cross_attention_dim": float("inf")}, "'cross_attention_dim' is inf"),
+        (UNET, {"in_channels": float("nan")}, "'in_channels' is nan"),
+        (VAE, {"latent_channels": 2**19}, "'latent_channels' is 524288"),
+        (VAE, {"layers_per_block": -2}, "'layers_per_block' is -2"),
+        (SCHEDULER, {"num_train_timesteps": 10_001}, "'num_train_timesteps' is 10001"),
+        (SCHEDULER, {"trained_betas": [0.1] * 10_001}, "'trained_betas' has 10001 entries"),
+    ],
+)  # fmt: skip
+def test_a_config_that_asks_for_something_of_absurd_size_is_refused(tmp_path, path, values, said):
+    config = make_model(tmp_path) / path
+    whole = json.loads(config.read_text()) if config.exists() else {}
+    config.write_text(json.dumps(whole | values))
+    assert problem(tmp_path) == f"{path}: {said}"
+
+
+def test_configs_as_they_are_found_are_within_the_bounds(tmp_path):
+    folder = make_model(tmp_path)
+    scheduler = {"num_train_timesteps": 1000, "lambda_min_clipped": -math.inf, "steps_offset": 1,
+                 "trained_betas": [0.1] * 1000, "clip_sample": False}  # fmt: skip
+    text = {"num_hidden_layers": 23, "max_position_embeddings": 77, "vocab_size": 49408,
+            "pad_token_id": -1, "eos_token_id": 2, "layer_norm_eps": 1e-5}  # fmt: skip
+    (folder / SCHEDULER).write_text(json.dumps(scheduler))
+    (folder / TEXT).write_text(json.dumps(text))
+    assert problem(tmp_path) is None
+
+
 def test_pickled_weights_are_refused_with_the_reason(tmp_path):
     folder = make_model(tmp_path) / "unet"
     weights = folder / "diffusion_pytorch_model.safetensors"
@@ -195,7 +274,7 @@ def test_a_circle_of_links_is_a_problem_and_no_crash(tmp_path):
     assert problem(tmp_path) is not None
 
 
-def test_odd_names_are_shown_escaped_and_can_be_used(tmp_path):
+def test_odd_names_are_shown_escaped_and_found(tmp_path):
     names = {
         b"a\nb": "a\\nb",
         b"\xff": "\\udcff",
@@ -211,6 +290,12 @@ def test_odd_names_are_shown_escaped_and_can_be_used(tmp_path):
     for name, shown in names.items():
         assert os.fsencode(library.find(shown).folder.name) == name
         assert library.hash(shown) == hashlib.sha256(name).hexdigest()
+
+
+def test_a_folder_whose_name_is_no_text_is_listed_escaped_with_its_problem(tmp_path):
+    make_model(tmp_path, os.fsdecode(b"toy\xff"))
+    said = "the folder's name is not valid UTF-8; rename it"
+    assert problem(tmp_path, "toy\\udcff") == said
 
 
 def test_a_thousand_folders_are_listed_quickly(tmp_path):

@@ -1,8 +1,9 @@
 import logging
+import time
 
 import pytest
 
-from webui.log_file import attach, detach, one_line
+from webui.log_file import _SECRETS, attach, detach, one_line
 
 
 @pytest.fixture
@@ -43,8 +44,31 @@ def test_a_traceback_is_one_line_too(log):
         ('{"password": "hunter2", "a": 1}', '{"password": "***", "a": 1}'),
         ("clone https://me:pw@host/x", "clone https://***@host/x"),
         ("sent bearer abcdef123456", "sent bearer ***"),
+        ("my_secret=abc&db-password: x", "my_secret=***&db-password: ***"),
         ("a basic picture of a token ring", "a basic picture of a token ring"),
     ],
 )
 def test_credentials_are_not_written(text, shown):
     assert one_line(text) == shown
+
+
+UNITS = ["a", "a-", "token", "token ", "token: ", "a://", "://", "://a:", "cookie ", "cookie:",
+         "bearer ", "hf_", "hf_a", "=", " ", "\n", "'", "a://b@", "api-key='"]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_masking_takes_time_that_grows_with_the_text_only(unit):
+    text = unit * (100_000 // len(unit))
+    began = time.perf_counter()
+    for pattern, replacement in _SECRETS:
+        pattern.sub(replacement, text)
+    assert time.perf_counter() - began < 1
+    began = time.perf_counter()
+    one_line(text * 50)
+    assert time.perf_counter() - began < 0.1  # most of it was cut away before
+
+
+def test_a_credential_beyond_the_cut_is_not_written():
+    for before in range(3900, 4200, 7):
+        text = one_line("x" * before + " token=abcdefghijk " + "y" * 10_000)
+        assert "abcdef" not in text

@@ -82,7 +82,7 @@ def test_a_picture_of_a_model_that_is_gone_is_saved_without_its_hash(tmp_path):
         assert "Model hash" not in image.text["parameters"]
 
 
-@pytest.mark.parametrize("breaks", range(6))
+@pytest.mark.parametrize("breaks", range(4))
 def test_what_cannot_be_written_is_kept_elsewhere_and_leaves_nothing_half(
     tmp_path, outputs, monkeypatch, breaks
 ):
@@ -119,6 +119,60 @@ def test_what_cannot_be_written_is_kept_elsewhere_and_leaves_nothing_half(
             assert image.convert("RGB").tobytes() == rendered().picture.rgb
     assert list((tmp_path / "out" / ".part").glob("*")) == []
     assert outputs.save(rendered()).image == 0  # and the next one is saved again
+
+
+@pytest.mark.parametrize("breaks", [2, 3])
+def test_a_picture_that_has_its_name_is_saved_also_if_the_folder_cannot_be_forced_to_the_disk(
+    tmp_path, outputs, monkeypatch, breaks
+):
+    calls, real = [], os.fsync
+
+    def failing(handle):
+        calls.append(handle)
+        if len(calls) == breaks:
+            raise OSError(errno.EIO, "Input/output error")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    saved = outputs.save(rendered())
+    assert len(calls) == breaks or breaks == 2
+    assert files(tmp_path / "out") == [saved.path]
+    assert files(tmp_path) == sorted([f"out/{saved.path}", *_model_files(tmp_path)])
+
+
+def _model_files(tmp_path):
+    return [f"models/{each}" for each in files(tmp_path / "models")]
+
+
+def test_an_unfinished_file_that_cannot_be_deleted_does_not_make_the_picture_unsaved(
+    tmp_path, outputs, monkeypatch
+):
+    def refused(path, missing_ok=False):
+        raise PermissionError("in use")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert (tmp_path / "out" / outputs.save(rendered()).path).is_file()
+
+
+def test_only_what_a_crash_left_long_ago_is_swept(tmp_path):
+    part = tmp_path / "out" / ".part"
+    part.mkdir(parents=True)
+    for name, age in (("old.png", 3700), ("new.png", 3500)):  # another server may be writing it
+        (part / name).write_bytes(b"x")
+        os.utime(part / name, (time.time() - age,) * 2)
+    make_outputs(tmp_path)
+    assert files(part) == ["new.png"]
+
+
+def test_pictures_that_could_not_be_saved_are_told_of(tmp_path, outputs):
+    assert outputs.notices() == []
+    (tmp_path / "out" / "2026-02-03").write_text("")
+    for _ in range(2):
+        with pytest.raises(NotSaved):
+            outputs.save(rendered())
+    assert make_outputs(tmp_path).notices() == [
+        f"2 pictures that could not be saved lie in {tmp_path / 'unsaved'}"
+    ]
 
 
 def test_a_folder_replaced_by_a_file_is_named(tmp_path, outputs):
@@ -211,5 +265,7 @@ def test_killed_at_any_moment_every_named_file_is_whole_and_the_rest_is_swept(tm
     for path in found:
         with Image.open(tmp_path / "out" / path) as image:
             image.load()
+    for left in (tmp_path / "out" / ".part").iterdir():
+        os.utime(left, (0, 0))
     make_outputs(tmp_path)
     assert files(tmp_path / "out" / ".part") == []

@@ -1,9 +1,11 @@
 """The kept runs on disk: what is read is what was written, and the oldest go first."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from webui.trajectories import (
     Header,
@@ -93,11 +95,65 @@ def filled(root, *names):
     return sum(path.stat().st_size for path in trajectories.folder(names[0]).iterdir())
 
 
-def test_the_quota_lets_the_oldest_go_and_spares_the_running_one(tmp_path):
+def test_the_quota_lets_the_oldest_go(tmp_path):
     size = filled(tmp_path, "a", "b", "c", "d")
     assert Trajectories(tmp_path, 4 * size).sweep() == []
-    assert Trajectories(tmp_path, 2 * size).sweep(spare="a") == ["b"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d"]
+    assert Trajectories(tmp_path, 2 * size).sweep() == ["a", "b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "d"]
+
+
+def test_a_file_of_somebody_else_is_left_alone(tmp_path):
+    filled(tmp_path, "a")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    assert Trajectories(tmp_path, 0).sweep() == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == [".DS_Store"]
+
+
+def test_links_and_what_cannot_be_looked_at_keep_no_run_from_being_swept(tmp_path):
+    size = filled(tmp_path / "kept", "a", "b")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "theirs").write_bytes(b"x" * 10**6)
+    (tmp_path / "kept" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "kept" / "dangling").symlink_to("nowhere")
+    (tmp_path / "kept" / "a" / "dangling").symlink_to("nowhere")
+    (tmp_path / "kept" / "b" / "folder").mkdir()
+    assert Trajectories(tmp_path / "kept", 2 * size + 10_000).sweep() == []  # theirs count not
+    assert sorted(Trajectories(tmp_path / "kept", 0).sweep()) == ["a", "b"]
+    assert sorted(each.name for each in (tmp_path / "kept").iterdir()) == ["dangling", "linked"]
+    assert (tmp_path / "elsewhere" / "theirs").exists()
+
+
+def test_a_run_that_cannot_be_removed_still_counts_and_the_next_one_goes(tmp_path, monkeypatch):
+    size = filled(tmp_path, "a", "b", "c")
+    remove = shutil.rmtree
+
+    def refused(folder, ignore_errors):
+        if folder.name != "a":
+            remove(folder, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    assert Trajectories(tmp_path, 2 * size).sweep() == ["b"]
+
+
+FOREIGN = [
+    {}, {"darkroom": "{}"}, {"darkroom": "[]"}, {"darkroom": "{"}, {"darkroom": "1"},
+    {"darkroom": '{"shape": [1], "request": {}, "batch": 0, "sigmas": []}'},
+    {"darkroom": '{"shape": null}'},
+    {"darkroom": '{"shape": [1, 2, 3, 4], "request": {}, "batch": 0, "sigmas": 1}'},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("metadata", FOREIGN)
+def test_a_foreign_file_has_no_header_and_no_steps(tmp_path, metadata):
+    save_file({"x": np.array(1.0)}, tmp_path / "batch-000.safetensors", metadata or None)
+    assert read_header(tmp_path, 0) is None
+    assert read_step(tmp_path, 0, 1) is None
+    head = metadata.get("darkroom", "").encode()
+    spool = b"DARKROOM SPOOL 1" + len(head).to_bytes(4, "little") + head
+    (tmp_path / "batch-000.spool").write_bytes(spool)
+    assert read_header(tmp_path, 0) is None
+    assert read_step(tmp_path, 0, 1) is None
+    assert read_spool(tmp_path, HEADER) == []
 
 
 def test_a_quota_of_0_keeps_nothing(tmp_path):

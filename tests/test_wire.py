@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -10,12 +11,9 @@ from webui.errors import (
     DarkroomError,
     EngineDied,
     EngineFailed,
-    Failure,
     InvalidRequest,
-    OutOfMemory,
     error_of,
     failure,
-    raise_failure,
 )
 from webui.events import Picture, Preview, Rendered, Saved, Stage, Step, Warned
 from webui.request import GenerationRequest
@@ -102,8 +100,18 @@ def test_every_error_crosses_as_a_value_and_comes_back(kind):
     assert (type(back), str(back)) == (kind, str(error))
 
 
+@pytest.mark.parametrize("make", [EngineFailed, OSError, lambda text: InvalidRequest(text, text)])
+def test_an_error_that_quotes_what_is_no_text_can_be_sent_and_stays_short(make):
+    failed = failure(make("no file \udcff\ud800" + "\udcff" * 10**6))
+    assert failed.text.removeprefix("OSError: ").startswith("no file \\udcff\\ud800\\udcff")
+    assert len(failed.text) <= 2000 and len(failed.field or "") <= 2000
+    json.dumps(asdict(failed), ensure_ascii=False).encode()
+
+
+def test_text_that_is_none_does_not_break_the_pipe():
+    assert read(sent(Message({"value": "\udcff"}))) == Message({"value": "\udcff"})
+
+
 def test_an_error_that_is_not_ours_comes_back_as_engine_failed():
     back = error_of(failure(SystemExit(3)))
     assert (type(back), str(back)) == (EngineFailed, "SystemExit: 3")
-    with pytest.raises(OutOfMemory, match="full"):
-        raise_failure(Failure("OutOfMemory", "full"))

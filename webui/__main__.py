@@ -13,7 +13,7 @@ from typing import NoReturn
 import uvicorn
 
 from webui import app, settings
-from webui.errors import DarkroomError, StartError
+from webui.errors import DarkroomError, ExtensionError, StartError
 from webui.settings import Settings
 
 _CANNOT_START = 2  # exit code: as asked it never will
@@ -27,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
             return _serve(wanted, listening)
     except DarkroomError as error:
         sys.stderr.write(f"darkroom: {error}\n")
-        return _CANNOT_START
+        # without extensions it may start: launch.py tries that next
+        return 1 if isinstance(error, ExtensionError) else _CANNOT_START
     except KeyboardInterrupt:
         return 0
 

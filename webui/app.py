@@ -111,16 +111,25 @@ def _services(
     settings: Settings, library: Library, backend: Backend, opened: ExitStack
 ) -> Services:
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
-    trajectories.sweep()
+    try:
+        trajectories.sweep()
+    except OSError as error:
+        _logger.warning("old trajectories cannot be removed: %s", error)
     outputs = Outputs(
         settings.outputs, library, webui.__version__, unsaved=settings.data_dir / "unsaved"
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     opened.callback(store.close)
-    for notice in store.notices:
+    for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
     workshop = _workshop(backend, outputs, trajectories)
-    line = JobLine(store, _WrittenLog(), workshop, max_waiting=settings.max_waiting)
+    line = JobLine(
+        store,
+        _WrittenLog(),
+        workshop,
+        max_waiting=settings.max_waiting,
+        notices=outputs.notices(),
+    )
     opened.callback(_close_line, line, backend)
     # late, because it imports Gradio: the engine is already starting, the environment set
     from webui import builtin
@@ -165,15 +174,19 @@ def _close_line(line: JobLine, backend: Backend) -> None:
     """An engine that does not let go of its job is ended, so that all is closed within 10 s."""
     impatient = threading.Timer(_PATIENCE, backend.close)
     impatient.start()
-    line.close()
-    impatient.cancel()
+    try:
+        line.close()
+    finally:
+        impatient.cancel()
 
 
 class _WrittenLog(Log):
     """Also writes to the log file what is not a mere step."""
 
     def append(self, job_id: str, event: Event) -> int:
-        if isinstance(event, Started | Resumed | Saved | Warned | Finished):
+        if isinstance(event, Saved):  # without the request, whose prompt may be long
+            _logger.info("job %s: saved picture %d: %s", job_id, event.image, event.path)
+        elif isinstance(event, Started | Resumed | Warned | Finished):
             _logger.info("job %s: %s", job_id, event)
         return super().append(job_id, event)
 
@@ -223,5 +236,8 @@ def _guarded(services: Services, close: Callable[[], None]) -> Guard:
 async def _sweep(temp_dir: Path) -> None:
     """Keeps the temp folder small while the server runs."""
     while True:
-        await asyncio.to_thread(data_folder.sweep, temp_dir)
+        try:
+            await asyncio.to_thread(data_folder.sweep, temp_dir)
+        except OSError as error:
+            _logger.warning("the folder %s cannot be swept: %s", temp_dir, error)
         await asyncio.sleep(_SWEEP)

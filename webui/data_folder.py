@@ -6,6 +6,7 @@ Knows nothing of what the others keep in it.
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -45,33 +46,35 @@ class Lock:
 
 
 def sweep(folder: Path, max_bytes: int = TEMP_BYTES, max_age: float = TEMP_SECONDS) -> None:
-    """Deletes files older than `max_age` seconds, then the oldest until `max_bytes` are left."""
+    """Deletes files older than `max_age` seconds, then the oldest until `max_bytes` are left.
+
+    What cannot be deleted (on Windows: what is in use) stays.
+    """
     files = []
-    for path in folder.rglob("*"):
-        try:
-            status = path.lstat()
-        except OSError:
-            continue  # gone meanwhile
-        if not path.is_dir() or path.is_symlink():
-            files.append((status.st_mtime, status.st_size, path))
+    for place, _, names in os.walk(folder):  # it passes over what goes away meanwhile
+        for path in (Path(place, name) for name in names):
+            with suppress(OSError):
+                status = path.lstat()
+                files.append((status.st_mtime, status.st_size, path))
     used = sum(size for _, size, _ in files)
     oldest = time.time() - max_age
     for modified, size, path in sorted(files):
         if modified >= oldest and used <= max_bytes:
             break
-        path.unlink(missing_ok=True)
-        used -= size
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            used -= size
 
 
 def _check_version(folder: Path) -> None:
     path = folder / "version"
     try:
-        text = path.read_text(encoding="utf-8", errors="replace").strip()
-    except FileNotFoundError:
-        path.write_text(f"{VERSION}\n", encoding="utf-8")
-        return
+        text = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
+        if not text:  # also what a crash or a full disk left of the first start
+            path.write_text(f"{VERSION}\n", encoding="utf-8")
+            return
     except OSError as error:
-        raise StartError(f"{path} cannot be read: {error}") from error
+        raise StartError(f"{path} cannot be read or written: {error}") from error
     if not text.isdecimal() or int(text) > VERSION:
         raise StartError(
             f"the data folder {folder} has version {text[:20]!r}, this program knows version "

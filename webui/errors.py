@@ -7,6 +7,7 @@ DarkroomError             what went wrong, and what would work
 ├── OutOfMemory           the device's memory did not suffice (names the stage)
 ├── NotFinite             NaN or Inf in a latent or picture (names the stage and step)
 ├── EngineDied            the engine process ended or fell silent in the middle of something
+├── EngineBusy            the engine works on something else; later it could
 ├── EngineFailed          the engine raised something that nobody foresaw
 ├── JobNotFound           no job of that id
 ├── LineFull              too many jobs are waiting
@@ -18,7 +19,8 @@ An error crosses the border between engine and server, and into the job store, a
 """
 
 from dataclasses import dataclass
-from typing import NoReturn
+
+_MAX_TEXT = 2000  # characters of a failure
 
 
 class DarkroomError(Exception):
@@ -51,6 +53,10 @@ class NotFinite(DarkroomError):
 
 
 class EngineDied(DarkroomError):
+    pass
+
+
+class EngineBusy(DarkroomError):
     pass
 
 
@@ -90,17 +96,22 @@ class Failure:
 def failure(error: BaseException) -> Failure:
     """The value of any exception; one that is not ours reads as "TypeName: text"."""
     if isinstance(error, InvalidRequest):
-        return Failure("InvalidRequest", error.problem, error.field)
+        return Failure("InvalidRequest", _sendable(error.problem), _sendable(error.field))
     if isinstance(error, DarkroomError):
-        return Failure(type(error).__name__, str(error))
-    return Failure("EngineFailed", f"{type(error).__name__}: {error}")
+        return Failure(type(error).__name__, _sendable(str(error)))
+    return Failure("EngineFailed", _sendable(f"{type(error).__name__}: {error}"))
+
+
+def _sendable(text: str) -> str:
+    """Short, and what UTF-8 can hold: a file's name may be none, and errors quote names."""
+    return text[:_MAX_TEXT].encode("utf-8", "backslashreplace").decode()[:_MAX_TEXT]
 
 
 _BY_NAME: dict[str, type[DarkroomError]] = {
     each.__name__: each
     for each in (
-        ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineFailed,
-        JobNotFound, LineFull, NotSaved, ExtensionError, StartError,
+        ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineBusy,
+        EngineFailed, JobNotFound, LineFull, NotSaved, ExtensionError, StartError,
     )
 }  # fmt: skip
 
@@ -110,7 +121,3 @@ def error_of(failed: Failure) -> DarkroomError:
     if failed.kind == "InvalidRequest":
         return InvalidRequest(failed.field or "request", failed.text)
     return _BY_NAME.get(failed.kind, EngineFailed)(failed.text)
-
-
-def raise_failure(failed: Failure) -> NoReturn:
-    raise error_of(failed)

@@ -4,7 +4,6 @@ The page, the API, the metadata text, the plots and the docs all read these. A f
 where it is shown nor what it does to the picture.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -95,7 +94,7 @@ class NumberField(Field):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidRequest(self.name, f"must be a number, got {shown(value)}")
         if not self.minimum <= value <= self.maximum:  # also false for NaN
-            near = "" if math.isnan(value) else f"; try {self.nearest(value):g}"
+            near = "" if value != value else f"; try {self.nearest(value):g}"  # NaN has none
             raise InvalidRequest(
                 self.name,
                 f"must be from {self.minimum:g} to {self.maximum:g}, got {shown(value)}{near}",

@@ -7,10 +7,12 @@ nothing else. Names are looked up in the list, never joined to a path. Knows no 
 
 import hashlib
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,20 @@ _WEIGHTS = {  # component -> the file that holds it
 _PARTS = (*_WEIGHTS, "tokenizer", "scheduler")
 _MAX_JSON = 2**20  # bytes
 _MAX_PART_FILES = 100
+_CONFIGS = {  # what the loaders of a part build it from
+    "unet": "config.json",
+    "vae": "config.json",
+    "text_encoder": "config.json",
+    "scheduler": "scheduler_config.json",
+}
+_MOST = (  # what is in a key -> the most that a number there may be; the first that fits counts
+    ("layers", 200),
+    ("max_position_embeddings", 4096),
+    ("num_train_timesteps", 10_000),
+    ("", 2**18),
+)
+_SIZES = ("size", "dim", "channel", "head", "group", "embedding", "timesteps", "layers", "kernel")
+_MAX_LIST = {"unet": 16, "vae": 16, "text_encoder": 10_000, "scheduler": 10_000}  # entries
 _LARGEST_SIZE = 4096  # pixels, of a model's own size
 
 
@@ -71,13 +87,12 @@ class Library:
     def find(self, name: str) -> ModelEntry:
         """The model of that name; capitals do not matter where only one fits.
 
-        Looks again for one that was not there or had a problem: the engine has a library of its
-        own, which nobody refreshes. Raises ModelNotFound, naming what there is.
+        Looks again where folders came or went, and at one that had a problem: the engine has a
+        library of its own, which nobody refreshes. Raises ModelNotFound, naming what there is.
         """
-        found = self._found(name)
-        if found is None and self._scanned != self._changed():
+        if self._scanned != self._changed():
             self.refresh()
-            found = self._found(name)
+        found = self._found(name)
         if found is None:
             there = _those(self.entries())
             raise ModelNotFound(f"there is no model {_shown(name)} in {self.folder}; {there}")
@@ -126,15 +141,25 @@ def _scan(folder: Path) -> Iterator[ModelEntry]:
 def _entry(folder: Path) -> ModelEntry:
     weights = folder / "unet" / _WEIGHTS["unet"]
     try:
+        _check_path(folder)
         _check_index(_object(folder / "model_index.json"))
         size_bytes = sum(_check_part(folder, part) for part in _PARTS)
         scale_factor, width, height = _native_size(folder)
+        for part in _CONFIGS:
+            _check_bounds(folder, part)
         return ModelEntry(
             _name(folder.name), folder, "sd1", width, height, scale_factor, weights, size_bytes
         )
     except (_ProblemError, OSError) as error:
         problem = str(error) if isinstance(error, _ProblemError) else _os_problem(folder, error)
         return ModelEntry(_name(folder.name), folder, "", 0, 0, 8, weights, 0, problem)
+
+
+def _check_path(folder: Path) -> None:
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:  # the reader of safetensors takes no other names
+        raise _ProblemError("the folder's name is not valid UTF-8; rename it") from None
 
 
 def _check_index(index: Mapping[str, Any]) -> None:
@@ -151,18 +176,19 @@ def _check_part(folder: Path, part: str) -> int:
     if not place.is_dir():
         raise _ProblemError(f"{part}/ is missing")
     with os.scandir(place) as found:
-        files = {each.name: each for _, each in zip(range(_MAX_PART_FILES), found, strict=False)}
+        files = {each.name: each for each in islice(found, _MAX_PART_FILES + 1)}
+    if len(files) > _MAX_PART_FILES:
+        raise _ProblemError(f"{part}/ holds more than {_MAX_PART_FILES} files")
     linked = [place / name for name, each in files.items() if each.is_symlink()]
     _check_inside(folder, [place, *linked] if place.is_symlink() else linked)
+    index = next((each for each in files if each.casefold().endswith(".index.json")), None)
+    if index is not None:  # loaders prefer it, and it may name any file
+        raise _ProblemError(f"{part}/{_name(index)} is there; sharded weights are not read yet")
     if part not in _WEIGHTS:
         return 0
     name = _WEIGHTS[part]
     if name in files and files[name].is_file():
         return files[name].stat().st_size
-    if f"{name}.index.json" in files:
-        raise _ProblemError(
-            f"{part}/{name} is missing; weights in several files cannot be used now"
-        )
     if any(each.endswith((".bin", ".pt", ".pth", ".ckpt")) for each in files):
         raise _ProblemError(
             f"{part}/{name} is missing; the weights there are pickles, which can run code, "
@@ -197,6 +223,32 @@ def _native_size(folder: Path) -> tuple[int, int, int]:
     if not (64 <= width <= _LARGEST_SIZE and 64 <= height <= _LARGEST_SIZE):
         raise _ProblemError(f"unet/config.json: sample_size is {_shown(cells)}")
     return scale_factor, width, height
+
+
+def _check_bounds(folder: Path, part: str) -> None:
+    """No number in a part's config makes its loader build something of absurd size."""
+    path = folder / part / _CONFIGS[part]
+    shown = f"{part}/{path.name}"
+    left: list[tuple[str, object]] = list(_object(path).items()) if path.is_file() else []
+    while left:
+        key, value = left.pop()
+        if key == "configuration_files":
+            raise _ProblemError(f"{shown}: {key} names other configs; they are not read")
+        if isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, list):
+            if len(value) > _MAX_LIST[part]:
+                raise _ProblemError(f"{shown}: {_shown(key)} has {len(value)} entries")
+            left += [(key, each) for each in value]
+        elif isinstance(value, int | float) and not _bounded(key, value):
+            raise _ProblemError(f"{shown}: {_shown(key)} is {_shown(value)}")
+
+
+def _bounded(key: str, value: float) -> bool:
+    most = next(limit for words, limit in _MOST if words in key)
+    if any(word in key for word in _SIZES):
+        return 0 <= value <= most
+    return -most <= value <= most or value in (-math.inf, math.inf)  # schedulers know infinity
 
 
 def _whole(value: object) -> int:

@@ -13,18 +13,18 @@ MAX_FILE = 5_000_000  # bytes
 FILES = 3
 SOURCES = ("webui", "uvicorn.error")
 
-_SECRETS = (
+_SECRETS = (  # what they search in is short, and the time they take grows with it only
     # Authorization: Basic xxx · Cookie: a=b; c=d · password=xxx · "token": "xxx" · ?key=xxx
     (re.compile(r"(?i)\b(authorization|cookie|set-cookie)(['\"]?\s*[:=]\s*)[^\r\n]*"), r"\1\2***"),
     (
         re.compile(
-            r"(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(['\"]?\s*[:=]\s*['\"]?)"
+            r"(?i)(password|passwd|secret|token|api[_-]?key)(['\"]?\s*[:=]\s*['\"]?)"
             r"[^\s'\",;&]+"
         ),
         r"\1\2***",
     ),
     (re.compile(r"\b(Basic|(?i:bearer))\s+[\w+/=.~-]{6,}"), r"\1 ***"),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@"), r"\1***@"),
+    (re.compile(r"(://)[^/\s@]{1,256}@"), r"\1***@"),
     (re.compile(r"\bhf_\w{10,}"), "***"),
 )
 
@@ -36,14 +36,13 @@ class OneLine(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        if len(text) > 100_000:  # before any work that grows with it
-            text = text[:50_000] + text[-50_000:]
-        return one_line(text)
+        return one_line(super().format(record))
 
 
 def one_line(text: str) -> str:
     """`text` without secrets, control characters and line ends, cut to what a line may have."""
+    if len(text) > 4 * MAX_LINE:  # before any work that grows with it
+        text = f"{text[: 2 * MAX_LINE]} [...] {text[-2 * MAX_LINE :]}"
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     text = "".join(each if each.isprintable() else _escaped(each) for each in text)

@@ -6,9 +6,11 @@ name without overwriting anything, and only then called saved. Knows neither job
 
 import io
 import json
+import logging
 import math
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -25,6 +27,8 @@ from webui.request import GenerationRequest, to_dict
 
 _MAX_GRID = 2**27  # pixels: 400 MB
 _MAX_UNSAVED = 2**30  # bytes, of pictures that no place was found for
+_LEFT_BEHIND = 3600.0  # seconds after which no writer is at an unfinished file any more
+_logger = logging.getLogger(__name__)
 
 
 class Outputs:
@@ -45,8 +49,16 @@ class Outputs:
         self._clock = clock
         with suppress(OSError):  # a disk that is not there now may be there at the first picture
             self._part.mkdir(parents=True, exist_ok=True)
-            for left in self._part.glob("*.png"):
-                left.unlink(missing_ok=True)
+            for left in self._part.glob("*.png"):  # another server may write to the same outputs
+                if left.lstat().st_mtime < time.time() - _LEFT_BEHIND:
+                    left.unlink(missing_ok=True)
+
+    def notices(self) -> list[str]:
+        """What the person who runs the server should know: pictures that wait to be fetched."""
+        with suppress(OSError):
+            if kept := len([each for each in self._unsaved.iterdir() if each.suffix == ".png"]):
+                return [f"{kept} pictures that could not be saved lie in {self._unsaved}"]
+        return []
 
     def save(self, rendered: Rendered) -> Saved:
         """Raises NotSaved, naming the folder and where the picture is instead, if anywhere."""
@@ -142,7 +154,8 @@ def grid_shape(pictures: int) -> tuple[int, int]:
 
 
 def write_atomically(path: Path, data: bytes, part: Path) -> None:
-    """`path` is there whole or not at all, also after a power cut; nothing is overwritten.
+    """`path` is there whole or not at all; nothing is overwritten. Also after a power cut, unless
+    the disk refuses to say that it has the name, which is logged.
 
     `part` is a folder on the same disk for the unfinished file. Raises OSError.
     """
@@ -155,10 +168,14 @@ def write_atomically(path: Path, data: bytes, part: Path) -> None:
             os.fsync(file.fileno())
         path.parent.mkdir(parents=True, exist_ok=True)
         _link(unfinished, path)
+    finally:
+        with suppress(OSError):  # it is swept later
+            unfinished.unlink(missing_ok=True)
+    try:
         _sync(path.parent)
         _sync(path.parent.parent)  # the day's folder may be new
-    finally:
-        unfinished.unlink(missing_ok=True)
+    except OSError as error:  # it has its name, so it must not be said to be lost
+        _logger.warning("%s is saved, but may not survive a power cut: %s", path, error)
 
 
 def _link(unfinished: Path, path: Path) -> None:

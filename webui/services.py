@@ -67,6 +67,7 @@ def request_of(
     if "batch_count" in filled:
         filled["images"] = _images(filled)
     request = from_dict(filled)
+    _check_extras(request)
     _check_size(request, entry, services.settings.max_pixels)
     return request
 
@@ -125,6 +126,13 @@ def _images(filled: dict[str, Any]) -> int:
     if "images" in filled:
         raise InvalidRequest("images", "is batch_count x batch_size already; send one of the two")
     return int(count * size)
+
+
+def _check_extras(request: GenerationRequest) -> None:
+    """No extension can register settings of its own yet."""
+    if request.extras:
+        given = shown(next(iter(request.extras)))
+        raise InvalidRequest("extras", f"names {given}, but there is no such extension")
 
 
 def _check_size(request: GenerationRequest, entry: ModelEntry, max_pixels: int) -> None:

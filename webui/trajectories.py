@@ -12,9 +12,11 @@ arrays, float32. A job has a folder of its own, with one file for each batch:
 import json
 import os
 import shutil
+import stat
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +26,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from webui.errors import NotSaved
+
 Latents = NDArray[np.float32]
 
 _MAGIC = b"DARKROOM SPOOL 1"
@@ -31,6 +35,8 @@ _LENGTH = struct.Struct("<I")
 _HEAD = struct.Struct("<IIdd")  # step, draws, sigma, seconds
 _CRC = struct.Struct("<I")
 _MAX_HEADER = 16 * 2**20  # bytes
+# what reading a file raises that is not there, cut, or somebody else's
+_UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, LookupError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,52 +63,69 @@ class Spool:
     """A batch's trajectory while it is made. Not for two writers."""
 
     def __init__(self, folder: Path, header: Header, kept: Sequence[KeptStep] = ()) -> None:
-        """Starts the file anew with the steps already `kept`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Starts the file anew with the steps already `kept`. Raises NotSaved, as all here do."""
         self._path = spool_path(folder, header.batch)
         self._header = header
         temporary = self._path.with_suffix(".tmp")
-        self._file: BinaryIO = temporary.open("wb")
         encoded = json.dumps(_header_to_dict(header), ensure_ascii=False).encode()
-        self._file.write(_MAGIC + _LENGTH.pack(len(encoded)) + encoded)
-        for step in kept:
-            self.append(step)
-        # a crash before the rename leaves the old spool, one after it the new
-        self._file.close()
-        temporary.replace(self._path)
-        self._file = self._path.open("ab")
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = temporary.open("wb")
+            self._file.write(_MAGIC + _LENGTH.pack(len(encoded)) + encoded)
+            for step in kept:
+                self.append(step)
+            # a crash before the rename leaves the old spool, one after it the new
+            self._file.close()
+            temporary.replace(self._path)
+            self._file = self._path.open("ab")
 
     def append(self, step: KeptStep) -> None:
         """Writes one record; it is in the kernel's hands when this returns."""
         head = _HEAD.pack(step.step, step.draws, step.sigma, step.seconds)
         body = head + step.x.tobytes() + step.denoised.tobytes()
-        self._file.write(body + _CRC.pack(zlib.crc32(body)))
-        self._file.flush()
+        with _writing(self._path.parent):
+            self._file.write(body + _CRC.pack(zlib.crc32(body)))
+            self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        """What could not be written was said by `append`."""
+        with suppress(OSError):
+            self._file.close()
 
     def finish(self) -> None:
         """Turns the spool into the safetensors file, atomically, and removes it."""
         self.close()
         folder, batch = self._path.parent, self._header.batch
-        steps = read_spool(folder, self._header)
-        if steps:
-            temporary = self._path.with_suffix(".tmp")
-            save_file(
-                {
-                    "x": np.stack([step.x for step in steps]),
-                    "denoised": np.stack([step.denoised for step in steps]),
-                    "sigmas": np.array(self._header.sigmas, np.float64),
-                    "left": np.array([step.sigma for step in steps], np.float64),
-                    "seconds": np.array([step.seconds for step in steps], np.float64),
-                    "draws": np.array([step.draws for step in steps], np.int64),
-                },
-                temporary,
-                {"darkroom": json.dumps(_header_to_dict(self._header), ensure_ascii=False)},
-            )
-            temporary.replace(finished_path(folder, batch))
-        self._path.unlink()
+        temporary = self._path.with_suffix(".tmp")
+        with _writing(folder):
+            if steps := read_spool(folder, self._header):
+                save_file(_tensors(self._header, steps), temporary, _metadata(self._header))
+                temporary.replace(finished_path(folder, batch))
+            self._path.unlink()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise NotSaved(f"the steps cannot be kept in {folder}: {reason or error}") from error
+
+
+def _tensors(header: Header, steps: Sequence[KeptStep]) -> dict[str, NDArray[Any]]:
+    return {
+        "x": np.stack([step.x for step in steps]),
+        "denoised": np.stack([step.denoised for step in steps]),
+        "sigmas": np.array(header.sigmas, np.float64),
+        "left": np.array([step.sigma for step in steps], np.float64),
+        "seconds": np.array([step.seconds for step in steps], np.float64),
+        "draws": np.array([step.draws for step in steps], np.int64),
+    }
+
+
+def _metadata(header: Header) -> dict[str, str]:
+    return {"darkroom": json.dumps(_header_to_dict(header), ensure_ascii=False)}
 
 
 def spool_path(folder: Path, batch: int) -> Path:
@@ -123,7 +146,7 @@ def read_spool(folder: Path, header: Header) -> list[KeptStep]:
             while (step := _read_record(file, header.shape)) and step.step == len(steps) + 1:
                 steps.append(step)
             return steps
-    except (OSError, ValueError):
+    except _UNREADABLE:
         return []
 
 
@@ -132,12 +155,12 @@ def read_header(folder: Path, batch: int) -> Header | None:
     try:
         with safe_open(finished_path(folder, batch), framework="numpy") as file:
             return _header_from_dict(json.loads(file.metadata()["darkroom"]))
-    except (OSError, SafetensorError):
+    except _UNREADABLE:
         pass
     try:
         with spool_path(folder, batch).open("rb") as file:
             return _read_header(file)
-    except (OSError, ValueError):
+    except _UNREADABLE:
         return None
 
 
@@ -156,7 +179,7 @@ def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
                 file.get_slice("x")[index],
                 file.get_slice("denoised")[index],
             )
-    except (OSError, SafetensorError):
+    except _UNREADABLE:
         return _read_spooled_step(spool_path(folder, batch), step)
 
 
@@ -167,7 +190,7 @@ def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
             file.seek((step - 1) * _record_size(header.shape), os.SEEK_CUR)
             kept = _read_record(file, header.shape) if step >= 1 else None
             return kept if kept and kept.step == step else None
-    except (OSError, ValueError):
+    except _UNREADABLE:
         return None
 
 
@@ -228,29 +251,36 @@ class Trajectories:
         """Where a job's files are. `job_id` is one of ours: letters, digits, - and _."""
         return self._root / job_id
 
-    def remove(self, job_id: str) -> None:
-        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+    def sweep(self) -> list[str]:
+        """Removes the oldest runs until the rest fits the quota; call it while nothing runs.
 
-    def sweep(self, spare: str | None = None) -> list[str]:
-        """Removes the oldest runs until the rest fits the quota; `spare` is running and stays.
-
-        Returns the ids of the jobs that were removed.
+        Returns the ids of the jobs that were removed. What is no folder is none of ours and stays,
+        and what cannot be looked at or removed keeps no other from it. Raises OSError if the whole
+        cannot be listed.
         """
         if not self._root.is_dir():
             return []
-        runs = [folder for folder in self._root.iterdir() if folder.name != spare]
-        ages = {folder: folder.stat().st_mtime_ns for folder in runs}
-        sizes = {folder: _size(folder) for folder in runs}
-        total = sum(sizes.values())
+        runs = []
+        for folder in self._root.iterdir():
+            with suppress(OSError):
+                status = folder.lstat()
+                if stat.S_ISDIR(status.st_mode):
+                    runs.append((status.st_mtime_ns, folder, _size(folder)))
+        total = sum(size for _, _, size in runs)
         removed = []
-        for folder in sorted(runs, key=lambda each: ages[each]):
+        for _, folder, size in sorted(runs):
             if total <= self._quota and self._quota > 0:
                 break
             shutil.rmtree(folder, ignore_errors=True)
-            total -= sizes[folder]
-            removed.append(folder.name)
+            if not folder.exists():
+                total -= size
+                removed.append(folder.name)
         return removed
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    size = 0
+    for path in folder.iterdir():
+        with suppress(OSError):
+            size += path.lstat().st_size
+    return size

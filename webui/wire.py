@@ -66,7 +66,7 @@ class Message:
 def write(stream: IO[bytes], message: Message) -> None:
     """Sends one message whole. Raises OSError if the other side is gone."""
     head = dict(message.head, blobs=[len(blob) for blob in message.blobs])
-    encoded = json.dumps(head, ensure_ascii=False).encode()
+    encoded = json.dumps(head).encode()  # ASCII: text may hold half a character
     stream.write(b"".join([_LENGTH.pack(len(encoded)), encoded, *message.blobs]))
     stream.flush()
 

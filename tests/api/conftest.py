@@ -61,10 +61,11 @@ def services(tmp_path, puppet):
         """Made again from what was kept: of batch 0 alone."""
         return Picture(2, 1, b"abcdef") if batch == 0 else None
 
+    puppet.again = again
     workshop = puppet.workshop(
         save=lambda job, rendered: outputs.save(rendered),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
-        preview=again,
+        preview=lambda *asked: puppet.again(*asked),
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)

@@ -1,10 +1,13 @@
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 
 from tests.api.test_jobs import CAT, ended, post
 from tests.jobs.fakes import eventually
+from webui.events import Picture
 
 
 def live(client, **query):
@@ -47,6 +50,7 @@ def test_the_panel_gets_what_came_after_the_number_it_has(client, puppet):
     assert types(rest) == ["Step", "Preview", "Saved", "Finished"]
     assert (rest["last"], rest["running"], rest["job"]["state"]) == (9, None, "done")
     assert live(client, job=job["id"], after=9)["events"] == []
+    assert "request" not in rest["events"][2]
 
 
 def test_which_job_is_shown(client, puppet):
@@ -94,9 +98,37 @@ def test_frames_come_from_memory_or_are_made_again_or_are_not_there(client, pupp
     assert frame("0/1/predicted").status_code == 200  # made again
     assert frame("1/1/noisy").status_code == 404
     assert frame("0/1/noisy?method=other").status_code == 404
-    for wrong in ("0/1/else", "-1/1/noisy", "0/x/noisy", f"0/{'9' * 400}/noisy"):
+    for wrong in ("0/1/else", "-1/1/noisy", "0/x/noisy", f"0/{'9' * 200}/noisy"):
         assert frame(wrong).status_code == 422
     assert client.get("/api/v1/jobs/no-such-job/frames/0/1/noisy").status_code == 404
+
+
+def test_only_a_few_frames_are_made_again_at_once_and_those_in_memory_always_come(client, puppet):
+    job = post(client, CAT).json()["id"]
+    puppet.order("finish")
+    ended(client, job)
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def slow(*_):
+        begun.release()
+        go.wait(10)
+        return Picture(2, 1, b"abcdef")
+
+    puppet.again = slow
+
+    def frame(kind):
+        return client.get(f"/api/v1/jobs/{job}/frames/0/1/{kind}")
+
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(frame, "predicted") for _ in range(4)]
+        assert all(begun.acquire(timeout=10) for _ in waiting)
+        refused, drawn = frame("predicted"), frame("noisy")
+        go.set()
+        assert [each.result().status_code for each in waiting] == [200] * 4
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert refused.json()["error"]["text"] == "other steps are being drawn; ask again"
+    assert drawn.status_code == 200
+    assert frame("predicted").status_code == 200
 
 
 def test_previews_can_be_chosen(client, puppet):
@@ -114,7 +146,8 @@ def test_previews_can_be_chosen(client, puppet):
     ("body", "field"),
     [
         ({"noisy": "taesd"}, "noisy"), ({"predicted": 5}, "predicted"), ({"every": 0}, "every"),
-        ({"every": "1"}, "every"), ({"often": 1}, "often"),
+        ({"every": "1"}, "every"),
+        ({"every": 151}, "every"), ({"every": True}, "every"), ({"often": 1}, "often"),
     ],
 )  # fmt: skip
 def test_a_wrong_choice_of_previews_is_refused(client, body, field):

@@ -1,5 +1,6 @@
 """The engine as a whole: what comes out for a request, on real networks of tiny size."""
 
+import shutil
 import threading
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from diffusers import (
 from tests.engine.conftest import make_engine, play, request, tiny_pipeline
 from webui.engine.engine import Control
 from webui.engine.samplers import SAMPLERS
-from webui.errors import InvalidRequest, ModelNotFound
+from webui.errors import InvalidRequest, ModelNotFound, NotSaved
 from webui.events import Preview, Rendered, Stage, Step, Warned
 from webui.request import to_dict
 from webui.trajectories import Header, read_spool, read_step
@@ -283,6 +284,22 @@ def test_a_run_that_died_after_k_steps_goes_on_to_the_same_bits(engine, tmp_path
     rest = play(engine, asked, options)
     assert [each.step for each in rest.of(Step)] == list(range(k + 1, 7))
     assert rest.pictures == whole.pictures
+
+
+def test_steps_that_cannot_be_kept_in_the_end_cost_no_picture(engine, tmp_path):
+    folder, events = tmp_path / "kept", []
+    for event in engine.run(request(), RunOptions(keep=str(folder))):
+        events.append(event)
+        if isinstance(event, Step) and event.step == 3:
+            shutil.rmtree(folder)
+    assert isinstance(events[-2], Rendered)
+    assert events[-1] == Warned(f"the steps cannot be kept in {folder}: No such file or directory")
+
+
+def test_a_place_that_takes_no_steps_fails_the_run_and_is_named(engine, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotSaved, match=rf"^the steps cannot be kept in {tmp_path}/file: "):
+        play(engine, request(), RunOptions(keep=str(tmp_path / "file")))
 
 
 def test_a_record_cut_by_the_crash_is_made_again(engine, tmp_path):

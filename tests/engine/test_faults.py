@@ -4,20 +4,27 @@ Faults are planted at the k-th call, for k = 1, 2, 3 ... until none is left to f
 otherwise is a real one.
 """
 
+import queue
+import weakref
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 
 from tests.engine.conftest import make_engine, play, request
 from webui.engine import builtin
+from webui.engine.device import choose
 from webui.engine.families.sd1 import StableDiffusion1
+from webui.engine.session import DeviceBroken, Session
 from webui.errors import NotFinite, OutOfMemory
 from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.hookspecs import hookimpl
 from webui.interfaces import SamplerEntry
+from webui.request import to_dict
 from webui.trajectories import read_step
-from webui.wire import RunOptions
+from webui.wire import Message, RunOptions
 
 
 class Faulty:
@@ -48,8 +55,11 @@ class Fault:
 
     def __init__(self):
         self.calls, self.plan = {}, {}
+        self.listener = None  # called with the name first
 
     def __call__(self, name):
+        if self.listener is not None:
+            self.listener(name)
         self.calls[name] = self.calls.get(name, 0) + 1
         what = self.plan.get((name, self.calls[name]))
         if isinstance(what, Exception):
@@ -101,6 +111,22 @@ def test_running_out_of_memory_anywhere_fails_that_job_alone(faulty, fault):
             assert play(faulty, request()).pictures == before
             tried += 1
     assert tried >= 8
+
+
+def test_what_the_decoder_held_is_let_go_before_tiles_are_tried(faulty, fault):
+    held, alive = [], []
+
+    def decode(name):
+        if name == "decode":
+            activations = torch.zeros(8)
+            held.append(weakref.ref(activations))
+            raise torch.OutOfMemoryError("planted")
+        if name == "decode_tiled":
+            alive.append(held[0]() is not None)
+
+    fault.listener = decode
+    assert play(faulty, request()).of(Rendered)[0].notes == ("VAE decoder: tiled",)
+    assert alive == [False]
 
 
 def test_out_of_memory_in_the_tiles_too_is_said(faulty, fault):
@@ -165,3 +191,16 @@ def test_one_failing_sampler_of_an_extension_does_not_reach_the_next_run(models_
     with pytest.raises(KeyError):
         play(engine, request(sampler="Broken"))
     assert play(engine, request()).pictures == before
+
+
+def test_a_fault_of_the_device_ends_the_process_without_an_end_of_the_job(faulty, fault):
+    # to the server that is a death: it starts a new process, and the job goes on there
+    sent, inbox = [], queue.Queue()
+    device = choose("cpu")
+    session = Session(faulty, faulty._models, device, sent.append)
+    fault.plan = {("predict", 3): RuntimeError("CUDA error: device-side assert triggered")}
+    options = asdict(RunOptions())
+    inbox.put(Message({"run": "job-1", "request": to_dict(request()), "options": options}))
+    with pytest.raises(DeviceBroken):
+        session.serve(inbox)
+    assert [each.head["event"]["type"] for each in sent][-2:] == ["Step", "Step"]

@@ -1,5 +1,6 @@
 """The engine's process: spoken to over its pipes, as the server does."""
 
+import io
 import subprocess
 import sys
 from dataclasses import asdict
@@ -158,6 +159,24 @@ def test_a_kept_step_is_drawn_again_on_request(child, hello, tmp_path):
     assert child.next().head == {"answer": 10, "value": None}
 
 
+def test_a_kept_step_of_another_model_waits_until_nothing_runs(child, hello, tmp_path):
+    child.run("job-8", request(model="tiny-v"), keep=str(tmp_path))
+    child.until_end()
+    args = {"keep": str(tmp_path), "batch": 0, "step": 1, "kind": "noisy", "method": "fast"}
+
+    def ask_at_step_2(event):
+        if isinstance(event, Step) and event.step == 2:
+            child.send({"call": 13, "name": "preview", "args": args})
+            child.send({"call": 14, "name": "status", "args": {}})
+
+    child.run("job-9", request(model="tiny", steps=60))
+    _, (refused, status), end = child.until_end(ask_at_step_2)
+    assert refused.head["error"]["kind"] == "EngineBusy"
+    assert (status.head["value"]["model"], end["outcome"]) == ("tiny", "done")
+    child.send({"call": 15, "name": "preview", "args": args})
+    assert child.next().head["value"] == {"width": 8, "height": 8}
+
+
 def test_an_unknown_call_is_an_error_and_not_the_end(child, hello):
     child.send({"call": 11, "name": "explode", "args": {}})
     assert child.next().head["error"]["kind"] == "InvalidRequest"
@@ -180,5 +199,5 @@ def test_a_device_that_is_not_there_ends_it_with_a_sentence(models_dir):
         [*command, "--device", "cuda"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
     )
     assert ended.returncode == 1
-    assert ended.stdout == b""
-    assert b"device: cuda was asked for, but this torch sees no such card; " in ended.stderr
+    said = read(io.BytesIO(ended.stdout)).head["hello"]["error"]
+    assert said.startswith("device: cuda was asked for, but this torch sees no such card; ")

@@ -73,6 +73,25 @@ def test_the_default_port_may_be_left_out(rules):
     assert status(Guard(App(), rules), headers=headers) == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/\u732b", 200), ("/static/" + "x" * 255, 200), ("/" + "x/" * 1000, 200),
+        ("/static/" + "x" * 256, 414), ("/" + "\u732b" * 86, 414), ("/" + "xxx/" * 700, 414),
+        ("/\0", 400), ("/a\nb", 400), ("/\x1b[31m", 400), ("/\x7f", 400), ("/\x85", 400),
+        ("/monitoring", 404), ("/monitoring/summary", 404), ("/gradio_api/dev/reload", 404),
+        ("/gradio_api/proxy=http://x/", 404), ("/gradio_api/vibe-edit", 404),
+        ("/gradio_api/undo-vibe-edit", 404), ("/gradio_api/custom_component/a/b/c/d", 404),
+        ("/gradio_api/info", 200), ("/config", 200),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_addresses_that_no_page_uses_are_not_passed_on(rules, method, path, expected):
+    app = App()
+    assert status(Guard(app, rules), method, path) == expected
+    assert len(app.bodies) == (expected == 200)
+
+
 def test_a_further_check_is_asked_like_the_others(rules):
     def login(scope):
         return Refusal(401, "log in first") if scope["path"] != "/login" else None

@@ -605,6 +605,8 @@ def test_a_full_disk_holds_the_line_up_and_loses_no_end(start, puppet):
     puppet.order("finish", "finish")
     assert ended(line, second.id).state == "done"
     assert line.job(first.id).state == "done"
+    warned = [event for event in events(line, first.id) if isinstance(event, Warned)]
+    assert warned == [Warned("its end cannot be stored yet: jobs.sqlite: disk is full")]
     assert [each for each in line.notices if "disk is full" in each] == [
         f"the end of job {first.id} cannot be stored: jobs.sqlite: disk is full"
     ]

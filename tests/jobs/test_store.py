@@ -153,6 +153,28 @@ def test_a_row_of_another_version_hides_no_other(store, path):
     store.close()
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "{",
+        "[]",
+        "5",
+        "null",
+        '{"often": 1}',
+        '{"every": 0}',
+        '{"every": 500}',
+        '{"noisy": 5}',
+        b"\xff",
+    ],
+)
+def test_a_choice_of_previews_that_cannot_be_read_is_the_default(store, path, junk):
+    store.set_previews(PreviewChoice(every=3))
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE settings SET value = ?", (junk,))
+    other.close()
+    assert store.previews() == PreviewChoice()
+
+
 def test_previews_are_kept(store, path):
     assert store.previews() == PreviewChoice("fast", "fast", 1)
     store.set_previews(PreviewChoice(None, "vae", 4))

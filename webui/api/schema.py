@@ -60,7 +60,7 @@ class JobView:
             "seconds": saved.seconds,
             "peak_memory": saved.peak_memory,
             "recipe": self._recipe(saved.path),
-            "request": to_dict(saved.request),
+            "seed": saved.request.seed,  # with it the job's request is this picture's
         }
 
     def _read_recipe(self, path: str) -> str:
@@ -72,7 +72,12 @@ def error(failure: Failure) -> dict[str, Any]:
 
 
 def events(numbered: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
-    return [{"seq": number, **event_to_dict(event)} for number, event in numbered]
+    """Without requests: the job says what was asked, and its pictures say with which seed."""
+    return [{"seq": number, **_without_request(event)} for number, event in numbered]
+
+
+def _without_request(event: Event) -> dict[str, Any]:
+    return {key: value for key, value in event_to_dict(event).items() if key != "request"}
 
 
 def engine(state: EngineState) -> dict[str, Any]:

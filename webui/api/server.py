@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from webui.api import schema
 from webui.errors import (
     DarkroomError,
+    EngineBusy,
     EngineDied,
     Failure,
     InvalidRequest,
@@ -34,6 +35,7 @@ _STATUS: dict[type[DarkroomError], int] = {
     JobNotFound: 404,
     ModelNotFound: 404,
     LineFull: 503,
+    EngineBusy: 503,
     EngineDied: 503,
     NotSaved: 507,
 }

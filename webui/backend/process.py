@@ -24,7 +24,7 @@ _ENVIRON = {
     "DIFFUSERS_DISABLE_CUSTOM_CODE": "1",
     "PYTHONUNBUFFERED": "1",
 }
-_QUICK = 5.0  # seconds; who dies sooner after the start counts as a quick death
+_QUICK = 5.0  # seconds; who dies sooner after the start, or before its hello: a quick death
 _QUICK_DEATHS = 5  # in a row, and it is not started again unasked
 _PATIENCE = 3.0  # seconds to end by itself at close
 _CLOSED = "the engine was closed"
@@ -163,7 +163,8 @@ class EngineProcess:
             with self._changed:
                 self._child = None
                 self._deaths = self._starts
-                quick = time.monotonic() - begun < _QUICK
+                greeted = child is not None and child.hello is not None
+                quick = not greeted or time.monotonic() - begun < _QUICK
                 self._quick_deaths = self._quick_deaths + 1 if quick else 0
                 self._wanted = False
                 self._text = problem

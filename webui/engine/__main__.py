@@ -43,7 +43,7 @@ def main() -> int:
     try:
         device = choose(arguments.device, arguments.dtype)
     except StartError as error:
-        logging.error("%s", error)  # its last words, which the server shows
+        send(Message({"hello": {"error": str(error)}}))
         return 1
     registry = engine_registry({"builtin": builtin})
     models = Models(Library(arguments.models_dir), registry.families, device)

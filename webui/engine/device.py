@@ -1,6 +1,7 @@
 """Which device and number format to use, and what memory it has. The only file that says "cuda"."""
 
 import gc
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,13 +42,11 @@ def choose(device: str = "auto", dtype: str = "auto") -> Device:
     Raises StartError for one that this torch cannot use.
     """
     where = torch.device(_best() if device == "auto" else device)
-    if where.type == "cuda" and not torch.cuda.is_available():
+    if (where.index or 0) >= _count(where.type):
         raise StartError(
-            "device: cuda was asked for, but this torch sees no such card; "
+            f"device: {device} was asked for, but this torch sees no such card; "
             "use --device cpu, or install a torch for the card with --torch-index"
         )
-    if where.type == "mps" and not torch.backends.mps.is_available():
-        raise StartError("device: mps was asked for, but this machine has none; use --device cpu")
     if dtype == "auto":
         return Device(where, torch.float32 if where.type == "cpu" else torch.float16)
     return Device(where, DTYPES[dtype])
@@ -57,6 +56,15 @@ def _best() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _count(kind: str) -> int:
+    """How many devices of a kind torch can use."""
+    if kind == "cuda":
+        return torch.cuda.device_count()
+    if kind == "xpu":
+        return torch.xpu.device_count()
+    return int(kind == "cpu" or torch.backends.mps.is_available())
 
 
 def settled(module: nn.Module, where: torch.device) -> nn.Module:
@@ -114,7 +122,8 @@ def memory_for(stage: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        # `from None`: the traceback's frames would keep the tensors alive
+        # the frames it came through would keep their tensors alive, also while tiles are tried
+        traceback.clear_frames(error.__traceback__)
         raise OutOfMemory(
             f"out of memory while {stage}; try a smaller picture or a smaller batch"
         ) from None

@@ -19,7 +19,7 @@ from webui.engine.models import Models
 from webui.engine.noise import SeededNoise
 from webui.engine.pixels import picture, side_by_side
 from webui.engine.recorder import Recorder
-from webui.errors import DarkroomError, InvalidRequest, NotFinite, OutOfMemory
+from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotFinite, NotSaved, OutOfMemory
 from webui.events import (
     EngineEvent,
     Outcome,
@@ -32,7 +32,7 @@ from webui.events import (
 )
 from webui.events import Step as StepEvent
 from webui.interfaces import Denoiser, EngineRegistry, Model, Sampler
-from webui.request import GenerationRequest, from_dict, to_dict
+from webui.request import GenerationRequest, to_dict
 from webui.trajectories import Header, KeptStep, read_header, read_step
 from webui.wire import RunOptions
 
@@ -83,7 +83,8 @@ class Engine:
     ) -> Events:
         """Makes the pictures of `request`; returns "done", "stopped" or "cancelled".
 
-        Raises InvalidRequest, ModelNotFound, ModelRefused, OutOfMemory or NotFinite.
+        Raises InvalidRequest, ModelNotFound, ModelRefused, OutOfMemory, NotFinite, or NotSaved
+        if a step cannot be kept.
         """
         control = control or Control(None, options.noisy, options.predicted, options.every)
         try:
@@ -137,7 +138,10 @@ class Engine:
             last = yield from self._sample(plan, batch, noise, recorder, control)
             if last is not None and control.outcome() != "cancelled":
                 yield from self._render(plan, batch, recorder, last, started)
-            recorder.finish()
+            try:
+                recorder.finish()
+            except NotSaved as problem:  # the pictures are there all the same
+                yield Warned(str(problem))
         finally:
             recorder.close()
         return control.outcome() or "done"
@@ -232,13 +236,26 @@ class Engine:
 
     @torch.no_grad()
     def preview(
-        self, folder: Path, batch: int, step: int, kind: PreviewKind, method: str
+        self,
+        folder: Path,
+        batch: int,
+        step: int,
+        kind: PreviewKind,
+        method: str,
+        running: bool = False,
     ) -> Picture | None:
-        """A kept step drawn again; None if it was not kept."""
+        """A kept step drawn again; None if it was not kept.
+
+        While a run is `running`, raises EngineBusy if it takes another model than the one in
+        memory: that one would be driven out, and a GPU may not hold both.
+        """
         header, kept = read_header(folder, batch), read_step(folder, batch, step)
         if header is None or kept is None:
             return None
-        model = self._models.load(from_dict(header.request).model).model
+        name = str(header.request["model"])
+        if running and not self._models.is_loaded(name):
+            raise EngineBusy(f"drawing it takes the model {name}; look again when no job runs")
+        model = self._models.load(name).model
         with memory_for("drawing the preview"):
             return self._draw(model, kept, kind, method)
 

@@ -9,11 +9,13 @@ from webui.errors import ModelRefused
 from webui.interfaces import Family, Model
 from webui.library import Library, ModelEntry
 
+Stamp = tuple[tuple[str, int, int], ...]  # of each weights file: path, size, time of change
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     name: str
-    stamp: tuple[str, int, int]  # the weights file: path, size, time of change
+    stamp: Stamp
     model: Model
     conditioner: Conditioner
 
@@ -56,14 +58,10 @@ class Models:
         self._loaded = Loaded(name, stamp, model, Conditioner(model))
         return self._loaded
 
-    def unload(self) -> None:
-        self._loaded = None
-        free(self._device)
 
-
-def _stamp(entry: ModelEntry) -> tuple[str, int, int]:
+def _stamp(entry: ModelEntry) -> Stamp:
     try:
-        status = entry.weights.stat()
+        files = {path: path.stat() for path in sorted(entry.folder.glob("*/*.safetensors"))}
     except OSError as error:
-        raise ModelRefused(f"{entry.name}: {error.strerror}: {entry.weights.name}") from error
-    return str(entry.weights), status.st_size, status.st_mtime_ns
+        raise ModelRefused(f"{entry.name}: {error.strerror}: {error.filename}") from error
+    return tuple((str(path), each.st_size, each.st_mtime_ns) for path, each in files.items())

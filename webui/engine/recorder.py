@@ -42,7 +42,7 @@ class Recorder:
     def take(self, index: int, draws: int, step: Step) -> list[KeptStep]:
         """Takes a new step (1-based) and returns those that have arrived by now.
 
-        Raises NotFinite, naming the step, for a latent with NaN or Inf in it.
+        Raises NotFinite, naming the step, for a latent with NaN or Inf in it; NotSaved.
         """
         if not self._device.waits:
             return [self._arrived(index, draws, step)]
@@ -64,7 +64,7 @@ class Recorder:
         return [self._arrived(index, draws, step)]
 
     def finish(self) -> None:
-        """The batch has its pictures: makes the trajectory file final."""
+        """The batch has its pictures: makes the trajectory file final. Raises NotSaved."""
         if self._spool is not None:
             self._spool.finish()
 

@@ -66,12 +66,11 @@ class Session:
             end["outcome"] = stopped.value
         except (Exception, SystemExit) as error:  # whatever it is, only this job fails
             log.exception("job %s failed", job)
-            end["error"] = asdict(failure(error))
-            if is_broken(error):
+            if is_broken(error):  # no end: to the server this is a death, and the job goes on
                 raise DeviceBroken from error
-        finally:
-            self._running = None
-            self._send(Message(end))
+            end["error"] = asdict(failure(error))
+        self._running = None
+        self._send(Message(end))
 
     def _serve_waiting(self, inbox: "queue.Queue[Message]") -> None:
         while True:
@@ -90,6 +89,8 @@ class Session:
             value, blobs = call(message.head["args"])
         except (Exception, SystemExit) as error:  # a failed call must not end the engine
             log.exception("call %s failed", name)
+            if is_broken(error):
+                raise DeviceBroken from error
             self._send(Message({"answer": number, "error": asdict(failure(error))}))
         else:
             self._send(Message({"answer": number, "value": value}, blobs))
@@ -116,7 +117,12 @@ class Session:
 
     def _preview(self, args: dict[str, Any]) -> Answer:
         drawn = self._engine.preview(
-            Path(args["keep"]), args["batch"], args["step"], args["kind"], args["method"]
+            Path(args["keep"]),
+            args["batch"],
+            args["step"],
+            args["kind"],
+            args["method"],
+            running=self._running is not None,
         )
         if drawn is None:
             return None, ()

@@ -13,7 +13,7 @@ from pathlib import Path
 from webui.guard.answer import hardened, refuse
 from webui.guard.asgi import READS, App, Check, Message, Receive, Refusal, Scope, Send
 from webui.guard.body import length, media_type, paths, replayed, whole_body
-from webui.guard.head import LOCAL_NAMES, host_check, origin_check
+from webui.guard.head import LOCAL_NAMES, host_check, origin_check, path_check
 from webui.guard.strict_json import NotStrictError, parse
 
 __all__ = ["Check", "Guard", "Refusal", "Rules"]
@@ -39,7 +39,12 @@ class Guard:
         self._app = app
         self._rules = rules
         names = {name.lower() for name in (*LOCAL_NAMES, *rules.host_names)}
-        self._checks: tuple[Check, ...] = (host_check(names), origin_check, *rules.checks)
+        self._checks: tuple[Check, ...] = (
+            host_check(names),
+            origin_check,
+            path_check,
+            *rules.checks,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -135,9 +140,14 @@ class Guard:
             await refuse(send, refusal)
 
     def _may_name(self, text: str) -> bool:
-        """An upload, or a picture in the outputs; links are followed first, nothing is hidden."""
+        """An upload, or a picture in the outputs; links are followed first, nothing is hidden.
+
+        What is there and is no regular file may not: reading a pipe would never end.
+        """
         try:
             path = Path(text).resolve()
+            if path.exists() and not path.is_file():
+                return False
         except (OSError, ValueError, RuntimeError):  # NUL, too long, links in a circle
             return False
         uploads, outputs = self._rules.uploads.resolve(), self._rules.outputs.resolve()

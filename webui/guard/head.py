@@ -1,10 +1,21 @@
-"""Checks of a connection's head: by what name it comes, and from which page."""
+"""Checks of a connection's head: by what name it comes, from which page, and for what."""
 
+import unicodedata
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from webui.guard.asgi import READS, Check, Refusal, Scope, header
 
+_MAX_PATH = 2048  # bytes; with a folder before it, still a name that a disk can look up
+_MAX_NAME = 255  # bytes, of what stands between two slashes: no file has a longer name
+_CLOSED = (  # Gradio's doors that no page of ours uses
+    "/gradio_api/custom_component",
+    "/gradio_api/proxy=",
+    "/gradio_api/dev/",
+    "/gradio_api/vibe-",
+    "/gradio_api/undo-vibe-",
+    "/monitoring",
+)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -36,6 +47,18 @@ def origin_check(scope: Scope) -> Refusal | None:
     own = ("https" if secure else "http", host, port or ("443" if secure else "80"))
     if len(origins) > 1 or _origin(origins[0]) != own:
         return Refusal(403, "another site may not do that")
+    return None
+
+
+def path_check(scope: Scope) -> Refusal | None:
+    path = scope["path"]
+    name_lengths = [len(name.encode(errors="replace")) for name in path.split("/")]
+    if sum(name_lengths) > _MAX_PATH or max(name_lengths) > _MAX_NAME:
+        return Refusal(414, "that address is too long")
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        return Refusal(400, "an address cannot hold control characters")
+    if path.startswith(_CLOSED):
+        return Refusal(404, "there is nothing at this address")
     return None
 
 

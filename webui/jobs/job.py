@@ -10,6 +10,7 @@ from webui.errors import Failure, InvalidRequest
 from webui.events import Saved
 from webui.request import GenerationRequest
 
+MAX_EVERY = 150  # steps; no run has more
 State = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "interrupted"]
 
 
@@ -43,8 +44,9 @@ class PreviewChoice:
             method = getattr(self, name)
             if method is not None and not (isinstance(method, str) and 0 < len(method) <= 64):
                 raise InvalidRequest(name, "must be the name of a preview method, or null")
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise InvalidRequest("every", "must be a whole number of steps, at least 1")
+        whole = isinstance(self.every, int) and not isinstance(self.every, bool)
+        if not whole or not 1 <= self.every <= MAX_EVERY:
+            raise InvalidRequest("every", f"must be a whole number of steps, from 1 to {MAX_EVERY}")
 
 
 @dataclass(frozen=True, slots=True)

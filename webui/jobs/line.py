@@ -4,6 +4,7 @@ Knows neither torch, gradio nor fastapi: it is given a store, a log, and functio
 request into events and pictures into files. Jobs run one at a time, in the order of acceptance.
 """
 
+import logging
 import re
 import threading
 import time
@@ -22,6 +23,7 @@ from webui.request import GenerationRequest
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _OWNER = re.compile(r"[A-Za-z0-9_-]{0,64}", re.ASCII)
 _SERVER_DIED = Failure("EngineDied", "the server ended while this job ran; generate again")
+_logger = logging.getLogger(__name__)
 
 
 class JobLine:
@@ -37,9 +39,10 @@ class JobLine:
         clock: Callable[[], float] = time.time,
         patience: float = 8.0,
         retry: float = 1.0,
+        notices: Sequence[str] = (),
     ) -> None:
         """In seconds: `clock` since 1970, `patience` for the running job at close, `retry` between
-        two tries to write to a disk that is full."""
+        two tries to write to a disk that is full. `notices`: what else there is to tell."""
         self._store = store
         self._log = log
         self._workshop = workshop
@@ -50,7 +53,7 @@ class JobLine:
         self._changed = threading.Condition(threading.RLock())
         self._work: Work | None = None  # the running job's
         self._closing = False
-        self._notices = list(store.notices)
+        self._notices = [*store.notices, *notices]
         store.interrupt_running(clock(), _SERVER_DIED)
         for ahead, job_id in enumerate(store.queued()):
             log.append(job_id, Queued(ahead))
@@ -133,9 +136,13 @@ class JobLine:
         """
         return self._log.read(id, after) or _outlines(self.job(id), after)
 
+    def drawn(self, id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+        """A preview that is in memory, at no cost; None for any other."""
+        return self._log.frame(id, batch, step, kind, method)
+
     def frame(self, id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
         """A preview: as drawn during the run, or made again from what the job kept; else None."""
-        drawn = self._log.frame(id, batch, step, kind, method)
+        drawn = self.drawn(id, batch, step, kind, method)
         if drawn is not None:
             return drawn
         folder = self._workshop.keep_folder(self.job(id).id)
@@ -207,12 +214,15 @@ class JobLine:
 
     def _end_surely(self, id: str, outcome: Outcome, error: Failure | None) -> None:
         """Tries until the disk takes it: no later job could be stored either."""
+        warned = False
         while True:
             try:
                 return self._end(id, outcome, error)
             except NotSaved as problem:
-                self._note(f"the end of job {id} cannot be stored: {problem}")
-                self._log.append(id, Warned(f"its end cannot be stored yet: {problem}"))
+                if not warned:  # a full disk may stay full for hours
+                    self._note(f"the end of job {id} cannot be stored: {problem}")
+                    self._log.append(id, Warned(f"its end cannot be stored yet: {problem}"))
+                warned = True
             with self._changed:
                 if self._closing:
                     return None
@@ -221,6 +231,7 @@ class JobLine:
     def _note(self, text: str) -> None:
         if text not in self._notices:
             self._notices.append(text)
+            _logger.warning("%s", text)
 
 
 def _outlines(job: Job, after: int) -> tuple[list[tuple[int, Event]], int]:

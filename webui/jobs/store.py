@@ -178,7 +178,8 @@ class Store:
 
     def previews(self) -> PreviewChoice:
         for row in self._rows("SELECT value FROM settings WHERE name = 'previews'"):
-            return PreviewChoice(**json.loads(row["value"]))
+            with suppress(InvalidRequest, TypeError, ValueError):  # what another version has kept
+                return PreviewChoice(**json.loads(row["value"]))
         return PreviewChoice()
 
     # --- SQLite -----------------------------------------------------------------------------------

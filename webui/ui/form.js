@@ -82,7 +82,9 @@
     field.addEventListener("pointerup", clear);
     const box = field.getBoundingClientRect();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (box.top < 0 || box.bottom > innerHeight) {
+    const bar = noticeBox.closest(".dk-go").getBoundingClientRect(); // lies over the form
+    const covered = box.top < bar.bottom && box.bottom > bar.top;
+    if (box.top < 0 || box.bottom > innerHeight || covered) {
       field.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
     }
   }

@@ -103,8 +103,11 @@ def seed(tab: str) -> gr.Number:
 
 
 def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]) -> gr.HTML:
-    """The one-line help of what is chosen in `box`; it follows in the browser."""
-    sentences = {name: html.escape(info.help) for name, info in infos.items()}
+    """What is chosen in `box` and its one-line help; it follows in the browser."""
+    sentences = {
+        name: f"<strong>{html.escape(name)}</strong> {html.escape(info.help)}"
+        for name, info in infos.items()
+    }
     line = gr.HTML(
         sentences.get(str(box.value), ""),
         elem_id=f"{box.elem_id}_help",

@@ -27,12 +27,22 @@ darkroom.frame = (image, text) => {
         soften(next);
         image.closest(".dk-live").dataset.wide = next.naturalWidth > 2.2 * next.naturalHeight ? "yes" : "no";
       } catch {
-        if (address === wanted) say("This step was not kept.");
+        if (address !== wanted) continue;
+        if (await tooBusy(address)) {
+          await new Promise((done) => setTimeout(done, 1000));
+          continue;
+        }
+        say("This step was not kept.");
       }
       shown = address;
     }
     busy = false;
     settled.splice(0).forEach((done) => done());
+  }
+
+  /* A picture that fails to load does not say why; the server answers 503 while it draws others. */
+  async function tooBusy(address) {
+    return fetch(address).then((answer) => answer.status === 503, () => false);
   }
 
   /* Pixels of a frame of latent size become squares that the eye sticks to: a little blur melts them. */

@@ -21,9 +21,7 @@ darkroom.live = (element, showPictures) => {
   let hung = ""; // the pictures that were last handed to the gallery
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
-  let timer = 0;
-  let asking = false;
-  let again = false;
+  let timer = 0, asking = false, again = false;
   let mine = [];
   try { mine = JSON.parse(darkroom.reads(sessionStorage, JOBS)) || []; } catch { /* none */ }
 
@@ -53,8 +51,7 @@ darkroom.live = (element, showPictures) => {
   async function ask(query) {
     try {
       const answer = await fetch(`api/v1/live?${query}`, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
-      if (answer.status === 404) return null;
-      return answer.ok ? await answer.json() : undefined;
+      return answer.ok ? await answer.json() : answer.status === 404 ? null : undefined;
     } catch {
       return undefined;
     }
@@ -98,7 +95,10 @@ darkroom.live = (element, showPictures) => {
     news = now;
     const finished = !changed && ACTIVE.includes(before?.job?.state) && !ACTIVE.includes(now.job?.state);
     if (stopping && (stopping !== now.job?.id || !ACTIVE.includes(now.job.state))) stopping = null;
-    if (following && !now.job) following = null; // not known any more: the server may choose
+    if (following && !now.job) { // not known any more: the server may choose
+      mine = mine.filter((id) => id !== following);
+      following = null;
+    }
     stage.job(now.job);
     if (Date.now() > previewsSent) stage.previews(now.previews);
     say();
@@ -131,10 +131,14 @@ darkroom.live = (element, showPictures) => {
     }
   }
 
-  /* When the job that is shown is over, or waits, and another one of this tab runs: look at that one. */
+  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too. */
   function moveOn(now) {
-    if (!now.running || now.running === now.job?.id || now.job?.state === "running") return;
-    if (mine.includes(now.running)) { following = now.running; again = true; }
+    const place = mine.indexOf(now.job?.id);
+    const over = place >= 0 && !ACTIVE.includes(now.job.state);
+    const next = mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
+    if (!next || next === now.job?.id || now.job?.state === "running") return;
+    following = next;
+    again = true;
   }
 
   /* The pictures that are there, also in the middle of a run of many. */
@@ -228,7 +232,9 @@ darkroom.live = (element, showPictures) => {
       const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
       if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
     }
-    const others = news ? news.waiting - (job?.state === "queued" ? 1 : 0) : 0;
+    const made = job && !ACTIVE.includes(job.state) ? job.pictures.filter((each) => each.image >= 0).length : 0;
+    if (made) parts.push(plural(made, "picture"));
+    const others = news && job?.state !== "queued" ? news.waiting : 0; // who waits reads how many are before it
     if (others > 0) parts.push(`${others} waiting`);
     return parts.join(" · ");
   }
@@ -246,13 +252,12 @@ darkroom.live = (element, showPictures) => {
   function sayEngine() {
     const engine = news?.engine ?? { state: "", device: "" };
     const words = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
-    const text = lost >= 2 ? "No connection" : [words[engine.state] ?? "Connecting", engine.device].filter(Boolean).join(" · ");
-    write("dk-engine-text", text);
+    write("dk-engine-text", lost >= 2 ? "No connection" : words[engine.state] ?? "Connecting");
+    write("dk-engine-device", lost >= 2 || !engine.device ? "" : `· ${engine.device}`);
     const box = find("dk-engine");
-    if (box) {
-      box.dataset.state = lost >= 2 ? "lost" : engine.state;
-      box.title = engine.text || "";
-    }
+    if (!box) return;
+    box.dataset.state = lost >= 2 ? "lost" : engine.state;
+    box.title = engine.text || "";
   }
 
   /* Only when it differs: screen readers read what changes. */
@@ -275,7 +280,7 @@ darkroom.live = (element, showPictures) => {
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;
     kick();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (innerWidth < 900) root.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    root.scrollIntoView({ block: innerWidth <= 900 ? "start" : "nearest", behavior: still ? "auto" : "smooth" });
   };
 
   darkroom.interrupt = async () => {

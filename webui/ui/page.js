@@ -17,26 +17,29 @@ window.darkroom = (() => {
   const owner = reads(sessionStorage, OWNER) || newId();
   keeps(sessionStorage, OWNER, owner);
 
-  // --- light and dark: dark unless the user chose light, here or in the address (?__theme=light) --
+  // --- light and dark: the address (?__theme=light), else what the user chose, else the system's ---
+  const system = matchMedia("(prefers-color-scheme: dark)");
   const asked = new URLSearchParams(location.search).get("__theme");
-  let theme = ["light", "dark"].includes(asked) ? asked : reads(localStorage, THEME) === "light" ? "light" : "dark";
+  let chosen = [asked, reads(localStorage, THEME)].find((each) => each === "light" || each === "dark");
+  const theme = () => chosen ?? (system.matches ? "dark" : "light");
 
   function applyTheme() {
-    document.body.classList.toggle("dark", theme === "dark");
-    document.documentElement.style.colorScheme = theme;
+    document.body.classList.toggle("dark", theme() === "dark");
+    document.documentElement.style.colorScheme = theme();
     const button = document.getElementById("dk-theme");
-    if (button) button.setAttribute("aria-pressed", String(theme === "light"));
+    if (button) button.setAttribute("aria-pressed", String(theme() === "light"));
   }
-  // Gradio follows the system's setting, also later; ours wins.
+  // Gradio sets the class by its own rules, also later; ours wins.
   new MutationObserver(() => {
-    if (document.body.classList.contains("dark") !== (theme === "dark")) applyTheme();
+    if (document.body.classList.contains("dark") !== (theme() === "dark")) applyTheme();
   }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  system.addEventListener("change", applyTheme);
   applyTheme();
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#dk-theme")) return;
-    theme = theme === "dark" ? "light" : "dark";
-    keeps(localStorage, THEME, theme);
+    chosen = theme() === "dark" ? "light" : "dark";
+    keeps(localStorage, THEME, chosen);
     applyTheme();
   });
 
@@ -74,6 +77,7 @@ window.darkroom = (() => {
         if (button.title) continue;
         button.title = `${button.textContent.trim()} (${shown})`;
         button.setAttribute("aria-keyshortcuts", standard);
+        if (selector === ".dk-interrupt") button.setAttribute("aria-disabled", "true"); // until something runs
       }
     }
     if (document.getElementById("dk-theme")?.dataset.seen !== "yes") {

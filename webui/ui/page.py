@@ -16,6 +16,7 @@ from webui.ui import live
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
+_STYLES = ("page.css", "form.css", "panel.css")
 _SCRIPTS = ("page.js", "form.js", "frames.js", "stage.js", "live.js", "results.js")
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
@@ -51,7 +52,7 @@ def mount(app: Any, services: Services) -> None:
         blocks,
         path="/",
         theme=theme(),
-        css=_read("page.css"),
+        css="\n".join(_read(name) for name in _STYLES),
         head=_head(),
         footer_links=[],
         run_history=False,

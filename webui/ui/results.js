@@ -26,6 +26,12 @@
     draw("");
   };
 
+  // Who closed a picture by the keyboard goes on from its thumbnail.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !event.target.closest?.(".dk-gallery .preview")) return;
+    setTimeout(() => document.querySelectorAll(".dk-gallery .thumbnail-item")[chosen]?.focus(), 100);
+  }, true);
+
   const find = (id) => root.querySelector("#" + id);
 
   function draw(job) {
@@ -52,7 +58,7 @@
     const address = picture.url.replace(/^\//, "");
     find("result-open").href = address;
     find("result-download").href = address + "?download=1";
-    darkroom.rememberSeed(picture.request.seed);
+    darkroom.rememberSeed(picture.seed);
   }
 
   async function copy() {

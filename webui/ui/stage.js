@@ -6,7 +6,9 @@
 darkroom.stage = (root, changePreviews) => {
   const KINDS = ["noisy", "predicted"];
   const LOOK = "darkroom.look";
+  const SMALL = 256 * 256; // pixels of a batch
   const NAMES = { noisy: "Noisy latent", predicted: "Predicted image" };
+  const RESULT = "Finished picture";
   const find = (id) => root.querySelector("#" + id);
   const slider = find("live-scrub"), where = find("live-where"), batchBox = find("live-batch");
   const play = find("live-play"), newest = find("live-newest"), every = find("live-every");
@@ -21,7 +23,7 @@ darkroom.stage = (root, changePreviews) => {
   let playing = 0; // a number for each time play was pressed; 0 is still
   let plays = 0;
   let choice = { noisy: "fast", predicted: "fast", every: 1 };
-  let look = darkroom.reads(localStorage, LOOK) === "vae" ? "vae" : "fast";
+  let asked = darkroom.reads(localStorage, LOOK); // how to draw what is looked back at: the user's choice
 
   // --- what is known ------------------------------------------------------------------------------
   const active = () => job !== null && (job.state === "running" || job.state === "queued");
@@ -48,13 +50,30 @@ darkroom.stage = (root, changePreviews) => {
     return found;
   }
 
-  /* After a restart of the server the events are gone, and the kept run is still there. */
+  /* After a restart of the server the events are gone; the steps of what became a picture are kept. */
   function recall() {
-    if (active() || runs.size || !job?.started || !(job.steps > 0)) return;
-    if (!["done", "stopped", "interrupted"].includes(job.state) || !job.pictures.length) return;
-    for (let batch = 0; batch < Math.min(job.batches, 100); batch += 1) {
-      for (let step = 1; step <= job.steps; step += 1) record(batch, step);
+    if (active() || runs.size || !job?.started) return;
+    for (const picture of job.pictures.filter((each) => each.image >= 0)) {
+      const facts = picture.recipe.slice(picture.recipe.lastIndexOf("\n"));
+      const made = Number(/Stopped at step: (\d+)/.exec(facts)?.[1] ?? job.steps);
+      const batch = Math.floor(picture.image / job.request.batch_size);
+      for (let step = 1; step <= made; step += 1) record(batch, step);
     }
+  }
+
+  /* What came of a batch: its picture, the grid if that holds nothing else, or null. */
+  function result(batch) {
+    const size = job.request.batch_size;
+    const made = job.pictures.filter((each) => each.image >= 0 && Math.floor(each.image / size) === batch);
+    if (made.length === 1) return made[0];
+    return (made.length && job.batches === 1 && job.pictures.find((each) => each.image < 0)) || null;
+  }
+
+  /* Fast or VAE; unless the user said which, the decoder where it takes but a moment. */
+  function look() {
+    if (asked === "vae" || asked === "fast") return asked;
+    const { width, height, batch_size: count } = job?.request ?? {};
+    return !active() && width * height * count <= SMALL ? "vae" : "fast";
   }
 
   // --- drawing ------------------------------------------------------------------------------------
@@ -70,9 +89,13 @@ darkroom.stage = (root, changePreviews) => {
 
   function drawPane(kind, here) {
     const image = root.querySelector(`#live-${kind}`);
-    if (at || !active()) {
-      const method = at ? look : here.record[kind] || look;
-      panes[kind].show(address(here.batch, here.record.step, kind, method));
+    const finished = kind === "predicted" && endOf(here);
+    if (kind === "predicted") nameResult(Boolean(finished));
+    if (finished) {
+      panes[kind].show(finished.url);
+    } else if (at || !active()) {
+      const drawn = (!at && !asked && here.record[kind]) || "fast"; // as it was seen last
+      panes[kind].show(address(here.batch, here.record.step, kind, look() === "vae" ? "vae" : drawn));
     } else if (!choice[kind]) {
       panes[kind].empty("Off");
       return;
@@ -81,12 +104,25 @@ darkroom.stage = (root, changePreviews) => {
       if (!drawn) return; // the picture of the batch before stays until there is one
       panes[kind].show(address(here.batch, drawn.step, kind, drawn[kind]));
     }
-    image.alt = `${NAMES[kind]} at step ${here.record.step} of ${here.record.steps}`;
+    image.alt = finished ? `${RESULT} after ${here.record.step} steps` : `${NAMES[kind]} at step ${here.record.step} of ${here.record.steps}`;
+  }
+
+  /* The finished picture, when its last step is looked at; null while its batch still runs. */
+  function endOf({ batch, list, record: now }) {
+    const done = !active() || batch !== last(batches());
+    return done && now === last(list) ? result(batch) : null;
+  }
+
+  function nameResult(finished) {
+    root.dataset.shows = finished ? "result" : "step";
+    find("live-predicted-title").textContent = finished ? RESULT : NAMES.predicted;
   }
 
   function draw() {
     const here = position();
     drawControls(here);
+    chooseLook(look());
+    if (!here.record) nameResult(false);
     if (!job) for (const kind of KINDS) panes[kind].empty(panes[kind].blank);
     if (!here.record) return;
     for (const kind of KINDS) drawPane(kind, here);
@@ -177,12 +213,11 @@ darkroom.stage = (root, changePreviews) => {
     (value) => changePreviews({ ...choice, [kind]: value === "off" ? null : value }),
   )]));
   const chooseLook = darkroom.segments(find("live-look"), METHODS.slice(1), (value) => {
-    look = value;
-    darkroom.keeps(localStorage, LOOK, look);
+    asked = value;
+    darkroom.keeps(localStorage, LOOK, asked);
     if (!at && !active()) at = position().record ? { batch: position().batch, step: position().record.step } : null;
     draw();
   });
-  chooseLook(look);
   every.addEventListener("change", () => {
     const steps = Math.max(1, Math.min(150, Math.round(Number(every.value)) || 1));
     every.value = steps;

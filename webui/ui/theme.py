@@ -6,8 +6,8 @@ from gradio.themes import Base
 _SYSTEM = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
-# Shown before any style sheet has arrived, whatever the user chose: a darkroom is dark.
-_UNLIT = "#141110"
+# Shown before any style sheet has arrived, as the system has it: --dk-bg of light and dark.
+_UNLIT = {"body_background_fill": "#f3efe9", "body_background_fill_dark": "#141110"}
 
 _VARIABLES = {
     "body_text_color": "--dk-text",
@@ -78,4 +78,4 @@ def theme() -> Base:
     )
     colours = {name: f"var({ours})" for name, ours in _VARIABLES.items()}
     both = colours | {f"{name}_dark": value for name, value in colours.items()}
-    return made.set(body_background_fill=_UNLIT, body_background_fill_dark=_UNLIT, **both, **_SIZES)
+    return made.set(**_UNLIT, **both, **_SIZES)

@@ -1,30 +1,46 @@
 """Previews of a job's steps, also long after it ran, as far as its steps are kept."""
 
+import threading
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import Response
 
 from webui.events import PreviewKind
+from webui.jobs.job import Frame
 from webui.services import Services
 
 _MOST = 10**6  # batches and steps; no job has as many
+_MAKING = 4  # frames at once, each of which holds a thread until the engine has made it
 Number = Annotated[int, Path(ge=0, le=_MOST)]
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["frames"])
+    line, making = services.line, threading.BoundedSemaphore(_MAKING)
+
+    def found(id: str, batch: int, step: int, kind: PreviewKind, method: str) -> Frame | None:
+        """From memory at once; made again only while few others are. Raises HTTPException."""
+        if method not in services.registry.previews:
+            return None
+        drawn = line.drawn(id, batch, step, kind, method)
+        if drawn is not None:
+            return drawn
+        if not making.acquire(blocking=False):
+            raise HTTPException(503, "other steps are being drawn; ask again", {"Retry-After": "1"})
+        try:
+            return line.frame(id, batch, step, kind, method)
+        finally:
+            making.release()
 
     @router.get("/{id}/frames/{batch}/{step}/{kind}", response_class=Response)
     def frame(
         id: str, batch: Number, step: Number, kind: PreviewKind, method: str = "fast"
     ) -> Response:
-        found = None
-        if method in services.registry.previews:
-            found = services.line.frame(id, batch, step, kind, method)
-        if found is None:
+        shown = found(id, batch, step, kind, method)
+        if shown is None:
             raise HTTPException(404, "that step is not kept")
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-        return Response(found.data, media_type=found.media_type, headers=headers)
+        return Response(shown.data, media_type=shown.media_type, headers=headers)
 
     return router

@@ -5,7 +5,8 @@ VAE factor and prediction type are what the configs say; `timestep` is this file
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from webui.engine.denoiser import from_epsilon, from_velocity
-from webui.engine.device import settled
+from webui.engine.device import is_out_of_memory, settled
 from webui.engine.latents import LatentFormat, fit
 from webui.engine.schedules import DiscreteLevels
 from webui.errors import ModelRefused
@@ -53,25 +54,47 @@ class StableDiffusion1:
                 f"known are {', '.join(_PREDICTIONS)}"
             )
         levels = DiscreteLevels(scheduler.alphas_cumprod)
-        return LoadedModel(tokenizer, text_encoder, unet, vae, levels, prediction)
+        with _refusing(folder / "vae"):  # it is tried at once, to learn its colours
+            return LoadedModel(tokenizer, text_encoder, unet, vae, levels, prediction)
 
 
 def _part(kind: Any, folder: Path) -> Any:
-    try:
+    with _refusing(folder):
         return kind.from_pretrained(str(folder), local_files_only=True)
-    except Exception as error:  # the loaders raise whatever the files make them raise
-        raise ModelRefused(f"{folder.parent.name}/{folder.name}: {_first_line(error)}") from error
 
 
 def _weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
-    word = "dtype" if kind is CLIPTextModel else "torch_dtype"  # transformers 5 and diffusers 0.42
-    try:
-        module = kind.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, **{word: dtype}
+    # a text encoder's config may name an attention of its own, to be fetched as code; ours stands
+    own = {"attn_implementation": "sdpa"} if kind is CLIPTextModel else {}
+    with _refusing(folder):
+        module, report = kind.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=dtype,
+            **own,
         )
-    except Exception as error:  # the loaders raise whatever the files make them raise
-        raise ModelRefused(f"{folder.parent.name}/{folder.name}: {_first_line(error)}") from error
-    return settled(module, device)
+        if missing := sorted(report["missing_keys"]):  # they would be filled with random numbers
+            raise ModelRefused(
+                f"{folder.parent.name}/{folder.name}: {len(missing)} of its weights are missing, "
+                f"{missing[0]} for one"
+            )
+        return settled(module, device)
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """The loaders raise whatever the files make them raise."""
+    try:
+        yield
+    except ModelRefused:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        name = f"{folder.parent.name}/{folder.name}"
+        raise ModelRefused(f"{name}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -174,6 +197,8 @@ class LoadedModel:
         def encode(pictures: Tensor) -> Tensor:
             batch = pictures.to(self._vae.device, self._vae.dtype)
             mean = self._vae.encode(batch).latent_dist.mean
+            if not bool(torch.isfinite(mean).all()):
+                raise ValueError("its encoder makes NaN or Inf of a picture")
             return (mean - (config.shift_factor or 0.0)) * config.scaling_factor  # type: ignore[no-any-return]
 
         return fit(encode, self.latent_channels, self.scale_factor)

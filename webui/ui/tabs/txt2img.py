@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.errors import DarkroomError, failure
+from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.library import Library, ModelEntry
 from webui.services import Services, submit
 from webui.ui import form
@@ -72,22 +73,23 @@ def _prompts(tab: str) -> dict[str, Component]:
 
 
 def _actions(tab: str) -> tuple[gr.Button, gr.HTML]:
-    with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
-        generate = gr.Button(
-            "Generate", variant="primary", elem_id=f"{tab}_generate", elem_classes="dk-generate"
-        )
-        interrupt = gr.Button(
-            "Interrupt", elem_id=f"{tab}_interrupt", elem_classes="dk-interrupt", min_width=80
+    with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
+        with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
+            generate = gr.Button(
+                "Generate", variant="primary", elem_id=f"{tab}_generate", elem_classes="dk-generate"
+            )
+            interrupt = gr.Button(
+                "Interrupt", elem_id=f"{tab}_interrupt", elem_classes="dk-interrupt", min_width=80
+            )
+        notice = gr.HTML(
+            html_template='<div class="dk-notice" role="alert" hidden></div>',
+            js_on_load=script("notice", "element, props, watch"),
+            elem_id=f"{tab}_notice",
+            apply_default_css=False,
+            answer=None,
+            fields=form.shown_fields(tab),
         )
     interrupt.click(None, js="() => window.darkroom.interrupt()")
-    notice = gr.HTML(
-        html_template='<div class="dk-notice" role="alert" hidden></div>',
-        js_on_load=script("notice", "element, props, watch"),
-        elem_id=f"{tab}_notice",
-        apply_default_css=False,
-        answer=None,
-        fields=form.shown_fields(tab),
-    )
     return generate, notice
 
 
@@ -100,12 +102,7 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
         with gr.Row(elem_classes="dk-with-buttons"):
             components["model"] = model = _model(tab, library)
             refresh = _small("Look for new models", "refresh_sd_model_checkpoint", "refresh")
-        with gr.Row(elem_classes="dk-pair"):
-            for name, infos in (("sampler", registry.samplers), ("schedule", registry.schedules)):
-                with gr.Column(min_width=120, elem_classes="dk-choice"):
-                    box = form.choice(tab, name, list(infos), _preferred(name, infos))
-                    form.explained(box, infos)
-                    components[name] = box
+        components |= _choices(tab, registry.samplers, registry.schedules)
         components["steps"] = form.slider(tab, "steps")
         components["guidance_scale"] = form.slider(tab, "guidance_scale")
         with gr.Row(elem_classes="dk-with-buttons"):
@@ -125,6 +122,19 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
     reuse.click(None, [number], [number], js="(now) => window.darkroom.lastSeed() ?? now")
     _follow_library(library, model, refresh, width, height)
     return components
+
+
+def _choices(
+    tab: str, samplers: Mapping[str, SamplerInfo], schedules: Mapping[str, ScheduleInfo]
+) -> dict[str, Component]:
+    """The two menus beside each other; what is chosen in them is explained under both."""
+    with gr.Row(elem_classes="dk-pair"):
+        sampler = form.choice(tab, "sampler", list(samplers), _preferred("sampler", samplers))
+        schedule = form.choice(tab, "schedule", list(schedules), _preferred("schedule", schedules))
+    with gr.Column(elem_classes="dk-explained"):
+        form.explained(sampler, samplers)
+        form.explained(schedule, schedules)
+    return {"sampler": sampler, "schedule": schedule}
 
 
 def _small(says: str, element: str, icon: str) -> gr.Button:
