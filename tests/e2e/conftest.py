@@ -267,7 +267,11 @@ class Tab:
         return self.page.evaluate(
             """async (id) => {
                 const image = document.getElementById(id);
-                await image.decode();
+                // a frame that takes its place meanwhile makes decode() fail: then that one is meant
+                for (let tries = 0; ; tries += 1) {
+                    try { await image.decode(); break; } catch (error) { if (tries > 20) throw error; }
+                    await new Promise((done) => setTimeout(done, 50));
+                }
                 const canvas = document.createElement("canvas");
                 canvas.width = image.naturalWidth;
                 canvas.height = image.naturalHeight;
