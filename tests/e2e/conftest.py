@@ -267,9 +267,11 @@ class Tab:
         return self.page.evaluate(
             """async (id) => {
                 const image = document.getElementById(id);
-                // a frame that takes its place meanwhile makes decode() fail: then that one is meant
+                // decode() fails if a newer frame takes the place meanwhile: then that one is meant
                 for (let tries = 0; ; tries += 1) {
-                    try { await image.decode(); break; } catch (error) { if (tries > 20) throw error; }
+                    const failed = await image.decode().then(() => null, (error) => error);
+                    if (!failed) break;
+                    if (tries > 20) throw failed;
                     await new Promise((done) => setTimeout(done, 50));
                 }
                 const canvas = document.createElement("canvas");
