@@ -17,13 +17,14 @@ from webui.fields.kinds import (
     TextField,
     shown,
 )
-from webui.fields.sampling import NOISE, SAMPLING, SCHEDULING
+from webui.fields.sampling import NOISE, OWN_SIGMAS, SAMPLING, SCHEDULING
 
 __all__ = [
     "BATCH_COUNT",
     "FIELDS",
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
+    "OWN_SIGMAS",
     "AnyField",
     "ChoiceField",
     "Field",

@@ -4,7 +4,7 @@ In a request each may be None, which is the sampler's or the schedule's own defa
 here is where a control starts.
 """
 
-from webui.fields.kinds import AnyField, ChoiceField, IntegerField, NumberField
+from webui.fields.kinds import AnyField, ChoiceField, IntegerField, NumberField, TextField
 
 SAMPLING: tuple[AnyField, ...] = (
     NumberField(
@@ -107,6 +107,15 @@ SCHEDULING: tuple[AnyField, ...] = (
         help="How strongly the steps crowd towards the end. More makes the last ones smaller.",
         metadata="Schedule rho",
     ),
+)
+
+# A form's way to say `schedule_options.sigmas`.
+OWN_SIGMAS = TextField(
+    name="schedule_options.sigmas",
+    label="Own noise levels",
+    help="Falling numbers with commas between, the last one 0. They take the place of the schedule "
+    "and of the number of steps.",
+    metadata="Sigmas",
 )
 
 NOISE: tuple[AnyField, ...] = (
