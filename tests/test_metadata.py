@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.metadata import parameters_text, read_parameters
-from webui.request import GenerationRequest
+from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 
 HASH = "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa"
 FOX = GenerationRequest(
@@ -45,6 +45,60 @@ def test_what_is_empty_is_left_out():
         "\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Automatic, CFG scale: 6.25, Seed: 1, "
         "Size: 512x512, Model: m, RNG: CPU, Version: darkroom-1"
     )
+
+
+def last_line(**values):
+    text = parameters_text(GenerationRequest(model="m", prompt="p", seed=1, **values), "", "1")
+    return read_last_line(text)
+
+
+KEYS = ["Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "RNG", "Version"]
+
+
+def test_what_is_set_stands_under_a1111s_keys_and_defaults_do_not():
+    assert list(last_line()) == KEYS
+    sampling = SamplingOptions(s_churn=3, s_tmin=0.5, s_tmax=20.0, s_noise=1.005)
+    options = ScheduleOptions(sigma_min=0.1, sigma_max=10.0, rho=5.5)
+    line = last_line(
+        sampler="Heun",
+        sampling=sampling,
+        schedule="Karras",
+        schedule_options=options,
+        rng="nv",
+        variation=Variation(seed=9, strength=0.15),
+        seed_resize=(512, 640),
+    )
+    expected = {
+        "Variation seed": "9", "Variation seed strength": "0.15", "Seed resize from": "512x640",
+        "Sigma churn": "3", "Sigma tmin": "0.5", "Sigma tmax": "20", "Sigma noise": "1.005",
+        "Schedule min sigma": "0.1", "Schedule max sigma": "10", "Schedule rho": "5.5",
+    }  # fmt: skip
+    assert {key: value for key, value in line.items() if key not in KEYS} == expected
+    assert "RNG" not in line  # A1111's default is this noise
+
+
+@pytest.mark.parametrize(
+    ("sampler", "sampling", "pairs"),
+    [
+        ("Euler a", {"eta": 0.5}, {"Eta": "0.5"}),
+        ("DDIM", {"eta": 0.0}, {"Eta DDIM": "0"}),
+        ("DDIM CFG++", {"eta": 1}, {"Eta DDIM": "1"}),
+        ("UniPC", {"order": 2, "solver_type": "bh2"}, {"UniPC order": "2", "UniPC variant": "bh2"}),
+        ("ER-SDE", {"order": 2, "solver_type": "ode"}, {"Solver order": "2", "Solver type": "ode"}),
+    ],
+)
+def test_some_samplers_have_keys_of_their_own(sampler, sampling, pairs):
+    line = last_line(sampler=sampler, sampling=SamplingOptions(**sampling))
+    assert {key: value for key, value in line.items() if key not in KEYS} == pairs
+
+
+def test_own_levels_are_written_whole():
+    line = last_line(schedule_options=ScheduleOptions(sigmas=(14.6146, 1 / 3, 0)), steps=2)
+    assert [float(sigma) for sigma in line["Sigmas"].split()] == [14.6146, 1 / 3, 0]
+
+
+def test_a_variation_of_strength_0_is_none():
+    assert list(last_line(variation=Variation(seed=9, strength=0))) == KEYS
 
 
 def test_prompts_keep_their_lines():

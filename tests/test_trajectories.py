@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from webui.trajectories import (
@@ -24,23 +26,51 @@ HEADER = Header({"prompt": "ein Fuchs 🦊", "seed": 1}, 0, SHAPE, (3.0, 2.0, 1.
 def kept(step):
     rng = np.random.default_rng(step)
     x, denoised = (rng.standard_normal(SHAPE, np.float32) for _ in range(2))
-    return KeptStep(step, step + 1, HEADER.sigmas[step], step / 8, x, denoised)
+    return KeptStep(step, step + 1, HEADER.sigmas[step], step / 8, x, denoised, None, 3, step / 7)
+
+
+def remembering(step):
+    return replace(kept(step), memory=np.full(SHAPE, step, np.float32))
+
+
+def numbers(kept):
+    return (kept.step, kept.draws, kept.sigma, kept.seconds, kept.steps, kept.ahead)
 
 
 def same(one, other):
-    return (
-        (one.step, one.draws, one.sigma, one.seconds)
-        == (other.step, other.draws, other.sigma, other.seconds)
-        and np.array_equal(one.x, other.x)
-        and np.array_equal(one.denoised, other.denoised)
+    return numbers(one) == numbers(other) and all(
+        np.array_equal(mine, theirs)
+        for mine, theirs in zip(one.latents(), other.latents(), strict=True)
     )
 
 
-def written(folder, steps):
-    spool = Spool(folder, HEADER)
+def written(folder, steps, header=HEADER, kept=kept):
+    spool = Spool(folder, header)
     for step in range(1, steps + 1):
         spool.append(kept(step))
     return spool
+
+
+def test_what_a_sampler_remembers_comes_back_with_its_steps(tmp_path):
+    header = replace(HEADER, memory=True)
+    spool = written(tmp_path, 3, header, remembering)
+    assert read_header(tmp_path, 0) == header
+    assert all(same(each, remembering(each.step)) for each in read_spool(tmp_path, header))
+    assert same(read_step(tmp_path, 0, 2), remembering(2))
+    assert read_spool(tmp_path, HEADER) == []  # another sampler's steps are never taken
+    spool.finish()
+    assert all(same(read_step(tmp_path, 0, step), remembering(step)) for step in (1, 2, 3))
+
+
+def test_a_file_of_the_first_version_can_still_be_looked_at(tmp_path):
+    written(tmp_path, 2).finish()
+    path = tmp_path / "batch-000.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        names = set(file.keys()) - {"steps", "ahead"}
+        old = {name: file.get_tensor(name) for name in names}
+        metadata = file.metadata()
+    save_file(old, path, metadata)
+    assert same(read_step(tmp_path, 0, 2), replace(kept(2), steps=0, ahead=0.0))
 
 
 def test_steps_are_read_as_written_while_the_run_goes_on_and_afterwards(tmp_path):
@@ -66,7 +96,7 @@ def test_a_spool_cut_at_any_byte_gives_its_whole_records_and_never_an_error(tmp_
     written(tmp_path, 2).close()
     path = tmp_path / "batch-000.spool"
     data = path.read_bytes()
-    record = 28 + 2 * 4 * int(np.prod(SHAPE))
+    record = 40 + 2 * 4 * int(np.prod(SHAPE))
     for length in range(0, len(data) + 1, 97):
         path.write_bytes(data[:length])
         whole = max(0, (length - (len(data) - 2 * record)) // record)

@@ -56,7 +56,7 @@ class Step:
 
     batch: int  # 0-based
     step: int  # 1-based
-    steps: int
+    steps: int  # in all; for a sampler with its own step control a guess that gets better
     sigma: float  # the noise level left after it, latent units
     seconds: float  # it took
 

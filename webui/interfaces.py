@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +34,21 @@ class Noise(Protocol):
         ...
 
 
+class Pace(NamedTuple):
+    """Where a sampler is that does not walk `sigmas` one by one."""
+
+    sigma: float  # the noise level left after this step
+    steps: int  # how many there will be in all, as far as it knows; exact at the last one
+    ahead: float = 0.0  # how far it means to go next, for a sampler with its own step control
+
+
 class Step(NamedTuple):
-    """What a sampler yields."""
+    """What a sampler yields; all of it is kept, and comes back as `past`."""
 
     x: Tensor  # (B, C, h, w) the latent after this step, still noisy until the last
     denoised: Tensor  # (B, C, h, w) the denoiser's guess of the clean latent at this step
+    memory: Tensor | None = None  # (B, C, h, w) what else the sampler needs to go on, if anything
+    pace: Pace | None = None  # None: step k leaves the noise level sigmas[k]
 
 
 class Sampler(Protocol):
@@ -53,7 +63,8 @@ class Sampler(Protocol):
         """Walks `sigmas` (n + 1,) down to 0 and yields a Step for each.
 
         `sigmas` is always the whole list. With k past steps it goes on at step k, and x
-        (B, C, h, w) is the latent at noise level sigmas[k].
+        (B, C, h, w) is the latent at noise level sigmas[k]. What people can set are keyword-only
+        arguments after `past`.
         """
         ...
 
@@ -64,6 +75,11 @@ class Levels(Protocol):
     @property
     def sigmas(self) -> Tensor:
         """(T,) float32, rising."""
+        ...
+
+    @property
+    def align_your_steps(self) -> Sequence[float]:
+        """The family's published list of best noise levels, falling; empty if it has none."""
         ...
 
     def sigma_to_t(self, sigma: Tensor) -> Tensor:
@@ -77,7 +93,10 @@ class Levels(Protocol):
 
 class Schedule(Protocol):
     def __call__(self, n: int, levels: Levels) -> Tensor:
-        """(n + 1,) float32 sigmas, falling, the last one 0."""
+        """(n + 1,) float32 sigmas, falling, the last one 0.
+
+        What people can set are keyword-only arguments after `levels`.
+        """
         ...
 
 
@@ -145,6 +164,10 @@ class SamplerEntry:
 
     sample: Sampler
     automatic: str = "Uniform"  # the schedule that "Automatic" means for it
+    drops_penultimate: bool = False  # one more step is scheduled, and the last but one left out
+    noise: Literal["gaussian", "brownian"] = "gaussian"
+    memory: bool = False  # its steps have one
+    plus_plus: bool = False  # CFG++: takes `unguided`, and a guidance scale from 0 to 1
 
 
 class PreviewDecoder(Protocol):
@@ -163,14 +186,20 @@ class SamplerInfo:
     order: int = 1
     calls: int = 1  # of the model, a step
     random: bool = False  # draws fresh noise on the way
-    help: str = ""
+    automatic: str = "Uniform"  # the schedule that "Automatic" means for it
+    parameters: tuple[str, ...] = ()  # those of `request.SamplingOptions` that it has
+    orders: tuple[int, ...] = ()  # what `order` may be, the default first
+    solver_types: tuple[str, ...] = ()  # what `solver_type` may be, the default first
+    one_by_one: bool = False  # its steps depend on the picture: a batch is made of one
+    help: str = ""  # what it is good for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleInfo:
     name: str  # A1111's
     aliases: tuple[str, ...] = ()
-    help: str = ""
+    parameters: tuple[str, ...] = ()  # those of `request.ScheduleOptions` that it has
+    help: str = ""  # what it is good for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,22 @@ the file for that.
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
 
+from webui.fields import FIELDS
 from webui.request import GenerationRequest
 
 HASH_DIGITS = 10
+# A1111 has names of its own for these
+_KEYS = {
+    ("DDIM", "sampling.eta"): "Eta DDIM",
+    ("DDIM CFG++", "sampling.eta"): "Eta DDIM",
+    ("UniPC", "sampling.order"): "UniPC order",
+    ("UniPC", "sampling.solver_type"): "UniPC variant",
+}
 _NOTE = re.compile(r"(\w[\w \-/]+): (.+)", re.DOTALL)  # a key as A1111's reader knows it
 
 
@@ -37,7 +46,10 @@ def parameters_text(
         ("Size", f"{request.width}x{request.height}"),
         ("Model hash", model_hash[:HASH_DIGITS]),
         ("Model", request.model),
-        ("RNG", request.rng.upper()),
+        *_noise(request),
+        # A1111's default is the noise of its graphics card, which is our nv
+        ("RNG", request.rng.upper() if request.rng != "nv" else ""),
+        *_options(request),
         *_noted(notes),
         ("Version", f"darkroom-{version}"),
     ]
@@ -46,6 +58,37 @@ def parameters_text(
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     return "\n".join([*lines, last])
+
+
+def _noise(request: GenerationRequest) -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
+    if request.variation is not None and request.variation.strength != 0:
+        pairs.append((_key("variation.seed"), request.variation.seed))
+        pairs.append((_key("variation.strength"), _number(request.variation.strength)))
+    if request.seed_resize is not None:
+        width, height = request.seed_resize
+        pairs.append(("Seed resize from", f"{width}x{height}"))
+    return pairs
+
+
+def _options(request: GenerationRequest) -> list[tuple[str, object]]:
+    """What is not left to the sampler's and the schedule's defaults."""
+    pairs: list[tuple[str, object]] = []
+    for part in ("sampling", "schedule_options"):
+        for name, value in asdict(getattr(request, part)).items():
+            if name == "sigmas" or value is None:
+                continue
+            field = f"{part}.{name}"
+            key = _KEYS.get((request.sampler, field)) or _key(field)
+            pairs.append((key, _number(value) if isinstance(value, float) else value))
+    own = request.schedule_options.sigmas
+    if own is not None:
+        pairs.append(("Sigmas", " ".join(str(_number(sigma)) for sigma in own)))
+    return pairs
+
+
+def _key(field: str) -> str:
+    return FIELDS[field].metadata or ""
 
 
 def _noted(notes: Sequence[str]) -> list[tuple[str, object]]:

@@ -5,14 +5,15 @@ Knows neither Gradio nor FastAPI; tabs and routes get it as their only argument.
 
 import hashlib
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from webui import names
 from webui.backend import Backend
 from webui.errors import InvalidRequest, ModelNotFound
 from webui.fields import BATCH_COUNT, FIELDS, shown
-from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
+from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
@@ -48,7 +49,8 @@ def request_of(
     """Complete, and checked against what there is. Raises InvalidRequest, naming the field.
 
     Besides the request's own fields: seed -1 is a random one, the same each time for one `id`, so
-    that a request that is sent again is the same; batch_count x batch_size are the images.
+    that a request that is sent again is the same; batch_count x batch_size are the images; samplers
+    and schedules may be called by their aliases, or both in one: "DPM++ 2M Karras".
     """
     filled = dict(values)
     entry = _model(services.library, filled.pop("model", None))
@@ -58,16 +60,16 @@ def request_of(
     filled.setdefault("height", entry.native_height)
     if type(filled.setdefault("seed", -1)) is int and filled["seed"] == -1:
         filled["seed"] = _random_seed(id)
-    for name, table in (
-        ("sampler", services.registry.samplers),
-        ("schedule", services.registry.schedules),
-    ):
-        if name in filled:
-            filled[name] = _proper(name, filled[name], table)
+    filled |= names.sampler_and_schedule(services.registry, filled)
+    _fill_variation(filled, id)
+    _fill_steps(filled)
     if "batch_count" in filled:
         filled["images"] = _images(filled)
     request = from_dict(filled)
     _check_extras(request)
+    names.check_options(services.registry, request)
+    if services.registry.samplers[request.sampler].one_by_one:
+        request = replace(request, batch_size=1)  # the same pictures, one after the other
     _check_size(request, entry, services.settings.max_pixels)
     return request
 
@@ -77,7 +79,7 @@ def check_previews(services: Services, choice: PreviewChoice) -> None:
     known = services.registry.previews
     for name, method in (("noisy", choice.noisy), ("predicted", choice.predicted)):
         if method is not None and method not in known:
-            raise InvalidRequest(name, _unknown(method, list(known)))
+            raise InvalidRequest(name, names.unknown(method, list(known)))
 
 
 def _model(library: Library, name: object) -> ModelEntry:
@@ -91,25 +93,28 @@ def _model(library: Library, name: object) -> ModelEntry:
         entry = library.find(name)
     except ModelNotFound:
         usable = [each.name for each in library.entries() if each.problem is None]
-        raise InvalidRequest("model", _unknown(name, usable)) from None
+        raise InvalidRequest("model", names.unknown(name, usable)) from None
     if entry.problem is not None:
         raise InvalidRequest("model", f"{entry.name} cannot be used: {entry.problem}")
     return entry
 
 
-def _proper(field: str, given: object, table: Mapping[str, SamplerInfo | ScheduleInfo]) -> str:
-    """The registered name for what may be an alias, in whatever capitals."""
-    if isinstance(given, str):
-        wanted = given.casefold()
-        for name, info in table.items():
-            if wanted in (each.casefold() for each in (name, *info.aliases)):
-                return name
-    raise InvalidRequest(field, _unknown(given, list(table)))
+def _fill_variation(filled: dict[str, Any], id: str | None) -> None:
+    """Settles a random variation seed."""
+    variation = filled.get("variation")
+    if isinstance(variation, Mapping):
+        seed = variation.get("seed", -1)
+        if type(seed) is int and seed == -1:
+            seed = _random_seed(None if id is None else f"{id} variation")
+        filled["variation"] = {**variation, "seed": seed}
 
 
-def _unknown(given: object, known: list[str]) -> str:
-    names = ", ".join(known[:50]) or "none"
-    return f"must be one of: {names}; got {shown(given)}"
+def _fill_steps(filled: dict[str, Any]) -> None:
+    """Own noise levels say how many steps there are."""
+    options = filled.get("schedule_options")
+    own = options.get("sigmas") if isinstance(options, Mapping) else None
+    if isinstance(own, Sequence) and len(own) > 1:
+        filled.setdefault("steps", len(own) - 1)
 
 
 def _random_seed(id: str | None) -> int:

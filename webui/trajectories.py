@@ -6,7 +6,7 @@ arrays, float32. A job has a folder of its own, with one file for each batch:
     batch-000.spool         while it runs: a header, then records of one fixed size, each with a
                             checksum, so that a record cut by a crash is seen and left out
     batch-000.safetensors   afterwards: x and denoised (n, B, C, h, w), sigmas (n + 1,), and of each
-                            step what the records say
+                            step what the records say; memory (n, B, C, h, w) where a sampler has it
 """
 
 import json
@@ -30,10 +30,11 @@ from webui.errors import NotSaved
 
 Latents = NDArray[np.float32]
 
-_MAGIC = b"DARKROOM SPOOL 1"
+_MAGIC = b"DARKROOM SPOOL 2"
 _LENGTH = struct.Struct("<I")
-_HEAD = struct.Struct("<IIdd")  # step, draws, sigma, seconds
+_HEAD = struct.Struct("<IIIddd")  # step, steps, draws, sigma, seconds, ahead
 _CRC = struct.Struct("<I")
+_LATENTS = ("x", "denoised", "memory")  # of a step, in the order of a record
 _MAX_HEADER = 16 * 2**20  # bytes
 # what reading a file raises that is not there, cut, or somebody else's
 _UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, LookupError, OverflowError)
@@ -47,6 +48,7 @@ class Header:
     batch: int  # 0-based
     shape: tuple[int, int, int, int]  # of a latent: B, C, h, w
     sigmas: tuple[float, ...]  # (n + 1)
+    memory: bool = False  # whether the sampler's steps have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ class KeptStep:
     seconds: float  # it took
     x: Latents  # (B, C, h, w)
     denoised: Latents  # (B, C, h, w)
+    memory: Latents | None = None  # (B, C, h, w) what else the sampler needs to go on
+    steps: int = 0  # in all, as far as the sampler knew
+    ahead: float = 0.0  # what a sampler with its own step control meant to do next
+
+    def latents(self) -> list[Latents]:
+        return [self.x, self.denoised] + ([] if self.memory is None else [self.memory])
 
 
 class Spool:
@@ -81,8 +89,8 @@ class Spool:
 
     def append(self, step: KeptStep) -> None:
         """Writes one record; it is in the kernel's hands when this returns."""
-        head = _HEAD.pack(step.step, step.draws, step.sigma, step.seconds)
-        body = head + step.x.tobytes() + step.denoised.tobytes()
+        head = _HEAD.pack(step.step, step.steps, step.draws, step.sigma, step.seconds, step.ahead)
+        body = head + b"".join(each.tobytes() for each in step.latents())
         with _writing(self._path.parent):
             self._file.write(body + _CRC.pack(zlib.crc32(body)))
             self._file.flush()
@@ -113,19 +121,21 @@ def _writing(folder: Path) -> Iterator[None]:
         raise NotSaved(f"the steps cannot be kept in {folder}: {reason or error}") from error
 
 
+def _metadata(header: Header) -> dict[str, str]:
+    return {"darkroom": json.dumps(_header_to_dict(header), ensure_ascii=False)}
+
+
 def _tensors(header: Header, steps: Sequence[KeptStep]) -> dict[str, NDArray[Any]]:
+    latents = zip(*(step.latents() for step in steps), strict=True)
     return {
-        "x": np.stack([step.x for step in steps]),
-        "denoised": np.stack([step.denoised for step in steps]),
+        **dict(zip(_LATENTS, map(np.stack, latents), strict=False)),
         "sigmas": np.array(header.sigmas, np.float64),
         "left": np.array([step.sigma for step in steps], np.float64),
         "seconds": np.array([step.seconds for step in steps], np.float64),
+        "ahead": np.array([step.ahead for step in steps], np.float64),
         "draws": np.array([step.draws for step in steps], np.int64),
+        "steps": np.array([step.steps for step in steps], np.int64),
     }
-
-
-def _metadata(header: Header) -> dict[str, str]:
-    return {"darkroom": json.dumps(_header_to_dict(header), ensure_ascii=False)}
 
 
 def spool_path(folder: Path, batch: int) -> Path:
@@ -143,7 +153,7 @@ def read_spool(folder: Path, header: Header) -> list[KeptStep]:
             if _read_header(file) != header:
                 return []
             steps: list[KeptStep] = []
-            while (step := _read_record(file, header.shape)) and step.step == len(steps) + 1:
+            while (step := _read_record(file, header)) and step.step == len(steps) + 1:
                 steps.append(step)
             return steps
     except _UNREADABLE:
@@ -171,6 +181,7 @@ def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
             index = step - 1
             if not 0 <= index < file.get_slice("x").get_shape()[0]:
                 return None
+            kept = set(file.keys())
             return KeptStep(
                 step,
                 int(file.get_tensor("draws")[index]),
@@ -178,6 +189,10 @@ def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
                 float(file.get_tensor("seconds")[index]),
                 file.get_slice("x")[index],
                 file.get_slice("denoised")[index],
+                file.get_slice("memory")[index] if "memory" in kept else None,
+                # files of version 0.1.0 have neither
+                int(file.get_tensor("steps")[index]) if "steps" in kept else 0,
+                float(file.get_tensor("ahead")[index]) if "ahead" in kept else 0.0,
             )
     except _UNREADABLE:
         return _read_spooled_step(spool_path(folder, batch), step)
@@ -187,8 +202,8 @@ def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
     try:
         with path.open("rb") as file:
             header = _read_header(file)
-            file.seek((step - 1) * _record_size(header.shape), os.SEEK_CUR)
-            kept = _read_record(file, header.shape) if step >= 1 else None
+            file.seek((step - 1) * _record_size(header), os.SEEK_CUR)
+            kept = _read_record(file, header) if step >= 1 else None
             return kept if kept and kept.step == step else None
     except _UNREADABLE:
         return None
@@ -200,6 +215,7 @@ def _header_to_dict(header: Header) -> dict[str, Any]:
         "batch": header.batch,
         "shape": list(header.shape),
         "sigmas": list(header.sigmas),
+        "memory": header.memory,
     }
 
 
@@ -219,24 +235,26 @@ def _header_from_dict(values: dict[str, Any]) -> Header:
         values["batch"],
         (batches, channels, height, width),
         tuple(values["sigmas"]),
+        values.get("memory", False),
     )
 
 
-def _record_size(shape: tuple[int, int, int, int]) -> int:
-    return _HEAD.size + 2 * 4 * int(np.prod(shape)) + _CRC.size
+def _record_size(header: Header) -> int:
+    return _HEAD.size + (3 if header.memory else 2) * 4 * int(np.prod(header.shape)) + _CRC.size
 
 
-def _read_record(file: BinaryIO, shape: tuple[int, int, int, int]) -> KeptStep | None:
+def _read_record(file: BinaryIO, header: Header) -> KeptStep | None:
     """None at the end, and for a record that is cut or damaged."""
-    record = file.read(_record_size(shape))
-    if len(record) != _record_size(shape):
+    record = file.read(_record_size(header))
+    if len(record) != _record_size(header):
         return None
     body = record[: -_CRC.size]
     if zlib.crc32(body) != _CRC.unpack(record[-_CRC.size :])[0]:
         return None
-    latents = np.frombuffer(body, np.float32, offset=_HEAD.size).reshape(2, *shape).copy()
-    step, draws, sigma, seconds = _HEAD.unpack(body[: _HEAD.size])
-    return KeptStep(step, draws, sigma, seconds, latents[0], latents[1])
+    latents = np.frombuffer(body, np.float32, offset=_HEAD.size).reshape(-1, *header.shape).copy()
+    step, steps, draws, sigma, seconds, ahead = _HEAD.unpack(body[: _HEAD.size])
+    memory = latents[2] if header.memory else None
+    return KeptStep(step, draws, sigma, seconds, latents[0], latents[1], memory, steps, ahead)
 
 
 class Trajectories:

@@ -12,6 +12,11 @@ REQUEST = {
     "model": "toy", "prompt": "a cat", "negative_prompt": "", "seed": 7, "rng": "cpu",
     "sampler": "DPM++ 2M", "schedule": "Automatic", "steps": 2, "guidance_scale": 7.0,
     "width": 256, "height": 256, "images": 1, "batch_size": 1, "extras": {},
+    "variation": None, "seed_resize": None,
+    "sampling": dict.fromkeys(
+        ("eta", "s_churn", "s_tmin", "s_tmax", "s_noise", "order", "solver_type")
+    ),
+    "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "sigmas")),
 }  # fmt: skip
 
 

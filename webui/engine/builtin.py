@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from webui.engine.families import FAMILIES
 from webui.engine.previews import PREVIEWS
-from webui.engine.samplers import AUTOMATIC, SAMPLERS
+from webui.engine.samplers import ENTRIES
 from webui.engine.schedules import SCHEDULES
 from webui.hookspecs import hookimpl
 from webui.interfaces import Family, PreviewDecoder, SamplerEntry, Schedule
@@ -12,10 +12,7 @@ from webui.interfaces import Family, PreviewDecoder, SamplerEntry, Schedule
 
 @hookimpl
 def register_samplers() -> Mapping[str, SamplerEntry]:
-    return {
-        name: SamplerEntry(sample, AUTOMATIC.get(name, "Uniform"))
-        for name, sample in SAMPLERS.items()
-    }
+    return ENTRIES
 
 
 @hookimpl

@@ -5,19 +5,19 @@ progress stands in its `Control`.
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from webui.engine.denoiser import guided
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
 from webui.engine.models import Models
-from webui.engine.noise import SeededNoise
 from webui.engine.pixels import picture, side_by_side
+from webui.engine.plan import Plan, plan_of, sampler_of, unknown
 from webui.engine.recorder import Recorder
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotFinite, NotSaved, OutOfMemory
 from webui.events import (
@@ -31,7 +31,7 @@ from webui.events import (
     Warned,
 )
 from webui.events import Step as StepEvent
-from webui.interfaces import Denoiser, EngineRegistry, Model, Sampler
+from webui.interfaces import EngineRegistry, Model
 from webui.request import GenerationRequest, to_dict
 from webui.trajectories import Header, KeptStep, read_header, read_step
 from webui.wire import RunOptions
@@ -53,17 +53,6 @@ class Control:
         if self.stop is None:
             return None
         return "stopped" if self.stop == "keep" else "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A request, with everything looked up that does not change from batch to batch."""
-
-    request: GenerationRequest
-    model: Model
-    denoise: Denoiser
-    sample: Sampler
-    sigmas: Tensor  # (n + 1,) float32, on the CPU
 
 
 class Engine:
@@ -99,13 +88,7 @@ class Engine:
             raise
 
     def _plan(self, request: GenerationRequest) -> Generator[EngineEvent, None, Plan]:
-        sampler = self._registry.samplers.get(request.sampler)
-        if sampler is None:
-            raise _unknown("sampler", request.sampler, self._registry.samplers)
-        name = sampler.automatic if request.schedule == "Automatic" else request.schedule
-        schedule = self._registry.schedules.get(name)
-        if schedule is None:
-            raise _unknown("schedule", name, ["Automatic", *self._registry.schedules])
+        sampler_of(self._registry, request)  # says what is wrong before a model is loaded
         if not self._models.is_loaded(request.model):
             yield Stage("loading model")
         loaded = self._models.load(request.model)
@@ -119,23 +102,20 @@ class Engine:
         for field, tokens in (("prompt", cut), ("negative prompt", negative_cut)):
             if tokens:
                 yield Warned(f"The {field} is too long: its last {tokens} tokens were left out.")
-        denoise = guided(model, positive, negative, request.guidance_scale)
-        return Plan(request, model, denoise, sampler.sample, schedule(request.steps, model.levels))
+        return plan_of(self._registry, request, model, positive, negative)
 
     def _batch(self, plan: Plan, batch: int, options: RunOptions, control: Control) -> Events:
         if outcome := control.outcome():
             return outcome
         started = time.perf_counter()
         reset_peak(self._device)
-        request, factor = plan.request, plan.model.scale_factor
-        size = (plan.model.latent_channels, request.height // factor, request.width // factor)
-        seeds = request.batch_seeds(batch)
-        header = Header(to_dict(request), batch, (len(seeds), *size), tuple(plan.sigmas.tolist()))
+        shape = (len(plan.request.batch_seeds(batch)), *plan.size)
+        sigmas = tuple(plan.sigmas.tolist())
+        header = Header(to_dict(plan.request), batch, shape, sigmas, plan.entry.memory)
         recorder = Recorder(header, options.keep, self._device)
         try:
             yield Stage("sampling")
-            noise = SeededNoise(seeds, size, self._device.where)
-            last = yield from self._sample(plan, batch, noise, recorder, control)
+            last = yield from self._sample(plan, batch, recorder, control)
             if last is not None and control.outcome() != "cancelled":
                 yield from self._render(plan, batch, recorder, last, started)
             try:
@@ -147,21 +127,25 @@ class Engine:
         return control.outcome() or "done"
 
     def _sample(
-        self, plan: Plan, batch: int, noise: SeededNoise, recorder: Recorder, control: Control
+        self, plan: Plan, batch: int, recorder: Recorder, control: Control
     ) -> Generator[EngineEvent, None, KeptStep | None]:
         """Walks the steps; returns the last one that was made."""
         past = recorder.past()
-        start = noise.draw()
+        where = self._device.where
+        seeded, start = plan.start(batch, where)
         x = plan.model.noised(torch.zeros_like(start), start, plan.sigmas[0])
         if past:
             x = past[-1].x
-            noise.skip_to(recorder.kept[-1].draws)
+            seeded.skip_to(recorder.kept[-1].draws)
         last = recorder.kept[-1] if past else None
+        noise = plan.noise(batch, seeded, where)
         steps = plan.sample(plan.denoise, x, plan.sigmas, noise, past)
-        for index in range(len(past) + 1, len(plan.sigmas)):
+        for index in count(len(past) + 1):
             with memory_for(f"sampling step {index}"):
-                step = next(steps)
-            for kept in recorder.take(index, noise.draws, step):
+                step = next(steps, None)
+            if step is None:
+                break
+            for kept in recorder.take(index, seeded.draws, step):
                 last = kept
                 yield from self._shown(plan, batch, kept, control)
             if control.outcome():
@@ -174,9 +158,8 @@ class Engine:
     def _shown(
         self, plan: Plan, batch: int, kept: KeptStep, control: Control
     ) -> Iterator[EngineEvent]:
-        steps = len(plan.sigmas) - 1
-        yield StepEvent(batch, kept.step, steps, kept.sigma, kept.seconds)
-        if kept.step % control.every and kept.step != steps:
+        yield StepEvent(batch, kept.step, kept.steps, kept.sigma, kept.seconds)
+        if kept.step % control.every and kept.sigma > 0:
             return
         asked: list[tuple[PreviewKind, str | None]] = [
             ("noisy", control.noisy),
@@ -191,7 +174,7 @@ class Engine:
     def _draw(self, model: Model, kept: KeptStep, kind: PreviewKind, method: str) -> Picture:
         decoder = self._registry.previews.get(method)
         if decoder is None:
-            raise _unknown("method", method, self._registry.previews)
+            raise unknown("method", method, self._registry.previews)
         latents = torch.from_numpy(kept.x if kind == "noisy" else kept.denoised)
         latents = latents.to(self._device.where)
         if kind == "noisy":
@@ -203,7 +186,7 @@ class Engine:
     ) -> Iterator[EngineEvent]:
         """Decodes each image of a batch."""
         yield Stage("decoding")
-        unfinished = last.step < len(plan.sigmas) - 1
+        unfinished = last.sigma > 0
         notes = (f"Stopped at step: {last.step}",) if unfinished else ()
         step = recorder.restored(last)
         latents = step.denoised if unfinished else step.x
@@ -262,10 +245,6 @@ class Engine:
     def load(self, model: str) -> None:
         """Loads a model ahead of its first use."""
         self._models.load(model)
-
-
-def _unknown(field: str, name: str, known: Iterable[str]) -> InvalidRequest:
-    return InvalidRequest(field, f"{name!r} is not known; known are {', '.join(known)}")
 
 
 def _check_grid(field: str, value: int, factor: int) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from webui.engine.device import Device
 from webui.errors import NotFinite
-from webui.interfaces import Step
+from webui.interfaces import Pace, Step
 from webui.trajectories import Header, KeptStep, Spool, read_spool
 
 
@@ -36,8 +36,10 @@ class Recorder:
 
     def restored(self, kept: KeptStep) -> Step:
         """A kept step on the device."""
-        where = self._device.where
-        return Step(torch.from_numpy(kept.x).to(where), torch.from_numpy(kept.denoised).to(where))
+        latents = [torch.from_numpy(each).to(self._device.where) for each in kept.latents()]
+        memory = latents[2] if self._header.memory else None
+        pace = Pace(kept.sigma, kept.steps, kept.ahead)
+        return Step(latents[0], latents[1], memory, pace)
 
     def take(self, index: int, draws: int, step: Step) -> list[KeptStep]:
         """Takes a new step (1-based) and returns those that have arrived by now.
@@ -47,7 +49,8 @@ class Recorder:
         if not self._device.waits:
             return [self._arrived(index, draws, step)]
         ready = self.flush()
-        copied = Step(*(_to_pinned(each) for each in step))
+        memory = None if step.memory is None else _to_pinned(step.memory)
+        copied = Step(_to_pinned(step.x), _to_pinned(step.denoised), memory, step.pace)
         event = torch.Event(self._device.where)
         event.record()
         self._pending = (index, draws, copied, event)
@@ -75,14 +78,19 @@ class Recorder:
 
     def _arrived(self, index: int, draws: int, step: Step) -> KeptStep:
         now = time.perf_counter()
-        x, denoised = (each.float().cpu().numpy() for each in step)
+        x, denoised = (each.float().cpu().numpy() for each in step[:2])
+        memory = None if step.memory is None else step.memory.float().cpu().numpy()
         if not (np.isfinite(x).all() and np.isfinite(denoised).all()):
             raise NotFinite(
                 f"the latent holds NaN or Inf after step {index}; a lower guidance scale, another "
                 "sampler or --dtype fp32 may help"
             )
-        sigma = self._header.sigmas[index]
-        kept = KeptStep(index, draws, sigma, now - self._clock, x, denoised)
+        sigmas = self._header.sigmas
+        pace = step.pace or Pace(sigmas[index], len(sigmas) - 1)
+        seconds = now - self._clock
+        kept = KeptStep(
+            index, draws, pace.sigma, seconds, x, denoised, memory, pace.steps, pace.ahead
+        )
         self._clock = now
         if self._spool is not None:
             self._spool.append(kept)

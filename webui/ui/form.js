@@ -46,20 +46,32 @@
   }
 
   /* Shows a sentence beside Generate and marks the field that is to blame, if there is one. */
-  darkroom.complain = ({ text, label, element }) => {
+  darkroom.complain = ({ text, label, element, inside }) => {
     if (!noticeBox) return;
     noticeBox.replaceChildren();
     if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");
     noticeBox.append(text);
     noticeBox.hidden = false;
-    const field = element && document.getElementById(element);
-    if (field) mark(field, text);
+    if (inside) unfold(document.getElementById(inside));
+    if (element) whenThere(element, (field) => mark(field, text));
   };
 
   darkroom.clearComplaint = () => {
     document.querySelectorAll(".dk-wrong").forEach(unmark);
     if (noticeBox) noticeBox.hidden = true;
   };
+
+  function unfold(fold) {
+    const button = fold?.querySelector("button.label-wrap");
+    if (button && !button.classList.contains("open")) button.click();
+  }
+
+  /* What is in a fold is made when it is opened first. */
+  function whenThere(id, then, tries = 30) {
+    const found = document.getElementById(id);
+    if (found) then(found);
+    else if (tries) requestAnimationFrame(() => whenThere(id, then, tries - 1));
+  }
 
   function mark(field, text) {
     field.classList.add("dk-wrong");
@@ -96,6 +108,26 @@
       input.removeAttribute("aria-invalid");
       input.removeAttribute("aria-describedby");
     }
+  }
+
+  // --- settings that not every sampler or schedule has --------------------------------------------
+  darkroom.fitOptions = (tab, table, [sampler, schedule, own, ...chosen]) => {
+    const known = table.samplers[sampler] ?? { lacks: [], menus: [], automatic: "" };
+    const levels = table.schedules[schedule === "Automatic" ? known.automatic : schedule] ?? [];
+    const hidden = [...known.lacks, ...(own?.trim() ? table.own : levels)];
+    const rule = hidden.map((id) => `#${CSS.escape(id)}`).join();
+    hiding(tab).textContent = rule && `${rule} { display: none !important; }`;
+    return chosen.map((value, i) => menu(value, known.menus[i] ?? []));
+  };
+
+  // A style of its own, because an element in a closed fold is not there to be hidden.
+  const styles = {};
+  const hiding = (tab) => styles[tab] ??= document.head.appendChild(document.createElement("style"));
+
+  function menu(value, offered) {
+    if (!offered.length) return { __type__: "update" }; // hidden, and kept for the sampler that has it
+    const choices = [[`Default (${offered[0]})`, ""], ...[...offered].sort().map((each) => [each, each])];
+    return { __type__: "update", choices, value: offered.includes(value) ? value : "" };
   }
 
   // --- the seed to use again: of the picture that is looked at, else of the last run --------------

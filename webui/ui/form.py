@@ -15,7 +15,16 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.errors import Failure, InvalidRequest
-from webui.fields import BATCH_COUNT, FIELDS, AnyField, IntegerField, NumberField, TextField
+from webui.fields import (
+    BATCH_COUNT,
+    FIELDS,
+    OWN_SIGMAS,
+    AnyField,
+    ChoiceField,
+    IntegerField,
+    NumberField,
+    TextField,
+)
 from webui.interfaces import SamplerInfo, ScheduleInfo
 
 RANDOM_SEED = -1
@@ -33,13 +42,48 @@ _IDS = {
     "batch_count": "batch_count",
     "batch_size": "batch_size",
     "seed": "seed",
+    "variation.seed": "subseed",
+    "variation.strength": "subseed_strength",
+    "seed_resize.width": "seed_resize_from_w",
+    "seed_resize.height": "seed_resize_from_h",
+    # and those for which A1111 has no element
+    "sampling.eta": "eta",
+    "sampling.s_churn": "s_churn",
+    "sampling.s_tmin": "s_tmin",
+    "sampling.s_tmax": "s_tmax",
+    "sampling.s_noise": "s_noise",
+    "sampling.order": "solver_order",
+    "sampling.solver_type": "solver_type",
+    "schedule_options.sigma_min": "sigma_min",
+    "schedule_options.sigma_max": "sigma_max",
+    "schedule_options.rho": "rho",
+    "schedule_options.sigmas": "sigmas",
+    "rng": "rng",
 }
+# The folds: their end of the id, and of which fields' names the first part stands inside.
+SAMPLER_FOLD, SEED_FOLD = "sampler_options", "subseed_row"
+_FOLDS = {
+    "sampling": SAMPLER_FOLD,
+    "schedule_options": SAMPLER_FOLD,
+    "variation": SEED_FOLD,
+    "seed_resize": SEED_FOLD,
+    "rng": SEED_FOLD,
+}
+ORDERS = tuple(str(order) for order in range(1, 5))  # menus hold text
+_OPTIONAL = frozenset(name for name in _IDS if "." in name)
+_OF_FORMS: Mapping[str, AnyField] = {each.name: each for each in (BATCH_COUNT, OWN_SIGMAS)}
 _MODEL_ID = "setting_sd_model_checkpoint"  # A1111's; it belongs to no tab there
 
 
 def declared(name: str) -> AnyField:
     """The field of that name, the form's own included."""
-    return BATCH_COUNT if name == BATCH_COUNT.name else FIELDS[name]
+    return _OF_FORMS.get(name) or FIELDS[name]
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """What the field of that name may be, where its declaration lists it; the default first."""
+    field = declared(name)
+    return field.choices if isinstance(field, ChoiceField) else ()
 
 
 def element_id(tab: str, name: str) -> str:
@@ -91,13 +135,38 @@ def choice(tab: str, name: str, names: Sequence[str], value: str | None) -> gr.D
     )
 
 
-def seed(tab: str) -> gr.Number:
-    field = declared("seed")
+def optional_choice(tab: str, name: str, names: Sequence[str], nothing: str) -> gr.Dropdown:
+    """A menu whose first entry, `nothing`, is the empty text."""
+    box = choice(tab, name, names, "")
+    box.choices = [(nothing, ""), *box.choices]
+    return box
+
+
+def optional(tab: str, name: str, nothing: str) -> gr.Number:
+    """A number that may be left empty; `nothing` says what that is."""
+    field = declared(name)
+    if not isinstance(field, IntegerField | NumberField):
+        raise TypeError(f"{name} is not a number")
+    return gr.Number(
+        value=None,
+        placeholder=nothing,
+        minimum=field.minimum,
+        maximum=field.maximum,
+        step=field.step,
+        label=field.label,
+        info=f"{field.help} From {field.minimum:g} to {field.maximum:g}.",
+        elem_id=element_id(tab, name),
+        elem_classes="dk-field",
+    )
+
+
+def seed(tab: str, name: str = "seed") -> gr.Number:
+    field = declared(name)
     return gr.Number(
         value=RANDOM_SEED,
         label=field.label,
         info=f"{field.help} {RANDOM_SEED} draws a new one each time.",
-        elem_id=element_id(tab, "seed"),
+        elem_id=element_id(tab, name),
         elem_classes="dk-field",
     )
 
@@ -105,7 +174,7 @@ def seed(tab: str) -> gr.Number:
 def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]) -> gr.HTML:
     """What is chosen in `box` and its one-line help; it follows in the browser."""
     sentences = {
-        name: f"<strong>{html.escape(name)}</strong> {html.escape(info.help)}"
+        name: f"<strong>{html.escape(name)}</strong> {html.escape(info.help)}{_cost(info)}"
         for name, info in infos.items()
     }
     line = gr.HTML(
@@ -114,12 +183,19 @@ def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo])
         elem_classes="dk-choice-help",
         apply_default_css=False,
     )
-    look_up = f"(name) => ({_script_json(sentences)})[name] ?? ''"
+    look_up = f"(name) => ({script_json(sentences)})[name] ?? ''"
     box.change(None, [box], [line], js=look_up, show_progress="hidden", queue=False)
     return line
 
 
-def _script_json(value: object) -> str:
+def _cost(info: SamplerInfo | ScheduleInfo) -> str:
+    if not isinstance(info, SamplerInfo):
+        return ""
+    calls = f"{info.calls} model call{'s' if info.calls > 1 else ''}"
+    return f" <span>(order {info.order} \N{MIDDLE DOT} {calls} a step)</span>"
+
+
+def script_json(value: object) -> str:
     """JSON that can stand inside a script element."""
     return json.dumps(value).replace("<", "\\u003c")
 
@@ -144,6 +220,8 @@ class Form:
 
 def _value(field: AnyField, sent: Any) -> Any:
     """Browsers know no integers: 20.0 is 20. Whatever else is wrong is left for the check."""
+    if sent is None and field.name in _OPTIONAL:
+        return None
     if sent is None and not isinstance(field, TextField):  # also what JSON makes of NaN
         hint = f"; try {field.default}" if field.default != "" else ""
         raise InvalidRequest(field.name, "is empty" + hint)
@@ -151,13 +229,16 @@ def _value(field: AnyField, sent: Any) -> Any:
 
 
 def shown_fields(tab: str) -> dict[str, dict[str, str]]:
-    """For each request field that can be blamed: the label and the element to mark."""
+    """For each request field that can be blamed: the label, the element to mark, and its fold."""
     names = {name: name for name in ("model", *_IDS)}
     names["images"] = BATCH_COUNT.name  # it has no control of its own
-    return {
-        name: {"label": declared(shown).label, "element": element_id(tab, shown)}
-        for name, shown in names.items()
-    }
+    return {name: _shown(tab, shown) for name, shown in names.items()}
+
+
+def _shown(tab: str, name: str) -> dict[str, str]:
+    shown = {"label": declared(name).label, "element": element_id(tab, name)}
+    fold = _FOLDS.get(name.split(".")[0])
+    return shown | ({"inside": f"{tab}_{fold}"} if fold else {})
 
 
 def complaint(tab: str, failure: Failure) -> dict[str, str]:

@@ -153,8 +153,7 @@ darkroom.live = (element, showPictures) => {
 
   function blame(error) {
     if (!error) return;
-    const field = darkroom.fieldOf(error.field);
-    darkroom.complain({ text: error.text, label: field?.label ?? "", element: field?.element ?? "" });
+    darkroom.complain({ ...darkroom.fieldOf(error.field), text: error.text });
   }
 
   // --- saying -------------------------------------------------------------------------------------

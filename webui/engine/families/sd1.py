@@ -22,6 +22,11 @@ from webui.engine.schedules import DiscreteLevels
 from webui.errors import ModelRefused
 from webui.interfaces import Model
 
+# Sabour et al. 2024 (arXiv:2404.14507), the list for Stable Diffusion 1.5
+ALIGN_YOUR_STEPS = (
+    14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029,
+)  # fmt: skip
+
 _PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
 
 
@@ -53,7 +58,7 @@ class StableDiffusion1:
                 f"{folder.name}/scheduler: prediction type {prediction!r} is not known; "
                 f"known are {', '.join(_PREDICTIONS)}"
             )
-        levels = DiscreteLevels(scheduler.alphas_cumprod)
+        levels = DiscreteLevels(scheduler.alphas_cumprod, ALIGN_YOUR_STEPS)
         with _refusing(folder / "vae"):  # it is tried at once, to learn its colours
             return LoadedModel(tokenizer, text_encoder, unet, vae, levels, prediction)
 

@@ -2,21 +2,68 @@
 
 A sampler is a generator: it walks the sigmas down and yields a Step for each, ending at a clean
 latent. It keeps no state between runs and knows nothing of models or prompts. With k past steps it
-goes on at step k, exactly as if it had made them.
+goes on at step k, exactly as if it had made them. What people can set are keyword-only arguments,
+with the papers' defaults. SAMPLERS is in the order of the page: A1111's, then the others.
 """
 
 from collections.abc import Mapping
 
+from webui.engine.samplers.by_diffusers import deis, unipc
+from webui.engine.samplers.ddim import ddim
+from webui.engine.samplers.ddim_cfgpp import ddim_cfgpp
+from webui.engine.samplers.ddpm import ddpm
+from webui.engine.samplers.dpm2 import dpm2
+from webui.engine.samplers.dpm2_ancestral import dpm2_ancestral
+from webui.engine.samplers.dpm_adaptive import dpm_adaptive
+from webui.engine.samplers.dpm_fast import dpm_fast
 from webui.engine.samplers.dpmpp_2m import dpmpp_2m
+from webui.engine.samplers.dpmpp_2m_cfgpp import dpmpp_2m_cfgpp
+from webui.engine.samplers.dpmpp_2m_sde import dpmpp_2m_sde
+from webui.engine.samplers.dpmpp_2m_sde_heun import dpmpp_2m_sde_heun
+from webui.engine.samplers.dpmpp_2s_ancestral import dpmpp_2s_ancestral
+from webui.engine.samplers.dpmpp_3m_sde import dpmpp_3m_sde
+from webui.engine.samplers.dpmpp_sde import dpmpp_sde
+from webui.engine.samplers.er_sde import er_sde
 from webui.engine.samplers.euler import euler
 from webui.engine.samplers.euler_ancestral import euler_ancestral
-from webui.interfaces import Sampler
+from webui.engine.samplers.euler_ancestral_cfgpp import euler_ancestral_cfgpp
+from webui.engine.samplers.heun import heun
+from webui.engine.samplers.heunpp2 import heunpp2
+from webui.engine.samplers.lcm import lcm
+from webui.engine.samplers.lms import lms
+from webui.engine.samplers.plms import plms
+from webui.engine.samplers.restart import restart
+from webui.interfaces import Sampler, SamplerEntry
 
-SAMPLERS: Mapping[str, Sampler] = {
-    "Euler": euler,
-    "Euler a": euler_ancestral,
-    "DPM++ 2M": dpmpp_2m,
+ENTRIES: Mapping[str, SamplerEntry] = {
+    "DPM++ 2M": SamplerEntry(dpmpp_2m, "Karras"),
+    "DPM++ SDE": SamplerEntry(dpmpp_sde, "Karras", noise="brownian"),
+    "DPM++ 2M SDE": SamplerEntry(dpmpp_2m_sde, "Exponential", noise="brownian"),
+    "DPM++ 2M SDE Heun": SamplerEntry(dpmpp_2m_sde_heun, "Exponential", noise="brownian"),
+    "DPM++ 2S a": SamplerEntry(dpmpp_2s_ancestral, "Karras"),
+    "DPM++ 3M SDE": SamplerEntry(
+        dpmpp_3m_sde, "Exponential", drops_penultimate=True, noise="brownian"
+    ),
+    "Euler a": SamplerEntry(euler_ancestral),
+    "Euler": SamplerEntry(euler),
+    "LMS": SamplerEntry(lms),
+    "Heun": SamplerEntry(heun),
+    "DPM2": SamplerEntry(dpm2, "Karras", drops_penultimate=True),
+    "DPM2 a": SamplerEntry(dpm2_ancestral, "Karras", drops_penultimate=True),
+    "DPM fast": SamplerEntry(dpm_fast),
+    "DPM adaptive": SamplerEntry(dpm_adaptive, memory=True),
+    "Restart": SamplerEntry(restart, "Karras"),
+    "DDIM": SamplerEntry(ddim),
+    "DDIM CFG++": SamplerEntry(ddim_cfgpp, plus_plus=True),
+    "PLMS": SamplerEntry(plms, memory=True),
+    "UniPC": SamplerEntry(unipc, memory=True),
+    "LCM": SamplerEntry(lcm),
+    "DDPM": SamplerEntry(ddpm),
+    "DEIS": SamplerEntry(deis),
+    "Heun++ 2": SamplerEntry(heunpp2),
+    "ER-SDE": SamplerEntry(er_sde),
+    "Euler a CFG++": SamplerEntry(euler_ancestral_cfgpp, plus_plus=True),
+    "DPM++ 2M CFG++": SamplerEntry(dpmpp_2m_cfgpp, memory=True, plus_plus=True),
 }
 
-# What "Automatic" means for a sampler, where it is not Uniform; A1111's choice.
-AUTOMATIC: Mapping[str, str] = {"DPM++ 2M": "Karras"}
+SAMPLERS: Mapping[str, Sampler] = {name: entry.sample for name, entry in ENTRIES.items()}

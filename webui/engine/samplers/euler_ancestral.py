@@ -5,18 +5,28 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from webui.engine.splitting import ancestral
 from webui.interfaces import Denoiser, Noise, Step
 
 
 def euler_ancestral(
-    denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, past: Sequence[Step] = ()
+    denoise: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    past: Sequence[Step] = (),
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
 ) -> Iterator[Step]:
-    """The variance split is DDPM's posterior in sigma form (Ho et al. 2020, arXiv:2006.11239)."""
+    """DDIM's update (Song et al. 2020, arXiv:2010.02502, equation 12) in sigma form.
+
+    At eta 1 it is DDPM's (Ho et al. 2020, arXiv:2006.11239).
+    """
     for sigma, sigma_next in pairwise(sigmas[len(past) :]):
         denoised = denoise(x, sigma)
-        added = sigma_next * (1 - (sigma_next / sigma) ** 2) ** 0.5
-        target = (sigma_next**2 - added**2) ** 0.5
-        x = x + (x - denoised) / sigma * (target - sigma)
-        if sigma_next > 0:
-            x = x + noise(sigma, sigma_next) * added
+        down, up = ancestral(float(sigma), float(sigma_next), eta)
+        x = denoised + (x - denoised) * (down / float(sigma))
+        if up > 0:
+            x = x + noise(sigma, sigma_next) * (s_noise * up)
         yield Step(x, denoised)

@@ -16,7 +16,7 @@ from webui.errors import DarkroomError, failure
 from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.library import Library, ModelEntry
 from webui.services import Services, submit
-from webui.ui import form
+from webui.ui import form, options
 from webui.ui.form import Form
 from webui.ui.live import script
 
@@ -56,7 +56,8 @@ def _queued(
     """What the browser is told about a click: the job's id, or what is wrong."""
     answer: dict[str, Any] = {"number": secrets.token_hex(4)}  # two equal answers are two answers
     try:
-        answer["job"] = submit(services, fields.values(sent), owner=owner[:80]).id
+        values = options.packed(services.registry, fields.values(sent))
+        answer["job"] = submit(services, values, owner=owner[:80]).id
     except DarkroomError as error:
         answer["error"] = form.complaint(fields.tab, failure(error))
     return answer
@@ -102,7 +103,8 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
         with gr.Row(elem_classes="dk-with-buttons"):
             components["model"] = model = _model(tab, library)
             refresh = _small("Look for new models", "refresh_sd_model_checkpoint", "refresh")
-        components |= _choices(tab, registry.samplers, registry.schedules)
+        sampler, schedule = _choices(tab, registry.samplers, registry.schedules)
+        components |= {"sampler": sampler, "schedule": schedule}
         components["steps"] = form.slider(tab, "steps")
         components["guidance_scale"] = form.slider(tab, "guidance_scale")
         with gr.Row(elem_classes="dk-with-buttons"):
@@ -117,6 +119,7 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
             components["seed"] = number = form.seed(tab)
             dice = _small("A new random seed each time", f"{tab}_random_seed", "dice")
             reuse = _small("The seed of the last picture", f"{tab}_reuse_seed", "recycle")
+        components |= options.build(tab, registry, sampler, schedule)
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
     dice.click(None, None, [number], js=f"() => {form.RANDOM_SEED}")
     reuse.click(None, [number], [number], js="(now) => window.darkroom.lastSeed() ?? now")
@@ -126,7 +129,7 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
 
 def _choices(
     tab: str, samplers: Mapping[str, SamplerInfo], schedules: Mapping[str, ScheduleInfo]
-) -> dict[str, Component]:
+) -> tuple[gr.Dropdown, gr.Dropdown]:
     """The two menus beside each other; what is chosen in them is explained under both."""
     with gr.Row(elem_classes="dk-pair"):
         sampler = form.choice(tab, "sampler", list(samplers), _preferred("sampler", samplers))
@@ -134,7 +137,7 @@ def _choices(
     with gr.Column(elem_classes="dk-explained"):
         form.explained(sampler, samplers)
         form.explained(schedule, schedules)
-    return {"sampler": sampler, "schedule": schedule}
+    return sampler, schedule
 
 
 def _small(says: str, element: str, icon: str) -> gr.Button:

@@ -1,19 +1,16 @@
-"""The one declaration of every form field: name, label, range, default, help.
+"""The kinds of field there are, and how each checks a value."""
 
-The page, the API, the metadata text, the plots and the docs all read these. A field knows neither
-where it is shown nor what it does to the picture.
-"""
-
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from webui.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """What all fields have; `name` is the attribute of `GenerationRequest`."""
+    """What all fields have; `name` is the attribute of `GenerationRequest`.
+
+    A dot in it leads into a part: "sampling.eta" is `request.sampling.eta`.
+    """
 
     name: str
     label: str  # on the page: A1111's words
@@ -114,127 +111,3 @@ def shown(value: object) -> str:
         return "a number of more than 20 digits"  # repr() of a huge int is slow, or refused
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _table(*fields: AnyField) -> Mapping[str, AnyField]:
-    return MappingProxyType({field.name: field for field in fields})
-
-
-MAX_BATCH_SIZE = 8  # pictures denoised together
-MAX_BATCH_COUNT = 100
-
-FIELDS: Mapping[str, AnyField] = _table(
-    TextField(
-        name="prompt",
-        label="Prompt",
-        help="What the picture should show.",
-    ),
-    TextField(
-        name="negative_prompt",
-        label="Negative prompt",
-        help="What the picture should not show.",
-        metadata="Negative prompt",
-    ),
-    ChoiceField(
-        name="model",
-        label="Model",
-        help="The weights that turn noise into a picture; from the folder models/.",
-        metadata="Model",
-    ),
-    ChoiceField(
-        name="sampler",
-        label="Sampling method",
-        default="DPM++ 2M",
-        help="The rule by which each step removes noise.",
-        metadata="Sampler",
-    ),
-    ChoiceField(
-        name="schedule",
-        label="Schedule type",
-        default="Automatic",
-        help="How the noise level falls from step to step.",
-        metadata="Schedule type",
-    ),
-    IntegerField(
-        name="steps",
-        label="Sampling steps",
-        default=20,
-        minimum=1,
-        maximum=150,
-        help="How many times noise is removed. More is slower and, beyond some point, no better.",
-        metadata="Steps",
-    ),
-    NumberField(
-        name="guidance_scale",
-        label="CFG scale",
-        default=7.0,
-        minimum=1.0,
-        maximum=30.0,
-        step=0.5,
-        help="How strictly the picture follows the prompt. 1 ignores the negative prompt.",
-        metadata="CFG scale",
-    ),
-    IntegerField(
-        name="width",
-        label="Width",
-        default=512,
-        minimum=64,
-        maximum=2048,
-        step=8,
-        help="Pixels. A model draws best at the size it was trained on.",
-    ),
-    IntegerField(
-        name="height",
-        label="Height",
-        default=512,
-        minimum=64,
-        maximum=2048,
-        step=8,
-        help="Pixels. A model draws best at the size it was trained on.",
-    ),
-    IntegerField(
-        name="images",
-        label="Pictures",
-        default=1,
-        minimum=1,
-        maximum=MAX_BATCH_COUNT * MAX_BATCH_SIZE,
-        help="How many pictures; picture i uses seed + i.",
-    ),
-    IntegerField(
-        name="batch_size",
-        label="Batch size",
-        default=1,
-        minimum=1,
-        maximum=MAX_BATCH_SIZE,
-        help="How many pictures are made at the same time. More is faster on a GPU, and takes "
-        "more memory.",
-    ),
-    IntegerField(
-        name="seed",
-        label="Seed",
-        default=0,
-        minimum=0,
-        maximum=2**32 - 1,
-        help="The number that the noise is drawn from. The same seed and settings give the same "
-        "picture.",
-        metadata="Seed",
-    ),
-    ChoiceField(
-        name="rng",
-        label="Random numbers",
-        default="cpu",
-        choices=("cpu",),
-        help="Where the noise is drawn; cpu gives the same noise on every machine.",
-        metadata="RNG",
-    ),
-)
-
-# A form's second way to say `images`: the number of batches.
-BATCH_COUNT = IntegerField(
-    name="batch_count",
-    label="Batch count",
-    default=1,
-    minimum=1,
-    maximum=MAX_BATCH_COUNT,
-    help="How many batches are made one after the other. Takes longer, not more memory.",
-)

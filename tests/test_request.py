@@ -1,0 +1,119 @@
+"""The request: total and strict in JSON, nested parts included; one image of a batch alone."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from webui.errors import InvalidRequest
+from webui.request import (
+    GenerationRequest,
+    SamplingOptions,
+    ScheduleOptions,
+    Variation,
+    from_dict,
+    from_json,
+    to_dict,
+    to_json,
+)
+
+PLAIN = GenerationRequest(model="m", prompt="p", seed=1)
+FULL = GenerationRequest(
+    model="m",
+    prompt="p",
+    seed=1,
+    rng="nv",
+    variation=Variation(seed=5, strength=0.25),
+    seed_resize=(512, 768),
+    sampler="Heun",
+    sampling=SamplingOptions(
+        eta=0.5, s_churn=3, s_tmin=0.1, s_tmax=50.0, s_noise=1.01, order=2, solver_type="heun"
+    ),
+    schedule_options=ScheduleOptions(sigma_min=0.1, sigma_max=12.0, rho=5, sigmas=(10, 3.5, 1, 0)),
+    steps=3,
+)
+
+
+@pytest.mark.parametrize("request_", [PLAIN, FULL], ids=["plain", "full"])
+def test_json_gives_an_equal_request_back(request_):
+    assert from_json(to_json(request_)) == request_
+    assert json.loads(to_json(request_)) == to_dict(request_)  # nothing that JSON would change
+    hash(request_.sampling), hash(request_.schedule_options)
+
+
+def test_a_request_stored_before_the_options_were_there_still_loads():
+    old = {
+        "model": "m", "prompt": "p", "negative_prompt": "", "seed": 1, "rng": "cpu",
+        "sampler": "Euler a", "schedule": "Automatic", "steps": 20, "guidance_scale": 7.0,
+        "width": 512, "height": 512, "images": 1, "batch_size": 1, "extras": {},
+    }  # fmt: skip
+    assert from_dict(old) == replace(PLAIN, sampler="Euler a")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"sampling": {"eta": 2}}, "sampling.eta: must be from 0 to 1, got 2; try 1"),
+        ({"sampling": {"eta": "x"}}, "sampling.eta: must be a number, got 'x'"),
+        ({"sampling": {"s_noise": float("nan")}}, "sampling.s_noise: must be from 0 to 1.1"),
+        ({"sampling": {"order": 2.0}}, "sampling.order: must be a whole number, got 2.0"),
+        ({"sampling": {"order": 5}}, "sampling.order: must be from 1 to 4, got 5; try 4"),
+        ({"sampling": {"solver_type": "x"}}, "sampling.solver_type: must be one of midpoint, "),
+        ({"sampling": {"etta": 1}}, "sampling.etta: is not a field; known are ['eta', 'order', "),
+        ({"sampling": []}, "sampling: must be a JSON object, got []"),
+        ({"sampling": None}, "sampling: must be a JSON object, got None"),
+        ({"schedule_options": 3}, "schedule_options: must be a JSON object, got 3"),
+        (
+            {"schedule_options": {"sigma_min": 3, "sigma_max": 2}},
+            "schedule_options.sigma_min: must be below sigma_max, which is 2; got 3",
+        ),
+        ({"schedule_options": {"rho": 0}}, "schedule_options.rho: must be from 0.1 to 30, got 0"),
+        ({"schedule_options": {"sigmas": "321"}}, "schedule_options.sigmas: must be a list"),
+        ({"schedule_options": {"sigmas": [0]}}, "schedule_options.sigmas: must have 2 to 151"),
+        ({"schedule_options": {"sigmas": [3, 1]}}, "schedule_options.sigmas: must end with 0"),
+        (
+            {"schedule_options": {"sigmas": [1, 3, 0]}},
+            "schedule_options.sigmas: must fall from value to value, got 1, 3",
+        ),
+        (
+            {"schedule_options": {"sigmas": [float("inf"), 0]}},
+            "schedule_options.sigmas: must hold numbers from 0 to 1000, got inf",
+        ),
+        (
+            {"schedule_options": {"sigmas": [True, 0]}},
+            "schedule_options.sigmas: must hold numbers from 0 to 1000, got True",
+        ),
+        ({"schedule_options": {"sigmas": [3, 1, 0]}}, "steps: must be one less than"),
+        ({"variation": {"seed": 3}}, "variation.strength: is missing"),
+        ({"variation": {"seed": -1, "strength": 0.1}}, "variation.seed: must be from 0 to "),
+        ({"variation": {"seed": 1, "strength": None}}, "variation.strength: must be a number"),
+        ({"variation": 7}, "variation: must be a JSON object, got 7"),
+        ({"seed_resize": [512]}, "seed_resize: must be [width, height], got [512]"),
+        ({"seed_resize": "ab"}, "seed_resize: must be [width, height], got 'ab'"),
+        ({"seed_resize": [512, 511]}, "seed_resize.height: must be from 64 to 2048 and"),
+        ({"rng": "gpu"}, "rng: must be one of cpu, nv, got 'gpu'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_what_can_never_run_is_refused_by_name(change, complaint):
+    with pytest.raises(InvalidRequest) as refused:
+        from_dict({"model": "m", "prompt": "p", "seed": 1, **change})
+    assert str(refused.value).startswith(complaint)
+
+
+def test_whole_numbers_become_floats_where_floats_belong():
+    assert to_dict(FULL)["sampling"]["s_churn"] == 3.0
+    assert isinstance(FULL.sampling.s_churn, float)
+    assert FULL.schedule_options.sigmas == (10.0, 3.5, 1.0, 0.0)
+
+
+def test_images_count_the_seed_up_and_with_a_variation_the_variations():
+    batch = replace(PLAIN, seed=2**32 - 1, images=3, batch_size=2)
+    assert [each.seed for each in batch.batch(0) + batch.batch(1)] == [2**32 - 1, 0, 1]
+    varied = replace(batch, variation=Variation(seed=2**32 - 1, strength=0.1))
+    alone = [*varied.batch(0), *varied.batch(1)]
+    assert [each.seed for each in alone] == [2**32 - 1] * 3
+    assert [each.variation.seed for each in alone] == [2**32 - 1, 0, 1]
+    assert {(each.images, each.batch_size) for each in alone} == {(1, 1)}
+    none = replace(batch, variation=Variation(seed=5, strength=0))
+    assert none.batch_seeds(0) == [2**32 - 1, 0]

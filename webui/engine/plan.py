@@ -1,0 +1,149 @@
+"""From a request to what a run of it needs: the denoiser, the sampler with its options, the levels.
+
+Knows neither batches nor events.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from webui.engine.brownian import BrownianNoise
+from webui.engine.denoiser import RecordedGuidance, guided
+from webui.engine.noise import SeededNoise
+from webui.engine.schedules import without_penultimate
+from webui.errors import InvalidRequest
+from webui.interfaces import (
+    Denoiser,
+    EngineRegistry,
+    Levels,
+    Model,
+    Noise,
+    Sampler,
+    SamplerEntry,
+    Step,
+)
+from webui.request import GenerationRequest
+
+# A1111's scale of guidance that is CFG++'s 1; Chung et al. 2024 (arXiv:2406.08070), table 1.
+WHOLE_GUIDANCE = 12.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request, with everything looked up that does not change from batch to batch."""
+
+    request: GenerationRequest
+    model: Model
+    denoise: Denoiser
+    sample: Sampler
+    entry: SamplerEntry
+    sigmas: Tensor  # (n + 1,) float32, on the CPU
+
+    @property
+    def steps(self) -> int:
+        return len(self.sigmas) - 1
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(C, h, w) of a latent."""
+        request = self.request
+        return (self.model.latent_channels, *self._cells(request.width, request.height))
+
+    def _cells(self, width: int, height: int) -> tuple[int, int]:
+        """(h, w) of the latent of a picture."""
+        factor = self.model.scale_factor
+        return max(1, height // factor), max(1, width // factor)
+
+    def start(self, batch: int, device: torch.device) -> tuple[SeededNoise, Tensor]:
+        """The batch's streams of noise, and what they gave for the start (B, C, h, w)."""
+        request, images = self.request, self.request.batch(batch)
+        seeds = [each.seed for each in images]
+        noise = SeededNoise(seeds, self.size, device, request.rng)
+        varied = [each.variation.seed for each in images if each.variation]
+        strength = request.variation.strength if request.variation else 0.0
+        old_size = self._cells(*request.seed_resize) if request.seed_resize else None
+        return noise, noise.start(varied, strength, old_size)
+
+    def noise(self, batch: int, seeded: SeededNoise, device: torch.device) -> Noise:
+        """What the sampler draws from."""
+        if self.entry.noise == "gaussian":
+            return seeded
+        seeds = self.request.batch_seeds(batch)
+        return BrownianNoise(seeds, self.size, self.sigmas, device, self.request.rng)
+
+
+def plan_of(
+    registry: EngineRegistry,
+    request: GenerationRequest,
+    model: Model,
+    positive: Tensor,
+    negative: Tensor,
+) -> Plan:
+    """`positive` and `negative` are conditionings (1, tokens, width)."""
+    entry = sampler_of(registry, request)
+    sample = partial[Iterator[Step]](entry.sample, **_given(request))
+    denoise: Denoiser
+    if entry.plus_plus:
+        scale = request.guidance_scale / WHOLE_GUIDANCE
+        denoise = recorded = RecordedGuidance(model, positive, negative, scale)
+        sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
+    else:
+        denoise = guided(model, positive, negative, request.guidance_scale)
+    sigmas = levels_of(registry, request, model.levels)
+    return Plan(request, model, denoise, sample, entry, sigmas)
+
+
+def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:
+    """Raises InvalidRequest for a sampler, a schedule or an option that nobody has."""
+    entry = registry.samplers.get(request.sampler)
+    if entry is None:
+        raise unknown("sampler", request.sampler, registry.samplers)
+    name = _schedule_name(entry, request)
+    if name not in registry.schedules:
+        raise unknown("schedule", name, ["Automatic", *registry.schedules])
+    _check("sampling", request.sampler, entry.sample, _given(request))
+    return entry
+
+
+def levels_of(registry: EngineRegistry, request: GenerationRequest, levels: Levels) -> Tensor:
+    """(n + 1,) float32, falling, the last one 0."""
+    entry = sampler_of(registry, request)
+    options = asdict(request.schedule_options)
+    own = options.pop("sigmas")
+    if own is not None:
+        return torch.tensor(own, dtype=torch.float32)
+    name, given = _schedule_name(entry, request), _without_none(options)
+    schedule = registry.schedules[name]
+    _check("schedule_options", name, schedule, given)
+    made: Callable[[int], Tensor] = partial(schedule, levels=levels, **given)
+    if entry.drops_penultimate:
+        return without_penultimate(made, request.steps)
+    return made(request.steps)
+
+
+def _schedule_name(entry: SamplerEntry, request: GenerationRequest) -> str:
+    return entry.automatic if request.schedule == "Automatic" else request.schedule
+
+
+def _given(request: GenerationRequest) -> dict[str, Any]:
+    return _without_none(asdict(request.sampling))
+
+
+def _without_none(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _check(part: str, owner: str, function: Callable[..., Any], given: Iterable[str]) -> None:
+    known = inspect.signature(function).parameters
+    for name in given:
+        if name not in known:
+            raise InvalidRequest(f"{part}.{name}", f"is nothing that {owner} has")
+
+
+def unknown(field: str, name: str, known: Iterable[str]) -> InvalidRequest:
+    return InvalidRequest(field, f"{name!r} is not known; known are {', '.join(known)}")

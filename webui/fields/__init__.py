@@ -1,0 +1,39 @@
+"""The one declaration of every form field: name, label, range, default, help.
+
+The page, the API, the metadata text, the plots and the docs all read these. A field knows neither
+where it is shown nor what it does to the picture.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from webui.fields.generation import BATCH_COUNT, GENERATION, MAX_BATCH_COUNT, MAX_BATCH_SIZE
+from webui.fields.kinds import (
+    AnyField,
+    ChoiceField,
+    Field,
+    IntegerField,
+    NumberField,
+    TextField,
+    shown,
+)
+from webui.fields.sampling import NOISE, OWN_SIGMAS, SAMPLING, SCHEDULING
+
+__all__ = [
+    "BATCH_COUNT",
+    "FIELDS",
+    "MAX_BATCH_COUNT",
+    "MAX_BATCH_SIZE",
+    "OWN_SIGMAS",
+    "AnyField",
+    "ChoiceField",
+    "Field",
+    "IntegerField",
+    "NumberField",
+    "TextField",
+    "shown",
+]
+
+FIELDS: Mapping[str, AnyField] = MappingProxyType(
+    {field.name: field for field in (*GENERATION, *SAMPLING, *SCHEDULING, *NOISE)}
+)

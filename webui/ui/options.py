@@ -1,0 +1,165 @@
+"""The settings that not every sampler or schedule has, and those of the noise; in two closed folds.
+
+What the chosen sampler and schedule cannot be told is hidden, in the browser, and is not sent on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.errors import InvalidRequest
+from webui.fields import FIELDS, OWN_SIGMAS, shown
+from webui.interfaces import ServerRegistry
+from webui.ui import form
+
+_SAMPLING = tuple(name for name in FIELDS if name.startswith("sampling."))
+_SCHEDULING = tuple(name for name in FIELDS if name.startswith("schedule_options."))
+# What these menus hold depends on the sampler; all of it until the browser has fitted them.
+_MENUS: Mapping[str, Sequence[str]] = {
+    "sampling.order": form.ORDERS,
+    "sampling.solver_type": form.choices("sampling.solver_type"),
+}
+
+Values = Mapping[str, Any]
+
+
+def build(
+    tab: str, registry: ServerRegistry, sampler: gr.Dropdown, schedule: gr.Dropdown
+) -> dict[str, Component]:
+    """The folds; built in the order in which they are read."""
+    components: dict[str, Component] = {}
+    with _fold("Sampler and schedule details", tab, form.SAMPLER_FOLD):
+        with gr.Row(elem_classes="dk-grid"):
+            for name in (*_SAMPLING, *_SCHEDULING):
+                components[name] = (
+                    form.optional_choice(tab, name, _MENUS[name], "Default")
+                    if name in _MENUS
+                    else form.optional(tab, name, "Default")
+                )
+        own = form.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
+        components[OWN_SIGMAS.name] = own
+    with _fold("Extra seed", tab, form.SEED_FOLD):
+        components["variation.seed"] = form.seed(tab, "variation.seed")
+        components["variation.strength"] = form.slider(tab, "variation.strength")
+        with gr.Row(elem_classes="dk-grid"):
+            for name in ("seed_resize.width", "seed_resize.height"):
+                components[name] = form.optional(tab, name, "Off")
+        rng = form.choices("rng")
+        components["rng"] = form.choice(tab, "rng", rng, rng[0])
+    menus = [components[name] for name in _MENUS]
+    page = gr.context.Context.root_block
+    assert isinstance(page, gr.Blocks), "a tab is built inside the page"
+    table = form.script_json(_table(tab, registry))
+    gr.on(
+        [page.load, sampler.change, schedule.change, own.change],
+        None,
+        [sampler, schedule, own, *menus],
+        menus,
+        js=f"(...values) => window.darkroom.fitOptions({tab!r}, {table}, values)",
+        show_progress="hidden",
+        queue=False,
+    )
+    return components
+
+
+def _fold(title: str, tab: str, end: str) -> gr.Accordion:
+    return gr.Accordion(title, open=False, elem_id=f"{tab}_{end}", elem_classes="dk-fold")
+
+
+def _table(tab: str, registry: ServerRegistry) -> dict[str, Any]:
+    """For the browser: which elements are hidden with each choice, and what is in the menus."""
+
+    def lacking(names: Iterable[str], parameters: Iterable[str]) -> list[str]:
+        has = set(parameters)
+        return [form.element_id(tab, name) for name in names if name.split(".")[1] not in has]
+
+    return {
+        "samplers": {
+            name: {
+                "lacks": lacking(_SAMPLING, info.parameters),
+                "automatic": info.automatic,
+                "menus": [[str(order) for order in info.orders], list(info.solver_types)],
+            }
+            for name, info in registry.samplers.items()
+        },
+        "schedules": {
+            name: lacking(_SCHEDULING, info.parameters) for name, info in registry.schedules.items()
+        },
+        "own": lacking(_SCHEDULING, ()),
+    }
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
+    """`values` by the parts of a request, without what is empty, off or hidden.
+
+    Raises InvalidRequest for noise levels that are no numbers, and for half a size.
+    """
+    whole = {name: value for name, value in values.items() if "." not in name}
+    given = {
+        name: value for name, value in values.items() if "." in name and value not in (None, "")
+    }
+    sampler, schedule = _named(whole, "sampler"), _named(whole, "schedule")
+    info = registry.samplers.get(sampler)
+    if schedule == "Automatic" and info:
+        schedule = info.automatic
+    levels = registry.schedules.get(schedule)
+    parts = {
+        "sampling": _part(given, _SAMPLING, info.parameters if info else ()),
+        "schedule_options": _part(given, _SCHEDULING, levels.parameters if levels else ()),
+        "variation": _variation(given),
+    }
+    if own := _own_sigmas(given):
+        parts["schedule_options"] = {"sigmas": own}
+        whole.pop("steps", None)  # the levels say how many there are
+    if size := _seed_size(given):
+        whole["seed_resize"] = size
+    return whole | {name: part for name, part in parts.items() if part}
+
+
+def _named(values: Values, name: str) -> str:
+    value = values.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _part(given: Values, names: Iterable[str], parameters: Iterable[str]) -> dict[str, Any]:
+    known = set(parameters)
+    ends = {name: name.split(".")[1] for name in names if name in given}
+    return {end: _plain(name, given[name]) for name, end in ends.items() if end in known}
+
+
+def _plain(name: str, value: Any) -> Any:
+    return int(value) if name == "sampling.order" and value in form.ORDERS else value
+
+
+def _variation(given: Values) -> dict[str, Any]:
+    strength = given.get("variation.strength", 0)
+    if strength == 0:
+        return {}
+    return {"seed": given.get("variation.seed", form.RANDOM_SEED), "strength": strength}
+
+
+def _seed_size(given: Values) -> list[Any] | None:
+    sides = ("seed_resize.width", "seed_resize.height")
+    for side, other in (sides, sides[::-1]):
+        if side not in given and other in given:
+            raise InvalidRequest(side, "is empty, and the other side is not; fill in both or none")
+    return [given[side] for side in sides] if sides[0] in given else None
+
+
+def _own_sigmas(given: Values) -> list[float] | None:
+    text = given.get(OWN_SIGMAS.name, "")
+    OWN_SIGMAS.check(text)
+    levels = []
+    for each in text.replace(",", " ").split():
+        try:
+            levels.append(float(each))
+        except ValueError:
+            raise InvalidRequest(
+                OWN_SIGMAS.name, f"must be numbers with commas between, got {shown(each)}"
+            ) from None
+    return levels or None
