@@ -134,6 +134,12 @@ def engine(models_dir: Path) -> Engine:
 
 
 @pytest.fixture(scope="session")
+def warm(models_dir: Path) -> Engine:
+    """One that other tests have used before: what a picture is must not depend on that."""
+    return make_engine(models_dir)
+
+
+@pytest.fixture(scope="session")
 def shipped() -> Engine:
     """An engine on the model that ships."""
     return make_engine(MODELS)

@@ -53,6 +53,13 @@ def test_noise_for_any_interval_is_standard_normal():
         assert abs((drawn[0] * drawn[1]).mean().item()) < 0.06
 
 
+def test_noise_is_the_paths_way_downwards_over_the_root_of_the_interval():
+    # k-diffusion's sign: a path from low to high, walked from high to low
+    path = BrownianTree(3, SHAPE, 0.0291675, 14.6146, STREAMS["cpu"])
+    drawn = BrownianNoise([3], SHAPE, SIGMAS, CPU)(torch.tensor(5.0), torch.tensor(1.25))
+    assert torch.allclose(drawn[0], -path.increment(1.25, 5.0) / 3.75**0.5, atol=1e-5)
+
+
 def test_neighbouring_intervals_are_independent():
     noise = BrownianNoise([3], (4, 32, 32), SIGMAS, CPU)
     one, two = (

@@ -89,7 +89,7 @@ def test_euler_a_draws_the_noise_that_diffusers_draws(engine):
     assert np.abs(pixels(mine) - (theirs * 255).round()).mean() < 1
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M", "DPM++ SDE", "DPM adaptive", "UniPC"])
 def test_the_same_request_gives_the_same_bits_warm_or_fresh(engine, models_dir, sampler):
     asked = request(sampler=sampler)
     first = play(engine, asked).pictures
@@ -275,8 +275,9 @@ def test_every_step_is_kept_and_can_be_drawn_again(engine, tmp_path):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("k", [1, 3, 6])
-def test_a_run_that_died_after_k_steps_goes_on_to_the_same_bits(engine, tmp_path, sampler, k):
+@pytest.mark.parametrize("k", [1, 4])
+def test_a_run_that_died_after_k_steps_goes_on_to_the_same_bits(warm, tmp_path, sampler, k):
+    engine = warm
     asked = request(sampler=sampler, images=2, batch_size=2)
     whole = play(engine, asked)
     total = len(whole.of(Step))

@@ -1,5 +1,7 @@
 """Noise: what a seed gives, whatever stands beside it in the batch."""
 
+import math
+
 import pytest
 import torch
 
@@ -78,9 +80,12 @@ def test_a_variation_turns_the_noise_towards_the_other_seeds():
 
 
 def test_the_arc_is_taken_column_by_column_as_a1111_takes_it():
-    low, high = torch.tensor([[[3.0], [0.0]]]), torch.tensor([[[0.0], [2.0]]])
-    # at a right angle the halves are both sin(45 degrees)
-    assert torch.allclose(slerp(0.5, low, high).flatten(), torch.tensor([3.0, 2.0]) * 0.5**0.5)
+    low, high = torch.tensor([[[3.0, 1.0], [0.0, 0.0]]]), torch.tensor([[[0.0, 1.0], [2.0, 1.0]]])
+    turned = slerp(0.5, low, high)[0]
+    # the first column at a right angle: both shares are sin 45 / sin 90; the second at 45 degrees
+    assert torch.allclose(turned[:, 0], torch.tensor([3.0, 2.0]) * 0.5**0.5)
+    share = math.sin(math.pi / 8) / math.sin(math.pi / 4)
+    assert torch.allclose(turned[:, 1], torch.tensor([2 * share, share]))
     assert torch.equal(slerp(0.25, low, low), low)
 
 

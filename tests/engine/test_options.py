@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine.conftest import make_engine, play, request
+from tests.engine.conftest import play, request
 from webui.engine.samplers import ENTRIES, SAMPLERS
 from webui.errors import InvalidRequest
 from webui.events import Rendered, Step
 from webui.request import SamplingOptions, ScheduleOptions, Variation
 
 
-@pytest.fixture(scope="module")
-def engine(models_dir):
-    return make_engine(models_dir)
+@pytest.fixture
+def engine(warm):
+    return warm
 
 
 def sigmas(run):

@@ -96,6 +96,26 @@ def test_any_noise_scale_of_er_sde_gives_the_spread_of_the_data(solver_type):
     assert made == pytest.approx(SPREAD, abs=2e-3)
 
 
+def test_heunpp2_weighs_slopes_by_their_noise_level():
+    levels, x = [8.0, 4.0, 1.0, 0.0], torch.full((1, 1, 1, 1), 5.0).double()
+    steps = list(SAMPLERS["Heun++ 2"](bent, x, torch.tensor(levels).double(), no_noise))
+
+    def slope(at, sigma):
+        return (at - bent(at, sigma)) / sigma
+
+    one = slope(x, 8.0)
+    two = slope(x + one * -4, 4.0)
+    three = slope(x + one * -4 + two * -3, 1.0)
+    second, third = 4 / (3 * 8), 1 / (3 * 8)
+    x = x + ((1 - second - third) * one + second * two + third * three) * -4
+    assert torch.allclose(steps[0].x, x, atol=1e-12)
+    one = slope(x, 4.0)
+    two = slope(x + one * -3, 1.0)
+    x = x + ((1 - 1 / 16) * one + 1 / 16 * two) * -3  # 1 / (2 * 8)
+    assert torch.allclose(steps[1].x, x, atol=1e-12)
+    assert torch.allclose(steps[2].x, bent(x, 1.0), atol=1e-12)
+
+
 def test_lcm_gives_the_spread_of_the_data_in_any_number_of_steps():
     for n in (1, 4, 30):
         assert spread("LCM", falling(n), denoise=consistent) == pytest.approx(SPREAD, abs=1e-6)

@@ -94,7 +94,7 @@ def slerp(share: float, low: Tensor, high: Tensor) -> Tensor:
     Each column of a channel is a vector of its own, as in A1111, whose pictures depend on it.
     """
     lengths = low.norm(dim=1, keepdim=True) * high.norm(dim=1, keepdim=True)
-    dot = (low * high).sum(1, keepdim=True) / lengths
+    dot: Tensor = (low * high).sum(1, keepdim=True) / lengths
     if dot.mean() > 0.9995:
         return low * (1 - share) + high * share
     angle = dot.acos()
