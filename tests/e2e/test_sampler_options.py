@@ -10,7 +10,7 @@ EXTRA_SEED = "txt2img_subseed_row"
 
 
 def unfold(tab, fold):
-    tab.page.locator(f"#{fold} button.label-wrap").click()
+    tab.page.locator(f"#{fold} .dk-fold-button").click()
 
 
 def quick(tab):

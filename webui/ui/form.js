@@ -52,8 +52,9 @@
     if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");
     noticeBox.append(text);
     noticeBox.hidden = false;
-    if (inside) unfold(document.getElementById(inside));
-    if (element) whenThere(element, (field) => mark(field, text));
+    if (inside) darkroom.turnFold(inside, true);
+    const field = element && document.getElementById(element);
+    if (field) mark(field, text);
   };
 
   darkroom.clearComplaint = () => {
@@ -61,17 +62,12 @@
     if (noticeBox) noticeBox.hidden = true;
   };
 
-  function unfold(fold) {
-    const button = fold?.querySelector("button.label-wrap");
-    if (button && !button.classList.contains("open")) button.click();
-  }
-
-  /* What is in a fold is made when it is opened first. */
-  function whenThere(id, then, tries = 30) {
-    const found = document.getElementById(id);
-    if (found) then(found);
-    else if (tries) requestAnimationFrame(() => whenThere(id, then, tries - 1));
-  }
+  // --- folds: closed until they are wanted --------------------------------------------------------
+  darkroom.turnFold = (id, open = document.getElementById(id).dataset.open !== "yes") => {
+    const fold = document.getElementById(id);
+    fold.dataset.open = open ? "yes" : "no";
+    fold.querySelector(".dk-fold-button").setAttribute("aria-expanded", String(open));
+  };
 
   function mark(field, text) {
     field.classList.add("dk-wrong");
@@ -120,7 +116,7 @@
     return chosen.map((value, i) => menu(value, known.menus[i] ?? []));
   };
 
-  // A style of its own, because an element in a closed fold is not there to be hidden.
+  // A style of its own: Gradio would take back what is written on its elements.
   const styles = {};
   const hiding = (tab) => styles[tab] ??= document.head.appendChild(document.createElement("style"));
 

@@ -123,7 +123,9 @@ def slider(tab: str, name: str, value: float | None = None) -> gr.Slider:
     )
 
 
-def choice(tab: str, name: str, names: Sequence[str], value: str | None) -> gr.Dropdown:
+def choice(
+    tab: str, name: str, names: Sequence[str | tuple[str, str]], value: str | None
+) -> gr.Dropdown:
     field = declared(name)
     return gr.Dropdown(
         choices=list(names),
@@ -137,22 +139,19 @@ def choice(tab: str, name: str, names: Sequence[str], value: str | None) -> gr.D
 
 def optional_choice(tab: str, name: str, names: Sequence[str], nothing: str) -> gr.Dropdown:
     """A menu whose first entry, `nothing`, is the empty text."""
-    box = choice(tab, name, names, "")
-    box.choices = [(nothing, ""), *box.choices]
-    return box
+    return choice(tab, name, [(nothing, ""), *((each, each) for each in names)], "")
 
 
-def optional(tab: str, name: str, nothing: str) -> gr.Number:
-    """A number that may be left empty; `nothing` says what that is."""
+def optional(tab: str, name: str, nothing: str) -> gr.Textbox:
+    """A number that may be left empty, as text: Gradio's numbers make 0 of it."""
     field = declared(name)
     if not isinstance(field, IntegerField | NumberField):
         raise TypeError(f"{name} is not a number")
-    return gr.Number(
-        value=None,
+    return gr.Textbox(
+        value="",
+        lines=1,
+        max_lines=1,
         placeholder=nothing,
-        minimum=field.minimum,
-        maximum=field.maximum,
-        step=field.step,
         label=field.label,
         info=f"{field.help} From {field.minimum:g} to {field.maximum:g}.",
         elem_id=element_id(tab, name),

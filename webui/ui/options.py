@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, OWN_SIGMAS, shown
+from webui.fields import FIELDS, OWN_SIGMAS, ChoiceField, TextField, shown
 from webui.interfaces import ServerRegistry
 from webui.ui import form
 
@@ -64,8 +64,14 @@ def build(
     return components
 
 
-def _fold(title: str, tab: str, end: str) -> gr.Accordion:
-    return gr.Accordion(title, open=False, elem_id=f"{tab}_{end}", elem_classes="dk-fold")
+def _fold(title: str, tab: str, end: str) -> gr.Column:
+    """A closed fold. Unlike Gradio's, what is in it is there before it is first opened."""
+    element = f"{tab}_{end}"
+    fold = gr.Column(elem_id=element, elem_classes="dk-fold")
+    with fold:
+        button = gr.Button(title, elem_classes="dk-fold-button")
+    button.click(None, js=f"() => window.darkroom.turnFold({element!r})")
+    return fold
 
 
 def _table(tab: str, registry: ServerRegistry) -> dict[str, Any]:
@@ -101,7 +107,9 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
     """
     whole = {name: value for name, value in values.items() if "." not in name}
     given = {
-        name: value for name, value in values.items() if "." in name and value not in (None, "")
+        name: _number(name, value)
+        for name, value in values.items()
+        if "." in name and value not in (None, "")
     }
     sampler, schedule = _named(whole, "sampler"), _named(whole, "schedule")
     info = registry.samplers.get(sampler)
@@ -129,11 +137,19 @@ def _named(values: Values, name: str) -> str:
 def _part(given: Values, names: Iterable[str], parameters: Iterable[str]) -> dict[str, Any]:
     known = set(parameters)
     ends = {name: name.split(".")[1] for name in names if name in given}
-    return {end: _plain(name, given[name]) for name, end in ends.items() if end in known}
+    return {end: given[name] for name, end in ends.items() if end in known}
 
 
-def _plain(name: str, value: Any) -> Any:
-    return int(value) if name == "sampling.order" and value in form.ORDERS else value
+def _number(name: str, value: Any) -> Any:
+    """What was typed as a number; anything else is left for the check."""
+    if not isinstance(value, str) or isinstance(form.declared(name), TextField | ChoiceField):
+        return value
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
 
 
 def _variation(given: Values) -> dict[str, Any]:

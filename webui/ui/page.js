@@ -71,6 +71,9 @@ window.darkroom = (() => {
     for (const button of document.querySelectorAll(".dk-small")) {
       if (!button.title) button.title = button.textContent.trim();
     }
+    for (const button of document.querySelectorAll(".dk-fold-button:not([aria-expanded])")) {
+      button.setAttribute("aria-expanded", "false");
+    }
     const keys = { ".dk-generate": ["Ctrl+Enter", "Control+Enter"], ".dk-interrupt": ["Esc", "Escape"] };
     for (const [selector, [shown, standard]] of Object.entries(keys)) {
       for (const button of document.querySelectorAll(selector)) {
