@@ -5,7 +5,6 @@ the pixels (preview rate, folders, device) is in `settings` and is not known her
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
@@ -159,7 +158,8 @@ def _own_sigmas(values: object) -> tuple[float, ...]:
     if not 2 <= len(values) <= most:
         raise InvalidRequest(name, f"must have 2 to {most} values, got {len(values)}")
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _usable(value):
+        known = isinstance(value, int | float) and not isinstance(value, bool)
+        if not known or not 0 <= value <= _MOST_SIGMA:  # also true for NaN
             raise InvalidRequest(
                 name, f"must hold numbers from 0 to {_MOST_SIGMA:g}, got {shown(value)}"
             )
@@ -170,10 +170,6 @@ def _own_sigmas(values: object) -> tuple[float, ...]:
         if not after < before:
             raise InvalidRequest(name, f"must fall from value to value, got {before:g}, {after:g}")
     return sigmas
-
-
-def _usable(value: float) -> bool:
-    return 0 <= value <= _MOST_SIGMA and math.isfinite(value)
 
 
 def _size(value: object) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -75,7 +75,7 @@ class Spool:
         self._path = spool_path(folder, header.batch)
         self._header = header
         temporary = self._path.with_suffix(".tmp")
-        encoded = json.dumps(_header_to_dict(header), ensure_ascii=False).encode()
+        encoded = json.dumps(asdict(header), ensure_ascii=False).encode()
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = temporary.open("wb")
@@ -122,7 +122,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _metadata(header: Header) -> dict[str, str]:
-    return {"darkroom": json.dumps(_header_to_dict(header), ensure_ascii=False)}
+    return {"darkroom": json.dumps(asdict(header), ensure_ascii=False)}
 
 
 def _tensors(header: Header, steps: Sequence[KeptStep]) -> dict[str, NDArray[Any]]:
@@ -207,16 +207,6 @@ def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
             return kept if kept and kept.step == step else None
     except _UNREADABLE:
         return None
-
-
-def _header_to_dict(header: Header) -> dict[str, Any]:
-    return {
-        "request": header.request,
-        "batch": header.batch,
-        "shape": list(header.shape),
-        "sigmas": list(header.sigmas),
-        "memory": header.memory,
-    }
 
 
 def _read_header(file: BinaryIO) -> Header:
