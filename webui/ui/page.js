@@ -55,6 +55,9 @@ window.darkroom = (() => {
   // In the capturing phase: by the time a menu or a picture has closed itself, it is not seen any more.
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.repeat) return;
+    if (event.key === "Tab") { // a menu long enough to scroll would take the focus, and stay open
+      for (const list of document.querySelectorAll(".option-list")) list.tabIndex = -1;
+    }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const button = Array.from(document.querySelectorAll(".dk-generate")).find(visible);
       if (!button) return;
