@@ -84,7 +84,7 @@ def test_the_result_stands_on_the_page_with_its_recipe_time_and_memory(server, o
     sizes = {each["image"]: (each["width"], each["height"]) for each in job["pictures"]}
     assert sizes == {-1: (256, 128), 0: (128, 128), 1: (128, 128)}
     shown = tab.page.locator("#txt2img_gallery button.thumbnail-item img")
-    shown.first.wait_for()
+    shown.nth(2).wait_for()  # pictures hang there as they come; the grid is the last to come
     names = {each["image"]: each["path"].rsplit("/", 1)[1] for each in job["pictures"]}
     sources = shown.evaluate_all("images => images.map(each => each.src.split('/').pop())")
     assert sources == [names[-1], names[0], names[1]]  # the grid comes first
