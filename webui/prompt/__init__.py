@@ -1,0 +1,1 @@
+"""A prompt's text understood: A1111's grammar, and mixing."""
