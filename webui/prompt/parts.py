@@ -24,7 +24,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """`<kind:argument:argument>`, handed on to whoever knows the kind; a `mix` is not among them."""
+    """`<kind:argument:argument>`, handed on to whoever knows the kind; never a mix."""
 
     kind: str
     arguments: tuple[str, ...]  # by place
