@@ -73,7 +73,7 @@
 
   function takeFiles(files) {
     const file = [...files].find((each) => IMAGE.test(each.type));
-    if (!file) return refuse(`${files[0].name} is not a picture.`);
+    if (!file) return refuse(`${darkroom.quoted(files[0].name)} is not a picture.`);
     darkroom.takePicture(files.length > 1 ? `${file.name} (the first of ${files.length})` : file.name, file);
   }
 

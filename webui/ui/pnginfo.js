@@ -20,7 +20,7 @@
     });
     find("txt2img_tab").addEventListener("click", () => {
       darkroom.openTab("txt2img");
-      darkroom.restore("txt2img", shown.answer, shown.name);
+      darkroom.restore("txt2img", shown.answer, darkroom.quoted(shown.name));
     });
     find("pnginfo-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, shown.answer.parameters, find("pnginfo-chunks"));
@@ -33,7 +33,7 @@
     root.dataset.state = "reading";
     try {
       const blob = await picture;
-      const answer = await darkroom.readRecipe(blob);
+      const answer = await darkroom.readRecipe(blob, darkroom.quoted(name));
       if (mine === turn) draw(name, blob, answer);
     } catch (error) {
       if (mine === turn) complain(error.message);
@@ -67,9 +67,9 @@
     find("pnginfo-facts").textContent = facts(blob, answer);
     find("txt2img_tab").disabled = !answer.source;
     find("pnginfo-copy").disabled = !answer.parameters;
-    drawLost(answer.lost ?? []);
-    drawPairs(answer.pairs ?? []);
-    drawChunks(answer.chunks ?? []);
+    drawLost(answer.lost);
+    drawPairs(answer.pairs);
+    drawChunks(answer.chunks);
     find("pnginfo-shown").hidden = false;
     root.dataset.state = "shown";
   }

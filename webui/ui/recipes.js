@@ -14,8 +14,8 @@
 
   // --- reading ------------------------------------------------------------------------------------
 
-  /* What a picture (a Blob) or a text carries. Throws an Error with a sentence for the user. */
-  darkroom.readRecipe = async (given) => {
+  /* What a picture (a Blob) or a text carries. Throws an Error with a sentence about `name`. */
+  darkroom.readRecipe = async (given, name) => {
     const isText = typeof given === "string";
     const request = {
       method: "POST",
@@ -24,11 +24,12 @@
     };
     let answer;
     try { answer = await fetch("api/v1/recipes", request); } catch {
-      throw new Error(`The server took no ${isText ? "text" : "picture"} of ${darkroom.size(isText ? given.length : given.size)}, or does not answer.`);
+      throw new Error(darkroom.sentence(`${name} (${darkroom.size(isText ? given.length : given.size)}) could not be sent; the server does not answer, or it is too large`));
     }
     const said = await answer.json().catch(() => null);
     if (answer.ok && said) return said;
-    throw new Error(darkroom.sentence(said?.error?.text ?? `the server answered ${answer.status}`));
+    const { text = `the server answered ${answer.status}`, field = null } = said?.error ?? {};
+    throw new Error(darkroom.sentence(field ? `${name} ${text}` : `${name} could not be read: ${text}`));
   };
 
   /* A picture of this server, as it is. */
@@ -44,7 +45,7 @@
     const mine = (turn += 1);
     const slow = setTimeout(() => mine === turn && say(tab, "reading", `Reading ${name}…`), 250);
     try {
-      const answer = await darkroom.readRecipe(await find);
+      const answer = await darkroom.readRecipe(await find, name);
       if (mine === turn) darkroom.restore(tab, answer, name);
     } catch (error) {
       if (mine === turn) say(tab, "problem", error.message);
@@ -58,17 +59,18 @@
     else {
       const tab = Object.keys(forms).find((each) => visible(forms[each].box.closest(".tabitem"))) ?? Object.keys(forms)[0];
       darkroom.openTab(tab);
-      restoreFrom(tab, name, picture);
+      restoreFrom(tab, darkroom.quoted(name), picture);
     }
   };
 
+  darkroom.quoted = (name) => `“${name}”`;
   const visible = (element) => Boolean(element?.getClientRects().length);
 
   // --- filling ------------------------------------------------------------------------------------
   darkroom.restore = (tab, { source, values, lost }, name) => {
     turn += 1;
     if (!source) {
-      say(tab, "nothing", `${capital(name)} carries no recipe. The form is as it was.`);
+      say(tab, "nothing", darkroom.sentence(`${name} carries no recipe; the form is as it was`));
       return;
     }
     change(tab, { recipe: values }, () => {
@@ -119,7 +121,7 @@
   /* Whether there was a recipe in it; if not, that is said, or nothing where `quietly`. */
   async function restoreText(tab, name, text, quietly = false) {
     try {
-      const answer = await darkroom.readRecipe(text);
+      const answer = await darkroom.readRecipe(text, name);
       if (answer.source || !quietly) darkroom.restore(tab, answer, name);
       return Boolean(answer.source);
     } catch (error) {
@@ -168,12 +170,10 @@
     const list = node("ul", "dk-lost");
     for (const { name, value, why } of lost) {
       const item = node("li", "");
-      item.append(node("strong", "", name), " ", node("code", "dk-lost-value", asText(value)), node("span", "dk-lost-why", why ? ` ${darkroom.sentence(why)}` : ""));
+      item.append(node("strong", "", name), " ", node("code", "dk-lost-value", value), node("span", "dk-lost-why", ` ${darkroom.sentence(why)}`));
       list.append(item);
     }
     return list;
   };
 
-  const asText = (value) => (value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
-  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 })();
