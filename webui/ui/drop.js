@@ -86,7 +86,7 @@
   // --- pasted -------------------------------------------------------------------------------------
   document.addEventListener("paste", (event) => {
     const { files } = event.clipboardData;
-    const writing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    const writing = event.target.closest?.("input:not([type=file], [type=range]), textarea, [contenteditable]");
     if (writing || ![...files].some((each) => IMAGE.test(each.type))) return;
     event.preventDefault();
     takeFiles(files);

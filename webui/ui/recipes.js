@@ -138,15 +138,15 @@
   // --- saying -------------------------------------------------------------------------------------
   function say(tab, state, text, lost = [], mayUndo = false) {
     const { box } = forms[tab];
+    const lostFocus = box.contains(document.activeElement) || !visible(document.activeElement); // its tab was left
     const actions = node("p", "dk-restored-actions");
     if (mayUndo) actions.append(button("Undo", () => undo(tab)));
     actions.append(button("Dismiss", () => { box.hidden = true; }));
     box.replaceChildren(node("p", "dk-restored-text", text), actions);
     if (lost.length) box.append(folded(lost));
     box.dataset.state = state;
-    const focused = box.contains(document.activeElement);
     box.hidden = false;
-    if (focused) box.focus();
+    if (lostFocus) box.focus({ preventScroll: true });
   }
 
   function button(text, action) {
