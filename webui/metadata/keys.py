@@ -27,6 +27,12 @@ UNSAID: Mapping[str, str] = {"rng": "nv"}
 SAID = {"rng": {"cpu": "CPU", "nv": "NV"}}  # A1111's spelling of a choice
 ALSO = {"rng": {"gpu": "nv"}}  # what A1111 has besides, in small letters
 
+OTHER_NAMES: Mapping[str, str] = {  # SD.Next's key -> A1111's
+    "Variation strength": "Variation seed strength",
+    "Sampler sigma": "Schedule type",
+    "Sampler order": "Solver order",
+}
+
 
 def key(field: str, sampler: str) -> str | None:
     """What the field is called in a text of that sampler; None if it has no place in it."""

@@ -29,6 +29,11 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Pipeline": (),
     "Operations": (),
     "Parser": (),
+    "Index": (),
+    "Batch": (),
+    "Comment": (),
+    "Original prompt": (),
+    "Original negative": (),
     "Created Date": (),
     "Civitai resources": (),
     "Civitai metadata": (),
@@ -54,7 +59,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
 def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
     draft = Draft(_unsaid())
     draft.values |= {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
-    given = dict(text.pairs)  # the last of a key counts, as in A1111
+    given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
     sampler = draft.values.get("sampler", "")
