@@ -48,4 +48,5 @@ def fields(sampler: str) -> Mapping[str, str]:
 def of_other_samplers(sampler: str) -> Mapping[str, str]:
     """key -> the sampler that it belongs to, for the keys that this sampler does not know."""
     mine = fields(sampler)
-    return {known: owner for (owner, _), known in _OF_SAMPLERS.items() if known not in mine}
+    owners = {known: owner for (owner, _), known in reversed(_OF_SAMPLERS.items())}
+    return {known: owner for known, owner in owners.items() if known not in mine}
