@@ -27,6 +27,12 @@ UNSAID: Mapping[str, str] = {"rng": "nv"}
 SAID = {"rng": {"cpu": "CPU", "nv": "NV"}}  # A1111's spelling of a choice
 ALSO = {"rng": {"gpu": "nv"}}  # what A1111 has besides, in small letters
 
+OTHER_NAMES: Mapping[str, str] = {  # SD.Next's key -> A1111's
+    "Variation strength": "Variation seed strength",
+    "Sampler sigma": "Schedule type",
+    "Sampler order": "Solver order",
+}
+
 
 def key(field: str, sampler: str) -> str | None:
     """What the field is called in a text of that sampler; None if it has no place in it."""
@@ -42,4 +48,5 @@ def fields(sampler: str) -> Mapping[str, str]:
 def of_other_samplers(sampler: str) -> Mapping[str, str]:
     """key -> the sampler that it belongs to, for the keys that this sampler does not know."""
     mine = fields(sampler)
-    return {known: owner for (owner, _), known in _OF_SAMPLERS.items() if known not in mine}
+    owners = {known: owner for (owner, _), known in reversed(_OF_SAMPLERS.items())}
+    return {known: owner for known, owner in owners.items() if known not in mine}

@@ -4,11 +4,26 @@ Each format's header is read by a few lines of our own before Pillow sees anythi
 rotation and texts cost neither pixels nor trust. Knows nothing of what the texts say.
 """
 
-from webui.pictures import avif, gif, jpeg, png, webp
-from webui.pictures.header import MAX_PIXELS, Chunk, Header, refused
+from PIL import Image
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Chunk", "Header", "look"]
+from webui.pictures import avif, gif, jpeg, pixels, png, webp
+from webui.pictures.header import MAX_PIXELS, Chunk, Header, refused
+from webui.pictures.written import MEDIA_TYPES, SUFFIXES, Format, encode
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "MEDIA_TYPES",
+    "SUFFIXES",
+    "Chunk",
+    "Format",
+    "Header",
+    "decode",
+    "encode",
+    "look",
+]
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
+WHITE = (255, 255, 255)
 
 
 def look(data: bytes) -> Header:
@@ -21,6 +36,12 @@ def look(data: bytes) -> Header:
             f"has {header.width} x {header.height} pixels; at most {MAX_PIXELS} in all are read"
         )
     return header
+
+
+def decode(data: bytes, background: tuple[int, int, int] = WHITE) -> Image.Image:
+    """The first frame, upright, RGB; transparent pixels show `background`. Raises InvalidRequest,
+    for what is too large before it is decoded."""
+    return pixels.decode(data, look(data), background)
 
 
 def _header(data: bytes) -> Header:

@@ -9,7 +9,7 @@ from webui.pictures.header import Header, Texts, refused
 
 _MAX_BOXES = 10_000
 _BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
-_CONTAINERS = {b"iprp": 0, b"ipco": 0}  # bytes of a box before what is in it
+_MAX_ITEMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[_Box]:
 
 
 def _items(data: bytes, inside: list[_Box]) -> Iterator[tuple[bytes, bytes]]:
-    """The EXIF and XMP items, each once."""
+    """The EXIF and XMP items."""
     kinds: dict[int, bytes] = {}
     places: Mapping[int, tuple[int, int]] = {}
     for box in inside:
@@ -83,11 +83,13 @@ def _items(data: bytes, inside: list[_Box]) -> Iterator[tuple[bytes, bytes]]:
             kinds = _kinds(data, box)
         elif box.kind == b"iloc":
             places = _places(data[box.start : box.end])
-    for wanted in (b"Exif", b"mime"):
-        found = next((item for item, kind in kinds.items() if kind == wanted), None)
-        if found is not None and found in places:
-            at, length = places[found]
-            yield wanted, data[at : at + length]
+    found = [(kind, item) for item, kind in kinds.items() if kind in (b"Exif", b"mime")]
+    if len(found) > _MAX_ITEMS:
+        raise refused(f"is an AVIF with more than {_MAX_ITEMS} texts")
+    for kind, item in found:
+        if item in places:
+            at, length = places[item]
+            yield kind, data[at : at + length]
 
 
 def _kinds(data: bytes, box: _Box) -> dict[int, bytes]:

@@ -7,6 +7,7 @@ from webui.pictures.header import Header, Texts, refused
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 50_000
+_OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
@@ -32,6 +33,19 @@ def read(data: bytes) -> Header:
         elif kind in _TEXTS:
             _TEXTS[kind](body, texts)
     return Header("PNG", width, height, _mode(depth, colour), orientation, tuple(texts.chunks))
+
+
+def bare(data: bytes) -> bytes:
+    """The same pixels without anything else; no second frame, no profile, no text."""
+    view, at, kept = memoryview(data), len(SIGNATURE), [memoryview(SIGNATURE)]
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind in _OF_PIXELS:
+            kept.append(view[at : at + length + 12])
+        at += length + 12
+        if kind == b"IEND":
+            break
+    return b"".join(kept)
 
 
 def _mode(depth: int, colour: int) -> str:

@@ -2,7 +2,7 @@
 
 from webui import names
 from webui.errors import InvalidRequest
-from webui.fields import MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS
+from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS
 from webui.interfaces import ServerRegistry
 from webui.library import Library
 from webui.metadata import Record, value_of
@@ -19,7 +19,7 @@ def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
     draft = Draft({name: value_of(request, name) for name in DECLARED})
     for name in _NOT_ON_THE_FORM:
         del draft.values[name]
-    draft.values |= _batches(request)
+    _set_batches(draft, request)
     for name in ("sampler", "schedule"):
         try:
             draft.values |= names.sampler_and_schedule(registry, {name: getattr(request, name)})
@@ -36,10 +36,14 @@ def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
     return draft
 
 
-def _batches(request: GenerationRequest) -> dict[str, int]:
+def _set_batches(draft: Draft, request: GenerationRequest) -> None:
     """As many pictures, in batches as near to the request's as their number allows."""
-    for size in (*range(request.batch_size, 0, -1), *range(request.batch_size, MAX_BATCH_SIZE + 1)):
-        count, left = divmod(request.images, size)
-        if not left and count <= MAX_BATCH_COUNT:
-            return {"batch_count": count, "batch_size": size}
-    return {"batch_count": MAX_BATCH_COUNT, "batch_size": MAX_BATCH_SIZE}
+    images, size = request.images, request.batch_size
+    for each in (*range(size, 0, -1), *range(size, MAX_BATCH_SIZE + 1)):
+        if images % each == 0 and images // each <= MAX_BATCH_COUNT:
+            draft.values |= {"batch_count": images // each, "batch_size": each}
+            return
+    each = -(-images // MAX_BATCH_COUNT)
+    draft.values |= {"batch_count": images // each, "batch_size": each}
+    made = images // each * each
+    draft.lose(FIELDS["images"].label, images, f"no batches make so many; {made} are set instead")

@@ -29,6 +29,11 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Pipeline": (),
     "Operations": (),
     "Parser": (),
+    "Index": (),
+    "Batch": (),
+    "Comment": (),
+    "Original prompt": (),
+    "Original negative": (),
     "Created Date": (),
     "Civitai resources": (),
     "Civitai metadata": (),
@@ -54,7 +59,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
 def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
     draft = Draft(_unsaid())
     draft.values |= {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
-    given = dict(text.pairs)  # the last of a key counts, as in A1111
+    given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
     sampler = draft.values.get("sampler", "")
@@ -66,7 +71,7 @@ def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
             if fields[key] not in _TAKEN_APART:
                 _field(draft, fields[key], key, value)
         elif key in others:
-            draft.lose(key, value, f"it is {others[key]}'s alone")
+            draft.lose(key, value, f"it is for {others[key]}")
         elif key not in _KNOWN or (_KNOWN[key] and value not in _KNOWN[key]):
             draft.lose(key, value, "there is nothing here that it could set")
     settle(registry, draft)

@@ -6,13 +6,13 @@ from typing import Any
 
 from webui import names
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, OWN_SIGMAS
+from webui.fields import OWN_SIGMAS
 from webui.interfaces import ServerRegistry
+from webui.metadata import keys
 from webui.request import GenerationRequest, from_dict
 
 MAX_LOST = 200
 _MAX_VALUE = 200  # characters
-_DECLARED = {**FIELDS, OWN_SIGMAS.name: OWN_SIGMAS}
 _PAIRS = (("variation.seed", "variation.strength"), ("seed_resize.width", "seed_resize.height"))
 
 
@@ -39,14 +39,14 @@ class Draft:
     def drop(self, name: str, why: str) -> None:
         """A field's value is lost; an optional one becomes None."""
         value = self.values.pop(name)
-        self.lose(shown_name(name), value, why)
+        self.lose(self.shown(name), value, why)
         if "." in name:
             self.values[name] = None
 
-
-def shown_name(name: str) -> str:
-    declared = _DECLARED[name]
-    return declared.metadata or declared.label
+    def shown(self, name: str) -> str:
+        """What A1111's text calls the field, or its label."""
+        sampler = self.values.get("sampler") or ""
+        return keys.key(name, sampler) or keys.DECLARED[name].label
 
 
 def settle(registry: ServerRegistry, draft: Draft) -> None:
@@ -72,7 +72,7 @@ def _drop_halves(draft: Draft) -> None:
     for one, other in _PAIRS:
         for name, partner in ((one, other), (other, one)):
             if values.get(name) is not None and values.get(partner) is None:
-                draft.drop(name, f"it says nothing without {shown_name(partner)}")
+                draft.drop(name, f"it says nothing without {draft.shown(partner)}")
     for name in [each for each in values if each.startswith("sampling.")]:
         if "sampler" not in values and values[name] is not None:
             draft.drop(name, "it belongs to a sampler that is not there")
