@@ -242,6 +242,24 @@ def test_pictures_of_this_server_can_be_dragged_and_pasted_and_no_others_are_fet
     expect_form(tab, {"txt2img_seed": "44"})
 
 
+def test_of_two_pictures_the_later_one_counts_even_if_it_is_read_first(server, open_tab):
+    tab = open_tab(server)
+    held = []
+    tab.page.route("**/api/v1/recipes", held.append)
+    drop(tab, "first.png", png(parameters=A1111))
+    drop(tab, "second.png", png(parameters=A1111.replace("Seed: 42", "Seed: 43")))
+    tab.page.wait_for_timeout(300)  # both are on their way, and the notice says which is waited for
+    says(tab, "reading", "“second.png”")
+    first, second = held
+    second.continue_()
+    says(tab, "restored", "“second.png”")
+    with tab.page.expect_response("**/api/v1/recipes"):
+        first.continue_()
+    tab.page.wait_for_timeout(300)
+    says(tab, "restored", "“second.png”")
+    expect_form(tab, {"txt2img_seed": "43"})
+
+
 PAYLOAD = "<img src=x onerror='window.PWN=1'><script>window.PWN=2</script>"
 
 
