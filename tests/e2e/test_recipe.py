@@ -245,7 +245,7 @@ def test_pictures_of_this_server_can_be_dragged_and_pasted_and_no_others_are_fet
 def test_of_two_pictures_the_later_one_counts_even_if_it_is_read_first(server, open_tab):
     tab = open_tab(server)
     held = []
-    tab.page.route("**/api/v1/recipes", held.append)
+    tab.page.route("**/api/v1/recipes", lambda route: held.append(route))
     drop(tab, "first.png", png(parameters=A1111))
     drop(tab, "second.png", png(parameters=A1111.replace("Seed: 42", "Seed: 43")))
     tab.page.wait_for_timeout(300)  # both are on their way, and the notice says which is waited for

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from webui.fields import FIELDS, OWN_SIGMAS
-from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation, to_dict
+from webui import metadata, recipes
+from webui.fields import FIELDS
+from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import request_of
 from webui.ui import form, options, page, recipe
@@ -34,18 +35,10 @@ USED: dict[str, Any] = {
 }
 
 
-def values_of(request: GenerationRequest) -> dict[str, Any]:
-    """As `api/v1/recipes` gives them: by field, null where the request has no such option."""
-    parts = to_dict(request)
-    seed_resize = parts["seed_resize"] or (None, None)
-    values = {name: parts[name] for name in FIELDS if "." not in name}
-    for name in (*FIELDS, OWN_SIGMAS.name):
-        part, _, end = name.partition(".")
-        if part == "seed_resize":
-            values[name] = seed_resize[end == "height"]
-        elif end:
-            values[name] = (parts[part] or {}).get(end)
-    return values
+def values_of(services: Any, request: GenerationRequest) -> dict[str, Any]:
+    """As `api/v1/recipes` gives them for a picture of that request."""
+    record = metadata.record_text(request, "", "0.1.0")
+    return recipes.read(services.registry, services.library, None, record).values
 
 
 def after(services: Any, order: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +135,7 @@ def test_whatever_a_form_held_before_a_restored_recipe_asks_for_the_same_again(
     services, fields, made
 ):
     services.settings.max_pixels = 2**40
-    assert asked(services, fields, after(services, {"recipe": values_of(made)})) == made
+    assert asked(services, fields, after(services, {"recipe": values_of(services, made)})) == made
 
 
 # --- what else becomes of a form -----------------------------------------------------------------
@@ -153,7 +146,7 @@ def test_the_whole_form_is_filled_and_old_options_are_emptied(services) -> None:
         model="small", prompt="new", seed=7, sampler="Euler a", rng="nv",
         sampling=SamplingOptions(eta=0.25), images=6, batch_size=3, width=128,
     )  # fmt: skip
-    assert after(services, {"recipe": values_of(made)}) == {
+    assert after(services, {"recipe": values_of(services, made)}) == {
         **{"prompt": "new", "negative_prompt": "", "model": "small", "sampler": "Euler a"},
         **{"schedule": "Automatic", "steps": 20, "guidance_scale": 7, "width": 128, "height": 512},
         **{"batch_count": 2, "batch_size": 3, "seed": 7, "rng": "nv", "sampling.eta": "0.25"},
@@ -167,11 +160,6 @@ def test_what_a_recipe_does_not_say_stays_but_for_options(services) -> None:
     assert after(services, {"recipe": said}) == USED | {
         "prompt": "new", "seed": 5, "sampling.eta": "",
     }  # fmt: skip
-
-
-def test_a_number_of_pictures_that_no_batches_make_is_made_one_by_one(services) -> None:
-    standing = after(services, {"recipe": {"images": 5, "batch_size": 2}})
-    assert (standing["batch_count"], standing["batch_size"]) == (5, 1)
 
 
 def test_taking_it_back_gives_the_form_as_it_stood_wrong_values_and_all(services) -> None:
@@ -211,7 +199,7 @@ def test_every_component_of_the_form_is_filled(services) -> None:
         components = {**txt2img._prompts("txt2img"), **txt2img._settings("txt2img", services)}
     made = GenerationRequest(model="small", prompt="", seed=0)
     updates = recipe.filled(
-        services.registry, list(components), json.dumps({"recipe": values_of(made)})
+        services.registry, list(components), json.dumps({"recipe": values_of(services, made)})
     )
     assert [
         name for name, each in zip(components, updates, strict=True) if "value" not in each

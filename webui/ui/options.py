@@ -207,26 +207,17 @@ def unpacked(values: Values) -> dict[str, Any]:
 
     Options without a value are empty or off. What else has none is left out: it stays as it is.
     """
-    shown = {
+    return {
         name: _shown(name, value)
         for name, value in values.items()
         if "." in name or value is not None
     }
-    images, size = values.get("images"), values.get("batch_size")
-    shown.pop("images", None)
-    if isinstance(images, int) and "batch_count" not in shown:
-        size = size if isinstance(size, int) and size > 0 and images % size == 0 else 1
-        shown |= {"batch_count": images // size, "batch_size": size}
-    return shown
 
 
 def _shown(name: str, value: Any) -> Any:
     if "." not in name or name in _NOTHING:
         return _NOTHING[name] if value is None else value
-    if value is None:
-        return ""
-    levels = value if isinstance(value, list | tuple) else [value]
-    return ", ".join(_digits(each) for each in levels)
+    return "" if value is None else _digits(value)
 
 
 def _digits(value: Any) -> str:
