@@ -47,7 +47,7 @@ OTHER = {
     "setting_sd_model_checkpoint": "another",
     "txt2img_sampling": "ER-SDE",
     "txt2img_scheduler": "Polyexponential",
-    "txt2img_steps": "17",
+    "txt2img_steps": "",
     "txt2img_cfg_scale": "9",
     "txt2img_width": "64",
     "txt2img_height": "192",
@@ -152,8 +152,15 @@ def test_a_dropped_picture_of_ours_restores_every_field_and_undo_takes_it_back(s
     tab.page.get_by_role("button", name="Undo").click()
     says(tab, "undone")
     expect_form(tab, stood)
+    tab.fill("txt2img_prompt", "rocket")
     drop(tab, "panda.png", server.picture(made))
     says(tab, "restored")
+    tab.page.get_by_role("button", name="Undo").click()
+    says(tab, "undone")
+    expect_form(tab, stood | {"txt2img_prompt": "rocket"})
+    drop(tab, "panda.png", server.picture(made))
+    says(tab, "restored")
+    expect_form(tab, FIRST)
     tab.open()  # the draft keeps what was restored, too
     expect_form(tab, FIRST)
     again = server.finished(tab.generate())
@@ -255,9 +262,11 @@ def test_of_two_pictures_the_later_one_counts_even_if_it_is_read_first(server, o
     says(tab, "restored", "“second.png”")
     with tab.page.expect_response("**/api/v1/recipes"):
         first.continue_()
-    tab.page.wait_for_timeout(300)
     says(tab, "restored", "“second.png”")
     expect_form(tab, {"txt2img_seed": "43"})
+    tab.page.get_by_role("button", name="Undo").click()
+    says(tab, "undone")
+    expect_form(tab, {"txt2img_seed": "-1"})  # as before the second, which nothing came after
 
 
 PAYLOAD = "<img src=x onerror='window.PWN=1'><script>window.PWN=2</script>"
