@@ -292,6 +292,11 @@ def test_a_signature_with_nonsense_behind_it_hides_nothing(payload, bits):
     assert hidden(data, look(data)) is None
 
 
+def test_a_length_beyond_the_last_pixel_hides_nothing():
+    data = saved(stealthy(b"x", b"stealth_pnginfo", (128, 128), 3000 * 8), "PNG")
+    assert hidden(data, look(data)) is None
+
+
 def test_a_plain_picture_hides_nothing():
     for image in (corners(), corners().convert("RGBA"), Image.new("RGB", (2, 2))):
         data = saved(image, "PNG")

@@ -136,7 +136,9 @@ def test_a_text_hidden_in_the_pixels_is_read_where_there_is_no_other(client):
     info.add_text("parameters", "other\nSteps: 5, Seed: 8, Sampler: Euler a")
     buffer = io.BytesIO()
     hidden.save(buffer, "PNG", pnginfo=info)
-    assert post_picture(client, buffer.getvalue()).json()["values"]["steps"] == 5
+    answer = post_picture(client, buffer.getvalue()).json()
+    assert answer["values"]["steps"] == 5
+    assert [each["kind"] for each in answer["chunks"]] == ["tEXt"]
 
 
 def test_a_damaged_record_gives_way_to_the_text_and_is_named(client):
