@@ -212,8 +212,7 @@ def test_dpm_adaptive_takes_as_many_steps_as_its_tolerance_asks_for():
 def test_dpm_adaptives_guess_of_its_steps_gets_better():
     _, steps = calls("DPM adaptive", 20)
     guesses = [each.pace.steps for each in steps]
-    half = len(steps) // 2
-    assert guesses[half] == pytest.approx(len(steps), rel=0.5)
+    assert all(guess == pytest.approx(len(steps), rel=0.15) for guess in guesses[len(steps) // 2 :])
     assert guesses[-1] == len(steps)
 
 
@@ -271,6 +270,8 @@ def test_going_on_after_k_steps_gives_the_rest_of_the_run_bit_for_bit(sampler, o
             assert torch.equal(ours.x, theirs.x)
             assert torch.equal(ours.denoised, theirs.denoised)
             assert ours.pace == theirs.pace
+            assert (ours.memory is None) == (theirs.memory is None)
+            assert ours.memory is None or torch.equal(ours.memory, theirs.memory)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
