@@ -29,6 +29,11 @@ REGISTRY = ServerRegistry(SAMPLERS, INFOS, {}, (), ())
         ({"schedule": "align_your_steps"}, {"schedule": "Align Your Steps"}),
         ({"sampler": "DPM++ 2M Karras"}, {"sampler": "DPM++ 2M", "schedule": "Karras"}),
         ({"sampler": "k_dpmpp_2m_karras"}, {"sampler": "DPM++ 2M", "schedule": "Karras"}),
+        ({"sampler": "k_dpmpp_2m_sde_ka"}, {"sampler": "DPM++ 2M SDE", "schedule": "Karras"}),
+        (
+            {"sampler": "k_dpmpp_2m_sde_heun_exp"},
+            {"sampler": "DPM++ 2M SDE Heun", "schedule": "Exponential"},
+        ),
         ({"sampler": "DPM2 a Karras"}, {"sampler": "DPM2 a", "schedule": "Karras"}),
         (
             {"sampler": "DPM++ 2M SDE Heun Exponential"},
