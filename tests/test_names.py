@@ -1,6 +1,8 @@
 """What samplers and schedules may be called and told; both sides of the table agree."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
@@ -158,6 +160,13 @@ def test_both_sides_say_the_same_of_a_schedule(name):
     assert set(INFOS[name].parameters) == set(settable(SCHEDULES[name]))
     assert set(INFOS[name].parameters) <= set(ScheduleOptions.__dataclass_fields__)
     assert INFOS[name].help.endswith(".")
+
+
+def test_the_docs_have_every_sampler_and_every_schedule_with_its_words():
+    docs = (Path(__file__).parent.parent / "docs" / "samplers.md").read_text("utf-8")
+    assert re.findall(r"^\| (.+?) \| [\d.]+(?: in all)? \|", docs, re.MULTILINE) == list(SAMPLERS)
+    for info in SCHEDULE_INFOS[1:]:
+        assert f"| {info.name} | {info.help} |\n" in docs
 
 
 def test_no_two_share_a_name():
