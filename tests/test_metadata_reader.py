@@ -51,6 +51,8 @@ PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 @settings(max_examples=1500, deadline=None)
 @example('Key: "a\\", Key: "b", Key:"c"d, Key')
 @example('aa:"",bb:')
+@example('aa:"b" cc,dd:e')
+@example('aa:"b"Kc:d,ee:"f"c')
 def test_pairs_are_those_that_a1111s_pattern_finds(line):
     def resolved(value):
         if not PAIR.fullmatch(f"aa:{value},") or not re.fullmatch(r'"(?:\\.|[^\\"])+"', value):
@@ -107,6 +109,13 @@ def test_json_that_civitai_does_not_quote_is_taken_whole():
         "Hashes": '{"model": "abc", "vae": "def"}', "Created Date": "2024-08-11T05:23:23.1234Z",
         "Civitai resources": resources, "Civitai metadata": "{}",
     }  # fmt: skip
+
+
+def test_unquoted_json_is_looked_for_once():
+    found = pairs('Hashes: {"a": 1, "b": 2}, Seed: 5, Hashes: {"c": 3, "d": 4}, Steps: 6')
+    assert found == [
+        ("Hashes", '{"a": 1, "b": 2}'), ("Seed", "5"), ("Hashes", '{"c": 3'), ("Steps", "6"),
+    ]  # fmt: skip
 
 
 def test_half_a_character_in_a_quoted_value_is_replaced():

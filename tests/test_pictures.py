@@ -1,5 +1,6 @@
 """Pictures read and written: every format, every place that a text can stand in."""
 
+import gzip
 import io
 import struct
 import zlib
@@ -9,12 +10,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.errors import InvalidRequest
-from webui.pictures import SUFFIXES, Chunk, Format, Header, decode, encode, exif, look, xmp
+from webui.pictures import SUFFIXES, Chunk, Format, Header, decode, encode, exif, hidden, look, xmp
 
 TEXT = (
     'a "cat", 猫\r\n\U0001f431 \u2028\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, Seed: 1'
 )
-RECORD = '{"a": "<b> & \\"c\\" &lt;"}'
+RECORD = '{"a": "<b> & \\"c\\" &lt; &quot;"}'
 
 
 def saved(image, format, **options):
@@ -249,3 +250,55 @@ def test_a_picture_that_ends_too_soon_is_refused_by_name():
             with pytest.raises(InvalidRequest) as raised:
                 decode(data[:length])
             assert raised.value.field == "picture"
+
+
+# --- hidden in the pixels -----------------------------------------------------------------------
+
+
+def stealthy(payload, signature, size=(64, 64), bits=None):
+    """As Forge writes it: the text down the columns, one bit a channel."""
+    mode = "RGB" if b"rgb" in signature else "RGBA"
+    body = signature + struct.pack(">I", len(payload) * 8 if bits is None else bits) + payload
+    image = Image.effect_noise(size, 50).convert(mode)
+    stream = iter("".join(f"{byte:08b}" for byte in body))
+    for x in range(size[0]):
+        for y in range(size[1]):
+            levels = list(image.getpixel((x, y)))
+            for channel in range(3) if mode == "RGB" else [3]:
+                levels[channel] = levels[channel] & 254 | int(next(stream, "0"))
+            image.putpixel((x, y), tuple(levels))
+    return image
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+@pytest.mark.parametrize("place", ["png", "rgb"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_in_the_lowest_bits_is_found(format, place, packed):
+    signature = f"stealth_{place}{'comp' if packed else 'info'}".encode()
+    payload = gzip.compress(TEXT.encode()) if packed else TEXT.encode()
+    data = saved(stealthy(payload, signature), format, lossless=True, exact=True)
+    assert look(data).parameters is None
+    assert hidden(data, look(data)) == Chunk("parameters", "stealth", TEXT)
+
+
+@pytest.mark.parametrize(
+    ("payload", "bits"),
+    [(b"", 0), (b"x", 7), (b"x", 2**32 - 8), (b"no gzip", None),
+     (gzip.compress(b"x" * 2**20 + b"x"), None)],
+)  # fmt: skip
+def test_a_signature_with_nonsense_behind_it_hides_nothing(payload, bits):
+    image = stealthy(payload, b"stealth_pngcomp", (128, 128), bits)
+    data = saved(image, "PNG")
+    assert hidden(data, look(data)) is None
+
+
+def test_a_length_beyond_the_last_pixel_hides_nothing():
+    data = saved(stealthy(b"x", b"stealth_pnginfo", (128, 128), 3000 * 8), "PNG")
+    assert hidden(data, look(data)) is None
+
+
+def test_a_plain_picture_hides_nothing():
+    for image in (corners(), corners().convert("RGBA"), Image.new("RGB", (2, 2))):
+        data = saved(image, "PNG")
+        assert hidden(data, look(data)) is None
+    assert hidden(b"", Header("PNG", 8192, 8192, "RGB")) is None  # too large to be decoded for it

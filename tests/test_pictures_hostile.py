@@ -63,6 +63,16 @@ def webp(width, height):
     return b"RIFF" + struct.pack("<I", 30) + b"WEBPVP8X" + struct.pack("<I", 10) + canvas
 
 
+def box(kind, body):
+    return struct.pack(">I4s", len(body) + 8, kind) + body
+
+
+def avif(*sizes):
+    properties = b"".join(box(b"ispe", struct.pack(">III", 0, *size)) for size in sizes)
+    meta = box(b"meta", bytes(4) + box(b"iprp", box(b"ipco", properties)))
+    return box(b"ftyp", b"avif" + bytes(4)) + meta
+
+
 def greedy_tiff():
     """2,000 tags, each of which claims the whole block."""
     entries = [struct.pack(">HHII", 0x9C00 + tag, 1, 60_000, 8) for tag in range(2000)]
@@ -83,6 +93,7 @@ BOMBS = {
     "a JPEG of 500 EXIF segments": (jpeg_with(*[b"Exif\0\0" + bytes(60_000)] * 500), "before"),
     "EXIF that claims 120 MB": (jpeg_with(b"Exif\0\0" + greedy_tiff()), "EXIF"),
     "a WebP canvas of 268 megapixels": (webp(16_383, 16_383), "pixels"),
+    "an AVIF with a small picture and a huge one": (avif((8, 8), (60_000, 60_000)), "pixels"),
     "a GIF of 10 MB of comment": (
         b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0, 0, 0) + b"\x21\xfe"
         + (b"\xff" + b"c" * 255) * 40_000 + b"\0", "before"),

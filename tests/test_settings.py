@@ -56,6 +56,16 @@ def test_every_kind_of_value_can_be_given_in_every_place(tmp_path):
     ("argv", "environ", "text"),
     [
         (
+            ["--image-format", "gif"],
+            {},
+            "--image-format: 'gif' must be one of png, jpeg, webp, avif",
+        ),
+        (
+            [],
+            {"DARKROOM_IMAGE_QUALITY": "101"},
+            "DARKROOM_IMAGE_QUALITY: '101' must be from 1 to 100",
+        ),
+        (
             ["--host", "0.0.0.0"],
             {},
             "--host: '0.0.0.0' would open the server to the network, which needs a login, and "

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tests.test_pictures import stealthy
 from webui.metadata import parameters_text, record_text
 from webui.request import GenerationRequest, Variation, to_dict
 
@@ -121,6 +122,25 @@ def test_a_picture_or_a_text_without_a_recipe_says_so(client):
     assert answer == empty | {"parameters": "a mere prompt: a cat", "picture": None}
 
 
+def test_a_text_hidden_in_the_pixels_is_read_where_there_is_no_other(client):
+    hidden = stealthy(b"a cat\nSteps: 9, Seed: 8, Sampler: Euler a", b"stealth_pnginfo")
+    buffer = io.BytesIO()
+    hidden.save(buffer, "PNG")
+    answer = post_picture(client, buffer.getvalue()).json()
+    assert (answer["source"], answer["values"]["steps"]) == ("a1111", 9)
+    assert [(each["name"], each["kind"]) for each in answer["chunks"]] == [
+        ("parameters", "stealth")
+    ]
+    assert post_picture(client, buffer.getvalue()[:-3000]).json()["source"] is None
+    info = PngInfo()
+    info.add_text("parameters", "other\nSteps: 5, Seed: 8, Sampler: Euler a")
+    buffer = io.BytesIO()
+    hidden.save(buffer, "PNG", pnginfo=info)
+    answer = post_picture(client, buffer.getvalue()).json()
+    assert answer["values"]["steps"] == 5
+    assert [each["kind"] for each in answer["chunks"]] == ["tEXt"]
+
+
 def test_a_damaged_record_gives_way_to_the_text_and_is_named(client):
     record = json.loads(record_text(CAT, "", "1"))
     record["request"]["steps"] = 0
@@ -158,6 +178,11 @@ def test_a_picture_is_counted_like_an_upload(client, services):
     line = services.line.jobs(10)
     answer = post_picture(client, b"\x89PNG\r\n\x1a\n" + bytes(64 * 2**20))
     assert answer.status_code == 413 and services.line.jobs(10) == line
+
+
+def test_any_number_of_pictures_is_read_one_after_the_other_also_bad_ones(client):
+    answers = [post_picture(client, data).status_code for data in (png(), b"bad") * 6]
+    assert answers == [200, 422] * 6
 
 
 def test_another_site_cannot_send_one(client):

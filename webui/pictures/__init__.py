@@ -6,7 +6,7 @@ rotation and texts cost neither pixels nor trust. Knows nothing of what the text
 
 from PIL import Image
 
-from webui.pictures import avif, gif, jpeg, pixels, png, webp
+from webui.pictures import avif, gif, jpeg, pixels, png, stealth, webp
 from webui.pictures.header import MAX_PIXELS, Chunk, Header, refused
 from webui.pictures.written import MEDIA_TYPES, SUFFIXES, Format, encode
 
@@ -20,6 +20,7 @@ __all__ = [
     "Header",
     "decode",
     "encode",
+    "hidden",
     "look",
 ]
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
@@ -42,6 +43,13 @@ def decode(data: bytes, background: tuple[int, int, int] = WHITE) -> Image.Image
     """The first frame, upright, RGB; transparent pixels show `background`. Raises InvalidRequest,
     for what is too large before it is decoded."""
     return pixels.decode(data, look(data), background)
+
+
+def hidden(data: bytes, header: Header) -> Chunk | None:
+    """The text in the lowest bits of the pixels, if any. Decodes them; raises InvalidRequest."""
+    if not stealth.may_hide(header):
+        return None
+    return stealth.find(pixels.stored(data, header))
 
 
 def _header(data: bytes) -> Header:

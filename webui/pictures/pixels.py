@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image, ImageFile
+from PIL import Image
 
 from webui.errors import InvalidRequest
 from webui.pictures import jpeg, png
@@ -23,24 +23,29 @@ _BARE = {"PNG": png.bare, "JPEG": jpeg.bare}  # without what Pillow need not see
 
 def decode(data: bytes, header: Header, background: tuple[int, int, int]) -> Image.Image:
     """RGB, upright; what is transparent shows `background`. Raises InvalidRequest."""
+    image = stored(data, header)
+    # Pillow makes EXIF of an AVIF's own rotation; of the others it has been shown none
+    avif = header.format == "AVIF"
+    turn = image.getexif().get(_ORIENTATION, 1) if avif else header.orientation
+    return _rgb(image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image, background)
+
+
+def stored(data: bytes, header: Header) -> Image.Image:
+    """The first frame as it stands in the file. Raises InvalidRequest."""
     bare = _BARE.get(header.format)
     try:
-        with Image.open(io.BytesIO(bare(data) if bare else data), formats=[header.format]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise refused(f"has more than {MAX_PIXELS} pixels")
-            image.load()
-            # Pillow makes EXIF of an AVIF's own rotation; of the others it has been shown none
-            avif = header.format == "AVIF"
-            turn = image.getexif().get(_ORIENTATION, 1) if avif else header.orientation
-            upright = image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
-            return _rgb(upright, background)
+        image = Image.open(io.BytesIO(bare(data) if bare else data), formats=[header.format])
+        if image.width * image.height > MAX_PIXELS:
+            raise refused(f"has more than {MAX_PIXELS} pixels")
+        image.load()
+        return image
     except InvalidRequest:
         raise
     except Exception as error:  # what Pillow's decoders raise for damaged data is anybody's guess
         raise refused(f"cannot be decoded: {str(error)[:200]}") from None
 
 
-def _rgb(image: Image.Image | ImageFile.ImageFile, background: tuple[int, int, int]) -> Image.Image:
+def _rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits
         return image.convert("I").point(lambda level: level * (1 / 257)).convert("L").convert("RGB")
     if not image.has_transparency_data:

@@ -6,7 +6,8 @@ Nothing is kept of what is sent, and nothing here starts a job.
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -17,7 +18,7 @@ from webui.api import schema
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
 from webui.metadata import NAME
-from webui.pictures import Header, look
+from webui.pictures import Header, hidden, look
 from webui.services import Services
 
 MOST = 64 * 2**20  # bytes of a picture
@@ -42,7 +43,7 @@ def router(services: Services) -> APIRouter:
     @router.post("")
     def read(body: Annotated[bytes | str, Depends(sent)]) -> dict[str, Any]:
         """A picture's bytes as image/*, or {"text": "..."} as application/json."""
-        header = look(body) if isinstance(body, bytes) else None
+        header = _looked(body) if isinstance(body, bytes) else None
         parameters = header.parameters if header else str(body)
         record = header.text(NAME) if header else None
         found = recipes.read(services.registry, services.library, parameters, record)
@@ -58,6 +59,16 @@ def router(services: Services) -> APIRouter:
         }
 
     return router
+
+
+def _looked(data: bytes) -> Header:
+    """With the text that its pixels hide, where it has no other."""
+    header = look(data)
+    if header.parameters is None and header.text(NAME) is None:
+        with suppress(InvalidRequest):  # its pixels are damaged; what was looked at stays
+            if found := hidden(data, header):
+                return replace(header, chunks=(*header.chunks, found))
+    return header
 
 
 def _picture(header: Header) -> dict[str, Any]:
