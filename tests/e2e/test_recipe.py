@@ -47,7 +47,7 @@ OTHER = {
     "setting_sd_model_checkpoint": "another",
     "txt2img_sampling": "ER-SDE",
     "txt2img_scheduler": "Polyexponential",
-    "txt2img_steps": "",
+    "txt2img_steps": "17",
     "txt2img_cfg_scale": "9",
     "txt2img_width": "64",
     "txt2img_height": "192",
