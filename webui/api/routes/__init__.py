@@ -11,6 +11,7 @@ from webui.api.routes import (
     pictures,
     previews,
     prompts,
+    recipes,
     samplers,
 )
 from webui.interfaces import Route
@@ -25,4 +26,5 @@ ROUTES: Sequence[Route] = (
     health.router,
     pictures.router,
     prompts.router,
+    recipes.router,
 )
