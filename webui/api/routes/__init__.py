@@ -10,6 +10,7 @@ from webui.api.routes import (
     models,
     pictures,
     previews,
+    prompts,
     recipes,
     samplers,
 )
@@ -24,5 +25,6 @@ ROUTES: Sequence[Route] = (
     samplers.router,
     health.router,
     pictures.router,
+    prompts.router,
     recipes.router,
 )
