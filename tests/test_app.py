@@ -144,7 +144,7 @@ def test_it_starts_whatever_lies_in_its_folders_and_tells_of_pictures_that_were_
 def test_sweeping_goes_on_after_an_error(tmp_path, monkeypatch, caplog):
     swept = []
 
-    def sweep(folder):
+    def sweep(folder, quota):
         swept.append(folder)
         if len(swept) == 1:
             raise PermissionError("not now")
@@ -153,7 +153,7 @@ def test_sweeping_goes_on_after_an_error(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(app, "_SWEEP", 0)
 
     async def some_rounds():
-        sweeping = asyncio.create_task(app._sweep(tmp_path))
+        sweeping = asyncio.create_task(app._sweep(tmp_path, 1))
         while len(swept) < 3 and not sweeping.done():
             await asyncio.sleep(0.001)
         assert not sweeping.done()

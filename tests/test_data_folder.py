@@ -82,5 +82,5 @@ def test_a_temp_file_that_cannot_be_deleted_does_not_keep_the_others(tmp_path, m
         unlink(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refused)
-    sweep(tmp_path)
+    sweep(tmp_path, 2**30)
     assert [path.name for path in tmp_path.iterdir()] == ["held"]

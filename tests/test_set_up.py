@@ -36,7 +36,13 @@ class Shop:
         (self.project / "webui").mkdir(parents=True)
         shutil.copy(ROOT / "launch.py", self.project)
         shutil.copytree(ROOT / "scripts", self.project / "scripts")
-        for name in ("__init__.py", "errors.py", "settings.py"):
+        for name in (
+            "__init__.py",
+            "errors.py",
+            "passwords.py",
+            "setting_values.py",
+            "settings.py",
+        ):
             shutil.copy(ROOT / "webui" / name, self.project / "webui")
         (self.project / "webui" / "__main__.py").write_text(SERVER)
         bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))

@@ -18,9 +18,16 @@ DEFAULTS = Settings(
     threads=0,
     open_browser=False,
     safe_mode=False,
+    listen=False,
     host_names=(),
+    auth=(),
+    auth_file=(),
+    api_auth=(),
+    cors_allow_origins=(),
+    trusted_proxies=(),
     max_waiting=10_000,
     trajectory_quota=4 * 2**30,
+    temp_quota=2 * 2**30,
     max_pixels=2048 * 2048 * 4,
 )
 
@@ -56,8 +63,8 @@ def test_every_kind_of_value_can_be_given_in_every_place(tmp_path):
         (
             ["--host", "0.0.0.0"],
             {},
-            "--host: '0.0.0.0' would open the server to the network, which needs a login, and "
-            "there is none yet; use 127.0.0.1",
+            "--host 0.0.0.0 would open the server to the network, which needs a login; add "
+            "--auth-file FILE (a line name:password for each person), or --auth name:password",
         ),
         (["--port", "70000"], {}, "--port: '70000' must be from 0 to 65535"),
         ([], {"DARKROOM_THREADS": "many"}, "DARKROOM_THREADS: 'many' must be a whole number"),

@@ -1,10 +1,8 @@
 import itertools
-from dataclasses import replace
-
 import pytest
 
 from tests.guard.calls import App, ask, status
-from webui.guard import Guard, Refusal
+from webui.guard import Guard
 
 HOSTS = {
     "localhost": 200, "LOCALHOST:1": 200, "127.0.0.1": 200, "127.0.0.1:7860": 200,
@@ -90,12 +88,3 @@ def test_addresses_that_no_page_uses_are_not_passed_on(rules, method, path, expe
     app = App()
     assert status(Guard(app, rules), method, path) == expected
     assert len(app.bodies) == (expected == 200)
-
-
-def test_a_further_check_is_asked_like_the_others(rules):
-    def login(scope):
-        return Refusal(401, "log in first") if scope["path"] != "/login" else None
-
-    guard = Guard(App(), replace(rules, checks=(login,)))
-    assert status(guard, "GET", "/") == 401
-    assert status(guard, "GET", "/login") == 200
