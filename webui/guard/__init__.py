@@ -14,7 +14,7 @@ from pathlib import Path
 from webui.guard.answer import hardened, refuse, respond
 from webui.guard.asgi import READS, App, Check, Message, Receive, Refusal, Scope, Send
 from webui.guard.body import length, media_type, paths, replayed, whole_body
-from webui.guard.cors import preflight, shared
+from webui.guard.cors import asks_before, shared
 from webui.guard.head import LOCAL_NAMES, host_check, origin_check, path_check
 from webui.guard.login import Login
 from webui.guard.strict_json import NotStrictError, parse
@@ -73,10 +73,9 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = _first(self._outer, scope)
-        question = preflight(scope, self._rules.origins)
         login = self._rules.login
-        if refusal is None and question is not None:  # it comes without a name and a password
-            await respond(send, 204, question)
+        if refusal is None and asks_before(scope, self._rules.origins):
+            await respond(send, 204, ())  # it comes without a name and a password
             return
         if refusal is None and login is not None and login.answers(scope):
             await login.answer(scope, receive, send)

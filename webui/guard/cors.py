@@ -14,6 +14,12 @@ def friend(scope: Scope, origins: Collection[str]) -> str | None:
     return given[0] if len(given) == 1 and given[0].lower() in origins else None
 
 
+def asks_before(scope: Scope, origins: Collection[str]) -> bool:
+    """Whether it is such a page's browser that asks before it sends the request (a preflight)."""
+    asked = header(scope, b"access-control-request-method")
+    return scope["method"] == "OPTIONS" and bool(asked) and friend(scope, origins) is not None
+
+
 def shared(scope: Scope, origins: Collection[str]) -> list[Header]:
     """The headers with which a browser lets that page read the answer; with cookies, as A1111's."""
     if not origins:
@@ -22,22 +28,16 @@ def shared(scope: Scope, origins: Collection[str]) -> list[Header]:
     varying = (b"vary", b"Origin")
     if origin is None:
         return [varying]
-    return [
+    headers = [
         varying,
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-allow-credentials", b"true"),
     ]
-
-
-def preflight(scope: Scope, origins: Collection[str]) -> list[Header] | None:
-    """The answer to the browser's question before a request; None if it asks no such thing."""
-    asked = header(scope, b"access-control-request-method")
-    if scope.get("method") != "OPTIONS" or not asked or friend(scope, origins) is None:
-        return None
-    wanted = ", ".join(header(scope, b"access-control-request-headers"))
-    return [
-        *shared(scope, origins),
-        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-        (b"access-control-allow-headers", wanted.encode("latin-1")),
-        (b"access-control-max-age", b"600"),
-    ]
+    if asks_before(scope, origins):
+        wanted = ", ".join(header(scope, b"access-control-request-headers"))
+        headers += [
+            (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            (b"access-control-allow-headers", wanted.encode("latin-1")),
+            (b"access-control-max-age", b"600"),
+        ]
+    return headers

@@ -11,7 +11,7 @@ _SAFE = "/?&=%:@!$'()*+,;~-._[]"  # stay as they are in an address
 def login(scope: Scope) -> bytes:
     """Where the login is as seen from the address asked for, which it will lead back to."""
     path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
-    wanted = quote(path.removeprefix("/")) + (f"?{query}" if query else "")
+    wanted = quote(path.removeprefix("/"), safe="/=") + (f"?{query}" if query else "")
     up = "../" * (path.count("/") - 1)
     following = f"?next={quote(wanted, safe='')}" if wanted and len(wanted) <= _LONGEST else ""
     return f"{up}login{following}".encode()
