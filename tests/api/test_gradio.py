@@ -99,7 +99,7 @@ def test_any_picture_could_be_opened_and_no_longer_can(mounted, open_client, cli
     assert run(client, "gallery", [{"image": value}]) == 403
 
 
-@pytest.mark.parametrize("route", ["queue/join", "call/image", "call/v2/image", "api/image"])
+@pytest.mark.parametrize("route", ["queue/join", "call/image", "api/image"])
 def test_no_other_route_takes_a_foreign_file_either(mounted, client, route):
     value = {"path": str(mounted[1] / "secret.png")}
     bodies = [

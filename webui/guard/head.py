@@ -13,6 +13,7 @@ _MAX_NAME = 255  # bytes, of what stands between two slashes: no file has a long
 _CLOSED = (  # Gradio's doors that no page of ours uses
     "/gradio_api/custom_component",
     "/gradio_api/proxy=",
+    "/gradio_api/call/v2",
     "/gradio_api/dev/",
     "/gradio_api/vibe-",
     "/gradio_api/undo-vibe-",
