@@ -47,17 +47,21 @@ class Lock:
 def sweep(folder: Path, max_bytes: int, max_age: float = TEMP_SECONDS) -> None:
     """Deletes files older than `max_age` seconds, then the oldest until `max_bytes` are left.
 
-    So go the folders that this leaves empty. What cannot be deleted (on Windows: what is in use)
-    stays.
+    So go the folders that this leaves empty, and empty ones of that age. What cannot be deleted (on
+    Windows: what is in use) stays.
     """
-    files = []
-    for place, _, names in os.walk(folder):  # it passes over what goes away meanwhile
+    files, oldest = [], time.time() - max_age
+    for place, _, names in os.walk(
+        folder, topdown=False
+    ):  # it passes over what goes away meanwhile
+        with suppress(OSError):
+            if Path(place) != folder and Path(place).lstat().st_mtime < oldest:
+                Path(place).rmdir()
         for path in (Path(place, name) for name in names):
             with suppress(OSError):
                 status = path.lstat()
                 files.append((status.st_mtime, status.st_size, path))
     used = sum(size for _, size, _ in files)
-    oldest = time.time() - max_age
     for modified, size, path in sorted(files):
         if modified >= oldest and used <= max_bytes:
             break
