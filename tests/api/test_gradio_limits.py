@@ -54,7 +54,8 @@ def test_uploads_never_take_more_than_their_share_of_the_disk(whole):
             assert os.path.exists(path)
         left = {each.name for each in temp.rglob("*") if each.is_file()}
         assert left == {f"{number}.bin" for number in range(26, 30)}
-        assert len(list(temp.iterdir())) == 4  # no empty folders either
+        folders = [each.name for each in temp.iterdir() if each.name != "vibe_edit_history"]
+        assert len(folders) == 4  # no empty ones either, but for one that Gradio makes
 
 
 def test_gradio_knows_the_limit_too_and_an_upload_cut_off_leaves_nothing(whole):
