@@ -31,6 +31,8 @@ class Settings:
     port: int  # 0: any free one
     data_dir: Path  # jobs, log, trajectories, temp
     outputs: Path
+    image_format: str  # png, jpeg, webp or avif
+    image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
     device: str
     dtype: str
@@ -84,6 +86,13 @@ _OPTIONS = (
         "data_dir", values.path, "outputs/.darkroom", "folder of jobs, log, trajectories, temp"
     ),
     _Option("outputs", values.path, "outputs", "folder that pictures are saved in"),
+    _Option(
+        "image_format",
+        values.one_of("png", "jpeg", "webp", "avif"),
+        "png",
+        "png, jpeg, webp or avif: what pictures are saved as",
+    ),
+    _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
     _Option("models_dir", values.path, "models", "folder with checkpoints/ in it"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(

@@ -41,6 +41,7 @@ class Rules:
     max_upload: int = MAX_UPLOAD
     max_uploads: int = 16  # at the same time
     upload_paths: Sequence[str] = ("/gradio_api/upload",)
+    picture_paths: Sequence[str] = ("/api/v1/recipes",)  # take a bare picture besides JSON
     upload_rate: float = 64 * 2**10  # bytes a second, at least
     make_room: Callable[[int], None] = lambda _: None  # for so many bytes of uploads; may be slow
     body_seconds: float = 30.0  # a JSON body has to arrive
@@ -87,6 +88,8 @@ class Guard:
             await self._app(scope, receive, send)
         elif scope["path"].rstrip("/") in self._rules.upload_paths:
             await self._upload(scope, receive, send)
+        elif scope["path"] in self._rules.picture_paths and media_type(scope).startswith("image/"):
+            await self._counted(scope, receive, send)
         else:
             await self._write(scope, receive, send)
 
@@ -134,11 +137,16 @@ class Guard:
         return None
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A form with files, counted and timed while it passes."""
-        rules = self._rules
+        """A form with files."""
         if media_type(scope) != "multipart/form-data":
             await refuse(send, Refusal(415, "the body must be multipart/form-data"))
-        elif length(scope) > rules.max_upload:
+            return
+        await self._counted(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A body that is not read here, counted and timed while it passes."""
+        rules = self._rules
+        if length(scope) > rules.max_upload:
             await refuse(send, too_large(rules.max_upload))
         elif self._uploads >= rules.max_uploads:
             await refuse(send, Refusal(503, "too many uploads at once", _SOON))

@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from webui.api.routes import frames, health, jobs, live, models, pictures, previews, samplers
+from webui.api.routes import (
+    frames,
+    health,
+    jobs,
+    live,
+    models,
+    pictures,
+    previews,
+    recipes,
+    samplers,
+)
 from webui.interfaces import Route
 
 ROUTES: Sequence[Route] = (
@@ -14,4 +24,5 @@ ROUTES: Sequence[Route] = (
     samplers.router,
     health.router,
     pictures.router,
+    recipes.router,
 )
