@@ -1,0 +1,112 @@
+"""What a prompt does to what the shipped model draws: means over 16 seeds.
+
+Feature space: the latents of the last step, in which the model's own autoencoder writes a picture:
+averaged over 4 x 4 cells, what is drawn is told by outline and colour and no pixel counts for
+itself. Colours are read off the border, through the autoencoder's own linear map to RGB.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.conftest import request
+from webui.events import Step
+from webui.trajectories import read_step
+from webui.wire import RunOptions
+
+SEEDS, STEPS = 16, 8
+
+
+@pytest.fixture(scope="module")
+def drawn(shipped, tmp_path_factory):
+    """prompt -> the last latents (16, 4, 16, 16), made once."""
+    known = {}
+
+    def draw(prompt):
+        if prompt not in known:
+            folder = tmp_path_factory.mktemp("kept")
+            asked = request(
+                model="fluent-emoji", prompt=prompt, negative_prompt="", width=128, height=128,
+                steps=STEPS, images=SEEDS, batch_size=8, guidance_scale=4.0,
+            )  # fmt: skip
+            for batch in range(2):
+                run = shipped.run(asked, RunOptions(keep=str(folder), first_batch=batch))
+                while not (isinstance(event := next(run), Step) and event.step == STEPS):
+                    pass
+                run.close()  # the pictures themselves are not needed
+            spools = [read_step(folder, batch, STEPS).x for batch in range(2)]
+            known[prompt] = torch.from_numpy(np.concatenate(spools))
+        return known[prompt]
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def features(drawn):
+    """prompt -> (16, 64)."""
+    return lambda prompt: torch.nn.functional.avg_pool2d(drawn(prompt), 4).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def blueness(shipped, drawn):
+    """prompt -> how much bluer than red and green the border is, on average."""
+    model = shipped._models.load("fluent-emoji").model
+
+    def measure(prompt):
+        colours = model.latent_to_rgb(drawn(prompt))
+        border = torch.cat([colours[:, :, 0], colours[:, :, :, 0], colours[:, :, :, -1]], dim=2)
+        red, green, blue = border.mean((0, 2))
+        return float(blue - (red + green) / 2)
+
+    return measure
+
+
+def mean_distance(one, two):
+    return float((one.mean(0) - two.mean(0)).norm())
+
+
+def between(part, start, end):
+    """Where the mean stands on the way from the mean of `start` (0) to that of `end` (1)."""
+    way = end.mean(0) - start.mean(0)
+    return float((part.mean(0) - start.mean(0)) @ way / (way @ way))
+
+
+def test_more_weight_on_a_colour_makes_more_of_it(blueness):
+    told = [blueness(f"panda on a (blue:{weight}) background") for weight in (0.2, 0.6, 1.0, 1.4)]
+    print(told)
+    assert told == sorted(told)
+
+
+def test_more_weight_on_a_thing_makes_more_of_it(features):
+    told = [
+        between(features(f"(panda:{weight}) face"), features("face"), features("panda face"))
+        for weight in (0.25, 0.5, 1.0)
+    ]
+    print(told)
+    assert told == sorted(told)
+
+
+def test_a_prompt_that_turns_ends_between_and_the_more_like_the_second_the_earlier(features):
+    one, two = features("cat face"), features("rocket")
+    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (6, 4, 2)]
+    print(told)
+    assert told == sorted(told)
+
+
+def test_and_shows_both(features, blueness):
+    both = "panda AND blue background"
+    print(
+        between(features(both), features("blue background"), features("panda")),
+        blueness(both),
+        blueness("panda"),
+        blueness("blue background"),
+    )
+
+
+@pytest.mark.parametrize("pair", [("cat", "panda"), ("rocket", "pizza"), ("tiger", "penguin")])
+@pytest.mark.parametrize("mode", ["token", "text", "token:slerp", "text:slerp"])
+def test_a_mix_is_nearer_to_each_parent_than_they_are_to_each_other(features, pair, mode):
+    one, two = (features(each) for each in pair)
+    mixed = features(f"<mix:{pair[0]},{pair[1]}:0.5:{mode}>")
+    apart = mean_distance(one, two)
+    print(pair, mode, mean_distance(mixed, one), mean_distance(mixed, two), apart)
