@@ -14,7 +14,7 @@ from webui.events import Step
 from webui.trajectories import read_step
 from webui.wire import RunOptions
 
-SEEDS, STEPS = 16, 8
+SEEDS, STEPS = 16, 6
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def drawn(shipped, tmp_path_factory):
             folder = tmp_path_factory.mktemp("kept")
             asked = request(
                 model="fluent-emoji", prompt=prompt, negative_prompt="", width=128, height=128,
-                steps=STEPS, images=SEEDS, batch_size=8, guidance_scale=4.0,
+                steps=STEPS, images=SEEDS, batch_size=8, guidance_scale=4.0, emphasis="no norm",
             )  # fmt: skip
             for batch in range(2):
                 run = shipped.run(asked, RunOptions(keep=str(folder), first_batch=batch))
@@ -72,41 +72,35 @@ def between(part, start, end):
 
 
 def test_more_weight_on_a_colour_makes_more_of_it(blueness):
-    told = [blueness(f"panda on a (blue:{weight}) background") for weight in (0.2, 0.6, 1.0, 1.4)]
-    print(told)
-    assert told == sorted(told)
+    plain, twice, thrice = (blueness(f"a heart, (blue:{w}), (red:1)") for w in (1, 2, 3))
+    assert plain + 0.1 < twice < thrice - 0.1
 
 
 def test_more_weight_on_a_thing_makes_more_of_it(features):
-    told = [
-        between(features(f"(panda:{weight}) face"), features("face"), features("panda face"))
-        for weight in (0.25, 0.5, 1.0)
-    ]
-    print(told)
-    assert told == sorted(told)
+    panda, pizza = features("panda"), features("pizza")
+    plain, twice, thrice = (
+        between(features(f"panda (pizza:{weight})"), panda, pizza) for weight in (1, 2, 3)
+    )
+    assert plain + 0.05 < twice < thrice - 0.05
 
 
-def test_a_prompt_that_turns_ends_between_and_the_more_like_the_second_the_earlier(features):
+def test_a_prompt_that_turns_becomes_the_second_the_more_the_earlier_it_turns(features):
     one, two = features("cat face"), features("rocket")
-    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (6, 4, 2)]
-    print(told)
+    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (5, 3, 1)]
     assert told == sorted(told)
+    assert told[0] < 0.5 < told[-1]
 
 
 def test_and_shows_both(features, blueness):
+    panda, sky = features("panda"), features("blue background")
     both = "panda AND blue background"
-    print(
-        between(features(both), features("blue background"), features("panda")),
-        blueness(both),
-        blueness("panda"),
-        blueness("blue background"),
-    )
+    assert blueness(both) > blueness("panda") + 0.3
+    assert between(features(both), sky, panda) > 0.3
 
 
-@pytest.mark.parametrize("pair", [("cat", "panda"), ("rocket", "pizza"), ("tiger", "penguin")])
 @pytest.mark.parametrize("mode", ["token", "text", "token:slerp", "text:slerp"])
-def test_a_mix_is_nearer_to_each_parent_than_they_are_to_each_other(features, pair, mode):
-    one, two = (features(each) for each in pair)
-    mixed = features(f"<mix:{pair[0]},{pair[1]}:0.5:{mode}>")
+def test_a_mix_is_nearer_to_each_parent_than_they_are_to_each_other(features, mode):
+    one, two = features("cat"), features("panda")
+    mixed = features(f"<mix:cat,panda:0.5:{mode}>")
     apart = mean_distance(one, two)
-    print(pair, mode, mean_distance(mixed, one), mean_distance(mixed, two), apart)
+    assert max(mean_distance(mixed, one), mean_distance(mixed, two)) < 0.9 * apart
