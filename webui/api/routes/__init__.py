@@ -11,6 +11,7 @@ from webui.api.routes import (
     models,
     pictures,
     previews,
+    prompts,
     recipes,
     samplers,
 )
@@ -26,5 +27,6 @@ ROUTES: Sequence[Route] = (
     samplers.router,
     health.router,
     pictures.router,
+    prompts.router,
     recipes.router,
 )
