@@ -354,6 +354,9 @@ def test_the_cache_stays_small_and_keeps_what_was_used_last(conditioner, encoder
     assert encoder.calls == 4
     conditioner.text([window(2)], NORMAL)
     assert encoder.calls == 5
+    for id in range(10, 20):
+        conditioner.text([window(id)], NORMAL)
+    assert len(conditioner._kept) == 3
 
 
 # --- a family with two text encoders --------------------------------------------------------------
