@@ -212,6 +212,7 @@ def test_a_replaced_vector_leaves_every_other_input_as_it_was(pipe, conditioner)
     context(conditioner, [window(CAT, PANDA, DOG)])
     half = mix((0.4, CAT), (0.6, PANDA))
     context(conditioner, [window(CAT, PANDA, DOG, vectors={1: half})])
+    assert not spy.table._forward_hooks  # nothing stays behind for the next text
     plain, mixed = spy.seen
     same = (plain == mixed).all(-1)[0]
     assert same.tolist() == [place != 2 for place in range(77)]  # begin stands before it
