@@ -24,7 +24,15 @@ _OF_SAMPLERS = {  # A1111 has names of its own for these
 }
 # what A1111 means where it writes nothing, other than our default: the noise of its graphics card
 UNSAID: Mapping[str, str] = {"rng": "nv"}
-SAID = {"rng": {"cpu": "CPU"}}  # A1111's spelling of a choice
+SAID = {  # A1111's spelling of a choice
+    "rng": {"cpu": "CPU"},
+    "emphasis": {
+        "original": "Original",
+        "no norm": "No norm",
+        "ignore": "Ignore",
+        "none": "None",
+    },
+}
 ALSO = {"rng": {"gpu": "nv"}}  # what A1111 has besides, in small letters
 
 OTHER_NAMES: Mapping[str, str] = {  # SD.Next's key -> A1111's

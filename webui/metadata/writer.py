@@ -18,6 +18,7 @@ from webui.metadata import keys
 from webui.request import GenerationRequest
 
 HASH_DIGITS = 10
+TI_HASH_DIGITS = 12
 OURS = "darkroom-"  # how our Version begins
 _NOTE = re.compile(r"(\w[\w \-/]+): (.+)", re.DOTALL)  # a key as A1111's reader knows it
 _PART = {"sampling", "schedule_options"}
@@ -41,7 +42,8 @@ def parameters_text(
             (options if name.partition(".")[0] in _PART else others).append(name)
     others.sort(key=lambda name: "." not in name)  # the noise first
     rest = [*_named(request, others), *_named(request, options)]
-    last_pairs = [*first, *_sized(rest, request), *_noted(notes), ("Version", OURS + version)]
+    rest = [*_sized(rest, request), *_embeddings(request), *_noted(notes)]
+    last_pairs = [*first, *rest, ("Version", OURS + version)]
     last = ", ".join(f"{key}: {_quoted(value)}" for key, value in last_pairs if value != "")
     lines = [request.prompt]
     if request.negative_prompt:
@@ -97,6 +99,15 @@ def _sized(pairs: list[Pair], request: GenerationRequest) -> list[Pair]:
     """With the other size, before what is written of the sampler."""
     at = sum(key.startswith("Variation") for key, _ in pairs)
     return [*pairs[:at], *_size(request, "Seed resize from"), *pairs[at:]]
+
+
+def _embeddings(request: GenerationRequest) -> list[Pair]:
+    """As A1111 names the files that were used: the first digits of each one's sha256."""
+    hashes = [
+        f"{re.sub('[:,]', '', name)}: {digest[:TI_HASH_DIGITS]}"
+        for name, digest in request.embeddings.items()
+    ]
+    return [("TI hashes", ", ".join(hashes))]
 
 
 def _noted(notes: Sequence[str]) -> list[Pair]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from webui.api.routes import (
+    embeddings,
     frames,
     health,
     jobs,
@@ -22,6 +23,7 @@ ROUTES: Sequence[Route] = (
     frames.router,
     previews.router,
     models.router,
+    embeddings.router,
     samplers.router,
     health.router,
     pictures.router,
