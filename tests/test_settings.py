@@ -20,6 +20,7 @@ DEFAULTS = Settings(
     safe_mode=False,
     host_names=(),
     max_waiting=10_000,
+    stall_timeout=600,
     trajectory_quota=4 * 2**30,
     max_pixels=2048 * 2048 * 4,
 )

@@ -37,6 +37,7 @@ class Settings:
     safe_mode: bool  # nothing but what ships is loaded
     host_names: tuple[str, ...]  # further names under which browsers may reach the server
     max_waiting: int  # jobs
+    stall_timeout: int  # seconds; 0: never
     trajectory_quota: int  # bytes; 0 keeps nothing after the run
     max_pixels: int  # width x height x batch size of a request
 
@@ -149,6 +150,12 @@ _OPTIONS = (
     _Option("safe_mode", _flag, False, "load nothing but what ships: no installed extension"),
     _Option("host_names", _names, (), "further host names to answer to, with commas between"),
     _Option("max_waiting", _number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
+    _Option(
+        "stall_timeout",
+        _number(0, 10**6),
+        600,
+        "seconds without a sign of progress after which the engine is started anew; 0: never",
+    ),
     _Option(
         "trajectory_quota",
         _number(0, 2**60),
