@@ -49,7 +49,7 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
         timeout_keep_alive=75,
         lifespan="on",
     )
-    server = _Server(config, ready)
+    server = _Server(config, ready, application.services.line.hang_up)
     # uvicorn raises the signal that ended it again when all is closed
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -60,14 +60,22 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
+        """`ending()` is called before open connections are waited for."""
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -11,15 +11,17 @@ from typing import Any
 
 from webui import names
 from webui.backend import Backend
-from webui.errors import InvalidRequest, ModelNotFound
+from webui.errors import InvalidRequest, ModelNotFound, WrongState
 from webui.fields import BATCH_COUNT, FIELDS, shown
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
-from webui.request import GenerationRequest, from_dict
+from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
+
+_TRIES = 5  # to edit a job that others edit too
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,51 @@ def submit(
     With an id that is known: that job. Raises InvalidRequest, LineFull, NotSaved.
     """
     return services.line.submit(request_of(services, values, id), id=id, owner=owner)
+
+
+def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
+    """A waiting job with some fields of its request changed; what is not named stays.
+
+    Raises JobNotFound, InvalidRequest, WrongState if it runs already, NotSaved.
+    """
+    for _ in range(_TRIES):
+        job = services.line.job(id)
+        request = changed(services, job.request, changes)
+        if services.line.order.edit(id, request, job.request):
+            return services.line.job(id)
+    raise WrongState("others edit this job at the same time; try again")
+
+
+def duplicate(
+    services: Services,
+    job_id: str,
+    changes: Mapping[str, Any],
+    *,
+    id: str | None = None,
+    owner: str | None = None,
+) -> Job:
+    """A new job at the end of the line with the request of another, some fields of it changed.
+
+    Raises JobNotFound, and what `submit` raises.
+    """
+    job = services.line.job(job_id)
+    request = changed(services, job.request, changes, id)
+    owner = job.owner if owner is None else owner
+    return services.line.submit(request, id=id, owner=owner)
+
+
+def changed(
+    services: Services,
+    request: GenerationRequest,
+    changes: Mapping[str, Any],
+    id: str | None = None,
+) -> GenerationRequest:
+    """As `request_of`, of a request that was complete already. Raises InvalidRequest."""
+    values = to_dict(request)
+    if "batch_count" in changes and "images" not in changes:
+        del values["images"]
+    named = names.sampler_and_schedule(services.registry, changes)
+    return request_of(services, {**values, **changes, **named}, id)
 
 
 def request_of(

@@ -20,6 +20,7 @@ from webui.jobs.job import Frame
 _LATENT = 128  # pixels; latents are at most this high, and a batch stands side by side
 _BATCH = 8
 _LONGEST = 512  # pixels, of a JPEG frame
+_LOOK_BACK = 20  # events, for the newest preview
 _RECENT = 20_000  # events of all jobs together that can be read as one stream
 
 
@@ -53,6 +54,7 @@ class Log:
         self._recent: deque[Entry] = deque(maxlen=_RECENT)
         self._total = 0  # events there ever were
         self._watchers: tuple[Callable[[], None], ...] = ()
+        self.closed = False  # nobody should wait for more
 
     def append(self, job_id: str, event: Event) -> int:
         """The sequence number, from 1. Pixels of a preview go to the frames, not to the log."""
@@ -72,6 +74,24 @@ class Log:
         for watcher in self._watchers:
             watcher()
         return seq
+
+    def close(self) -> None:
+        """Tells all who watch that they should not wait for more."""
+        self.closed = True
+        for watcher in self._watchers:
+            watcher()
+
+    def newest(self, job_id: str) -> Preview | None:
+        """The newest preview of a job whose frame is here; of the two kinds the predicted one."""
+        with self._lock:
+            entry = self._entries.get(job_id)
+            found: Preview | None = None
+            for event in reversed(entry.events[-_LOOK_BACK:] if entry else []):
+                if isinstance(event, Preview):
+                    if event.kind == "predicted":
+                        return event
+                    found = found or event
+            return found
 
     def restore(self, job_id: str, events: Sequence[Event]) -> None:
         """What happened in a job before, unless it is in the log."""

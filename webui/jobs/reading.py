@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast, get_args
 
 from webui.errors import JobNotFound
-from webui.events import Event, Finished, Outcome, Started
+from webui.events import Event, Finished, Outcome, Preview, Started
 from webui.jobs.job import Frame, Job, PreviewChoice
 from webui.jobs.log import Entry, Log, encode
 from webui.jobs.overview import Overview, overview
@@ -59,6 +59,10 @@ class Reading:
         """How many jobs run before this one."""
         return self._store.places.ahead(id)
 
+    def paused(self) -> bool:
+        """Whether the line stands still."""
+        return self._store.pause() is not None
+
     def overview(self, cursor: str | None = None, limit: int = 50) -> Overview:
         """A page of the waiting, from `cursor` on. Raises InvalidRequest for a wrong one."""
         return overview(self._store, self._work, cursor, limit)
@@ -82,6 +86,18 @@ class Reading:
         """What happened in all jobs after event number `after` of this server, as far as it is
         remembered; the last number."""
         return self._log.read_all(after)
+
+    def hang_up(self) -> None:
+        """Tells all who watch that nothing more comes: the server is about to end."""
+        self._log.close()
+
+    @property
+    def hung_up(self) -> bool:
+        return self._log.closed
+
+    def newest_preview(self, id: str) -> Preview | None:
+        """Of a running job; without its pixels, which `drawn` has."""
+        return self._log.newest(id)
 
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
         """Calls `watcher()` after each event, which must not wait; returns what ends it."""

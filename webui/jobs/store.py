@@ -116,12 +116,14 @@ class Store:
     def edit(self, job_id: str, request: GenerationRequest, instead_of: GenerationRequest) -> bool:
         """Another request for a waiting job; False if it has not `instead_of` any more.
 
-        Raises WrongState if it does not wait (any more).
+        Raises WrongState if it does not wait (any more), or has begun.
         """
         with self.database.transaction():
             job = self.job(job_id)
             if job.state not in WAITING:
                 raise WrongState(f"only a waiting job can be edited; this one is {job.state}")
+            if job.attempts:  # what it has was made by its request
+                raise WrongState("this job has begun and goes on as it is; duplicate it instead")
             if job.request != instead_of:
                 return False
             self._change(

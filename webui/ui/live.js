@@ -30,9 +30,9 @@ darkroom.live = (element, showPictures) => {
     if (asking) { again = true; return; }
     asking = true;
     clearTimeout(timer);
-    const query = new URLSearchParams({ owner, after: String(lastSeq) });
-    if (following) query.set("job", following);
-    else if (news?.job) query.set("job", news.job.id);
+    const job = following ?? news?.job?.id ?? "";
+    const known = job && job === news?.job?.id; // of another one all is asked for
+    const query = new URLSearchParams({ owner, job, after: known ? lastSeq : 0, pictures: known ? news.job.pictures.length : 0 });
     const now = await ask(query);
     lost = now === undefined ? lost + 1 : 0;
     try {
@@ -78,6 +78,7 @@ darkroom.live = (element, showPictures) => {
 
   // --- taking in ----------------------------------------------------------------------------------
   function take(now) {
+    if (now.pictures) now.job.pictures = [...news.job.pictures.slice(0, now.pictures), ...now.job.pictures];
     if (server !== null && now.server !== server) {
       server = now.server;
       following ??= now.job?.id ?? null;

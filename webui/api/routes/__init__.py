@@ -2,16 +2,33 @@
 
 from collections.abc import Sequence
 
-from webui.api.routes import frames, health, jobs, live, models, pictures, previews, samplers
+from webui.api.routes import (
+    engine,
+    events,
+    frames,
+    health,
+    jobs,
+    live,
+    models,
+    notices,
+    pictures,
+    previews,
+    queue,
+    samplers,
+)
 from webui.interfaces import Route
 
 ROUTES: Sequence[Route] = (
     jobs.router,
+    queue.router,
+    events.router,
     live.router,
     frames.router,
     previews.router,
     models.router,
     samplers.router,
     health.router,
+    engine.router,
+    notices.router,
     pictures.router,
 )
