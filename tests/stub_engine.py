@@ -51,6 +51,12 @@ def signature(rgb: bytes) -> tuple[str, int]:
     return job_id, seed
 
 
+def written(path: Path, number: int) -> None:
+    """Whole, or not at all: it may end at any moment."""
+    path.with_suffix(".part").write_text(str(number))
+    path.with_suffix(".part").replace(path)
+
+
 class Stub:
     def __init__(self, pipe, beat: float) -> None:
         self.pipe = pipe
@@ -182,7 +188,7 @@ class Stub:
 
     def keep(self, options: RunOptions, batch: int, step: int) -> None:
         if options.keep:
-            (Path(options.keep) / f"{batch}.kept").write_text(str(step))
+            written(Path(options.keep) / f"{batch}.kept", step)
 
     def reached(self, options: RunOptions, number: int) -> bool:
         """Whether step `number` is tried for the first time."""
@@ -191,7 +197,7 @@ class Stub:
         Path(options.keep).mkdir(parents=True, exist_ok=True)
         path = Path(options.keep) / "reached"
         before = int(path.read_text()) if path.exists() else 0
-        path.write_text(str(max(before, number)))
+        written(path, max(before, number))
         return number > before
 
     def call(self, message: Message) -> None:

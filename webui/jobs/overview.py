@@ -34,10 +34,12 @@ def overview(store: Store, work: Work | None, cursor: str | None, limit: int) ->
     """Raises InvalidRequest for a cursor that is none of ours."""
     after = None if cursor is None else _rank(cursor)
     with store.database.lock:  # one moment
-        places, total, pause = store.places.page(after, limit + 1), store.places.waiting(), None
+        places, total = store.places.page(after, limit + 1), store.places.waiting()
         pause = store.pause()
         more, places = len(places) > limit, places[:limit]
-        known = store.speeds()
+        known = dict(store.speeds())
+        if work and (measured := work.meter.measured()):
+            known.setdefault(speed.key(work.job.request), measured)
         first = places[0].rank if places else 0.0
         before, position = store.places.work_before(first), store.places.position(first)
         jobs = store.each([each.id for each in places])
