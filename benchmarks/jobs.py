@@ -1,7 +1,7 @@
 """What the job line costs: submitting, being read, being killed.
 
-A server in a process of its own, with the stub engine of the tests, which waits like a GPU and burns
-nothing. Ratios are of one run, taken in turn.
+A server in a process of its own, with the stub engine of the tests, which waits like a GPU and
+burns nothing. Ratios are of one run, taken in turn.
 
     .venv/bin/python -m benchmarks.jobs [--waiting 1000] [--readers 100] [--pairs 7] [--kills 20]
 """
@@ -139,7 +139,8 @@ port, path, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
 async def read(connected):
     stream, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n".encode())
+    head = ["GET " + path + " HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
+    writer.write("\\r\\n".join(head).encode())
     await stream.readuntil(b"event: Queued")
     connected.release()
     text = await stream.read()

@@ -1,7 +1,9 @@
 """What can be done with jobs that do not run, and how the line stands still."""
 
+import re
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,16 @@ def test_the_table_of_moves_is_whole():
     assert before("queued") == ("paused", "running", "interrupted")
     for state in ("done", "stopped", "cancelled", "failed"):
         assert MOVES[state] == ()
+
+
+def test_the_docs_show_the_table_of_moves():
+    text = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text("utf-8")
+    shown = {}
+    for froms, to in re.findall(r"^\| ([a-z, ]+) \| ([a-z, ]*)\|$", text, re.MULTILINE):
+        for each in froms.split(", "):
+            shown[each] = set(to.replace(",", "").split())
+    del shown["from"]
+    assert shown == {state: set(to) for state, to in MOVES.items()}
 
 
 # --- order ---------------------------------------------------------------------------------------
