@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         submitting(Path(folder, "submit"), arguments.waiting)
         if arguments.full:
-            submitting(Path(folder, "full"), 9_900)
+            submitting(Path(folder, "full"), 9_700)
         reading(Path(folder, "read"), arguments.readers, arguments.pairs)
         killing(Path(folder, "kill"), arguments.kills)
 
@@ -43,7 +43,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--readers", type=int, default=100)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--full", action="store_true", help="also with 9,900 jobs waiting")
+    parser.add_argument("--full", action="store_true", help="also with 9,700 jobs waiting")
     return parser.parse_args()
 
 

@@ -5,12 +5,11 @@
 "use strict";
 darkroom.live = (element, showPictures) => {
   const { owner, plural, duration, send } = darkroom;
-  const JOBS = "darkroom.jobs";
+  const JOBS = "darkroom.jobs", TITLE = "Darkroom";
   const root = element.querySelector("#live");
   const find = (id) => document.getElementById(id);
-  const TITLE = "Darkroom";
   const stage = darkroom.stage(root, changePreviews);
-  const ACTIVE = ["queued", "running"];
+  const ACTIVE = ["queued", "paused", "running"];
 
   let server = null; // the id of the server's start; another one has other sequence numbers
   let following = null; // the job asked for; null leaves the choice to the server
@@ -21,8 +20,7 @@ darkroom.live = (element, showPictures) => {
   let hung = ""; // the pictures that were last handed to the gallery
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
-  let timer = 0, asking = false, again = false;
-  let mine = [];
+  let timer = 0, asking = false, again = false, mine = [];
   try { mine = JSON.parse(darkroom.reads(sessionStorage, JOBS)) || []; } catch { /* none */ }
 
   // --- asking -------------------------------------------------------------------------------------
@@ -59,7 +57,7 @@ darkroom.live = (element, showPictures) => {
 
   function pause() {
     if (lost) return Math.min(4000, 500 * lost);
-    const busy = news && (news.running || news.waiting > 0 || (news.job && ACTIVE.includes(news.job.state)));
+    const busy = news && (news.running || (!news.paused && (news.waiting > 0 || (news.job && ACTIVE.includes(news.job.state)))));
     if (document.hidden) return busy ? 1500 : 6000;
     if (busy) return 250;
     return news?.engine.state === "starting" ? 700 : 2000;
@@ -203,7 +201,9 @@ darkroom.live = (element, showPictures) => {
     if (now === "warming") return "The engine is warming up. You can press Generate already.";
     if (now === "empty") return "Ready when you are.";
     if (stopping) return "Stopping after this step…";
+    if (now === "paused") return "Held back.";
     if (now === "queued") {
+      if (news.paused) return "Waiting: the line is paused.";
       if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one.`;
       return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
     }
