@@ -338,6 +338,19 @@ def test_a_job_to_go_on_is_resumed_before_those_that_were_behind_it(start, puppe
     assert waiting(line)[:1] == [first.id]
 
 
+def test_a_job_that_has_begun_is_not_edited(start, puppet):
+    """What it has was made by its request."""
+    line = start()
+    job = line.submit(request(images=3))
+    puppet.order("step", "step", "die", "die")
+    assert ended(line, job.id).state == "interrupted"
+    line.pause()
+    line.order.resume(job.id)
+    with pytest.raises(WrongState, match="has begun and goes on as it is; duplicate it instead"):
+        line.order.edit(job.id, request(images=1), instead_of=request(images=3))
+    assert line.job(job.id).request == request(images=3)
+
+
 def test_a_dropped_job_is_not_resumed(start, puppet):
     line = start()
     job = line.submit(request())
@@ -440,7 +453,9 @@ def test_a_skip_leaves_one_picture_out_and_goes_on_with_the_next(start, puppet):
     line.skip(job.id, 0)  # is over
     with pytest.raises(InvalidRequest, match=r"^batch: 2 has not begun; the one in hand is"):
         line.skip(job.id, 2)
-    eventually(lambda: Skipped(1, 1) in events(line, job.id))
+    eventually(lambda: line.job(job.id).skipped == (1,))
+    line.skip(job.id, 1)  # is over too: the click was meant for it, not for the next
+    assert Skipped(1, 1) in events(line, job.id)
     puppet.order("finish", "finish")
     done = ended(line, job.id)
     assert (done.state, done.skipped) == ("done", (1,))
