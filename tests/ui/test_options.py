@@ -133,4 +133,6 @@ def test_a_sampler_says_what_a_step_costs() -> None:
     infos = {"A": SamplerInfo(name="A", order=2, calls=2, help="Good."), "B": SamplerInfo(name="B")}
     with gr.Blocks():
         said = form.explained(form.choice("txt2img", "sampler", ["A", "B"], "A"), infos)
-    assert "Good. <span>(order 2 · 2 model calls a step)</span>" in said.value
+    assert (
+        "Good. <span>(order 2 · 2 model calls a step · Automatic is Uniform)</span>" in said.value
+    )

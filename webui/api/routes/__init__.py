@@ -14,6 +14,7 @@ from webui.api.routes import (
     pictures,
     previews,
     queue,
+    recipes,
     samplers,
 )
 from webui.interfaces import Route
@@ -31,4 +32,5 @@ ROUTES: Sequence[Route] = (
     engine.router,
     notices.router,
     pictures.router,
+    recipes.router,
 )
