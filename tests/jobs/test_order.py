@@ -438,6 +438,28 @@ def test_a_job_is_cancelled_while_its_engine_does_not_start(start, puppet):
     assert ended(line, job.id).state == "cancelled"
 
 
+def test_a_cancel_just_before_a_job_is_put_back_is_not_lost(start):
+    claimed, go, tries = threading.Event(), threading.Event(), []
+
+    def run(job_id, asked, options):
+        claimed.set()
+        go.wait(10)
+        tries.append(job_id)
+        raise EngineNotStarted("no device of that kind")
+        yield
+
+    line = start(run=run)
+    job = line.submit(request())
+    claimed.wait(10)
+    with line._changed:  # so that its end has to wait
+        go.set()
+        eventually(lambda: len(tries) == 3)
+        threading.Event().wait(0.1)
+        line.cancel(job.id)
+    assert ended(line, job.id).state == "cancelled"
+    assert not line.paused()
+
+
 # --- skipping ------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ streams live on one event loop, and are woken together, at most so many times a 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fastapi import HTTPException
@@ -167,7 +168,8 @@ class Streams:
         """From any thread, at next to no cost: many events may be told as one."""
         if not self._telling and self._loop is not None:
             self._telling = True
-            self._loop.call_soon_threadsafe(self._wake)
+            with suppress(RuntimeError):  # the loop has ended, and its streams with it
+                self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         self._telling = False
