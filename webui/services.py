@@ -20,6 +20,8 @@ from webui.library import Library, ModelEntry
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
+from webui.vocabularies import Vocabularies
+from webui.word_lists import WordLists
 
 _TRIES = 5  # to edit a job that others edit too
 
@@ -33,6 +35,8 @@ class Services:
     backend: Backend
     trajectories: Trajectories
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
+    vocabularies: Vocabularies = field(default_factory=Vocabularies)
+    word_lists: WordLists = field(default_factory=WordLists)
 
 
 def submit(

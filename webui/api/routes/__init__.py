@@ -13,6 +13,7 @@ from webui.api.routes import (
     notices,
     pictures,
     previews,
+    prompts,
     queue,
     recipes,
     samplers,
@@ -32,5 +33,6 @@ ROUTES: Sequence[Route] = (
     engine.router,
     notices.router,
     pictures.router,
+    prompts.router,
     recipes.router,
 )
