@@ -76,7 +76,11 @@ class Server:
     def __init__(self, folder, *stub):
         command = [sys.executable, "-m", "tests.serving", str(folder), *stub]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
-        self.port = int(self.process.stdout.readline())
+        said = self.process.stdout.readline()
+        if not said:
+            self.end()
+            raise AssertionError("the server did not start; what it said is above")
+        self.port = int(said)
         self.address = f"http://127.0.0.1:{self.port}"
 
     def ask(self, path, body=None, method=None):

@@ -137,7 +137,7 @@ _OPTIONS = (
     _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
     _Option(
         "stall_timeout",
-        _number(0, 10**6),
+        values.number(0, 10**6),
         600,
         "seconds without a sign of progress after which the engine is started anew; 0: never",
     ),

@@ -202,7 +202,6 @@ darkroom.live = (element, showPictures) => {
     if (now === "warming") return "The engine is warming up. You can press Generate already.";
     if (now === "empty") return "Ready when you are.";
     if (stopping) return "Stopping after this step…";
-    if (now === "paused") return "Held back.";
     if (now === "queued") {
       if (news.paused) return "Waiting: the line is paused.";
       if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one.`;
@@ -220,7 +219,7 @@ darkroom.live = (element, showPictures) => {
       done: `Done in${took}`,
       stopped: made ? "Stopped early. What was there is developed." : "Stopped.",
       cancelled: "Cancelled before it began.",
-      failed: "This run failed.",
+      failed: "This run failed.", paused: "Held back.",
       interrupted: "This run was interrupted when the server or its engine stopped.",
     }[now] ?? now;
   }
