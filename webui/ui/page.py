@@ -17,8 +17,11 @@ from webui.ui import live
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
-_STYLES = ("page.css", "form.css", "panel.css")
-_SCRIPTS = ("page.js", "form.js", "frames.js", "stage.js", "live.js", "results.js")
+_STYLES = ("page.css", "form.css", "panel.css", "recipes.css")
+_SCRIPTS = (
+    *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
+    *("frames.js", "stage.js", "live.js", "results.js"),
+)
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
 _COLUMNS = 4

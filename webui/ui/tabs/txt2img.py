@@ -16,7 +16,7 @@ from webui.errors import DarkroomError, failure
 from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.library import Library, ModelEntry
 from webui.services import Services, submit
-from webui.ui import form, options
+from webui.ui import form, options, recipe
 from webui.ui.form import Form
 from webui.ui.live import script
 
@@ -29,7 +29,7 @@ class TextToImage:
 
     def build(self, services: Services) -> None:
         prompts = _prompts(self.id)
-        generate, notice = _actions(self.id)
+        generate, notice, restored = _actions(self.id)
         fields = Form(self.id, MappingProxyType({**prompts, **_settings(self.id, services)}))
         owner = gr.Textbox(visible=False)  # filled in the browser; the last input, so the last id
 
@@ -48,6 +48,7 @@ class TextToImage:
             api_visibility="private",
         )
         _keep_draft(fields)
+        recipe.connect(services.registry, fields, restored)
 
 
 def _queued(
@@ -65,15 +66,23 @@ def _queued(
 
 def _prompts(tab: str) -> dict[str, Component]:
     with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-stack"):
-        return {
+        paste = _small(
+            "Restore a recipe: from the prompt, the clipboard or the last picture", "paste", "paste"
+        )
+        prompts: dict[str, Component] = {
             "prompt": form.text(tab, "prompt", lines=3, placeholder="a picture of a puppy"),
             "negative_prompt": form.text(
                 tab, "negative_prompt", lines=1, placeholder="what to leave out"
             ),
         }
+    paste.click(
+        None, [prompts["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"
+    )
+    return prompts
 
 
-def _actions(tab: str) -> tuple[gr.Button, gr.HTML]:
+def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML]:
+    """Generate, and the places beside it for what is wrong and for what was restored."""
     with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
         with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
             generate = gr.Button(
@@ -90,8 +99,9 @@ def _actions(tab: str) -> tuple[gr.Button, gr.HTML]:
             answer=None,
             fields=form.shown_fields(tab),
         )
+        restored = recipe.notice(tab)
     interrupt.click(None, js="() => window.darkroom.interrupt()")
-    return generate, notice
+    return generate, notice, restored
 
 
 def _settings(tab: str, services: Services) -> dict[str, Component]:
