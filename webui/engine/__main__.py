@@ -52,18 +52,13 @@ def main() -> int:
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
-    send(
-        Message(
-            {
-                "hello": {
-                    "device": device.label,
-                    "samplers": list(registry.samplers),
-                    "schedules": list(registry.schedules),
-                    "previews": list(registry.previews),
-                }
-            }
-        )
-    )
+    hello = {
+        "device": device.label,
+        "samplers": list(registry.samplers),
+        "schedules": list(registry.schedules),
+        "previews": list(registry.previews),
+    }
+    send(Message({"hello": hello}))
     try:
         Session(Engine(registry, models, device), models, device, send).serve(inbox)
     except DeviceBroken:

@@ -46,13 +46,7 @@ def build(
         own = form.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
         components[OWN_SIGMAS.name] = own
     with _fold("Extra seed", tab, form.SEED_FOLD):
-        components["variation.seed"] = form.seed(tab, "variation.seed")
-        components["variation.strength"] = form.slider(tab, "variation.strength")
-        with gr.Row(elem_classes="dk-grid"):
-            for name in ("seed_resize.width", "seed_resize.height"):
-                components[name] = form.optional(tab, name, "Off")
-        rng = form.choices("rng")
-        components["rng"] = form.choice(tab, "rng", rng, rng[0])
+        components |= _noise(tab)
     menus = [components[name] for name in MENUS]
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks), "a tab is built inside the page"
@@ -66,6 +60,19 @@ def build(
         show_progress="hidden",
         queue=False,
     )
+    return components
+
+
+def _noise(tab: str) -> dict[str, Component]:
+    rng = form.choices("rng")
+    components: dict[str, Component] = {
+        "variation.seed": form.seed(tab, "variation.seed"),
+        "variation.strength": form.slider(tab, "variation.strength"),
+    }
+    with gr.Row(elem_classes="dk-grid"):
+        for name in ("seed_resize.width", "seed_resize.height"):
+            components[name] = form.optional(tab, name, "Off")
+    components["rng"] = form.choice(tab, "rng", rng, rng[0])
     return components
 
 

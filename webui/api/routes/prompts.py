@@ -29,9 +29,8 @@ def router(services: Services) -> APIRouter:
             raise InvalidRequest("model", "there is no model to use")
         try:
             folder = services.library.find(name).folder
-            usable = services.embeddings.usable(token_widths(folder))
-            counts = {name: entry.vectors for name, entry in usable.items()}
-            return services.vocabularies.of(folder, counts)
+            usable = services.embeddings.usable(token_widths(folder)).items()
+            return services.vocabularies.of(folder, {key: entry.vectors for key, entry in usable})
         except ModelNotFound as error:
             raise InvalidRequest("model", str(error)) from None
         except ModelRefused as error:
