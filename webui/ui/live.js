@@ -14,6 +14,7 @@ darkroom.live = (element, showPictures) => {
 
   let server = null; // the id of the server's start; another one has other sequence numbers
   let following = null; // the job asked for; null leaves the choice to the server
+  let chosen = null; // the one a click asked for: it stays until the next is made
   let news = null; // the last answer
   let lastSeq = 0;
   let progress = null; // what the events of the job add up to
@@ -133,6 +134,7 @@ darkroom.live = (element, showPictures) => {
 
   /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too. */
   function moveOn(now) {
+    if (chosen !== null && now.job?.id === chosen) return;
     const place = mine.indexOf(now.job?.id);
     const over = place >= 0 && !ACTIVE.includes(now.job.state);
     const next = mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
@@ -273,7 +275,10 @@ darkroom.live = (element, showPictures) => {
     kick();
   }
 
+  darkroom.look = (id) => { following = chosen = id; kick(); };
+
   darkroom.follow = (id) => {
+    chosen = null;
     mine = [...mine, id].slice(-50);
     darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;

@@ -16,7 +16,7 @@ from webui.errors import DarkroomError, failure
 from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.library import Library, ModelEntry
 from webui.services import Services, submit
-from webui.ui import form, options
+from webui.ui import form, mix, options, prompts
 from webui.ui.form import Form
 from webui.ui.live import script
 
@@ -28,10 +28,14 @@ class TextToImage:
     title = "txt2img"
 
     def build(self, services: Services) -> None:
-        prompts = _prompts(self.id)
+        boxes = prompts.build(self.id)
         generate, notice = _actions(self.id)
-        fields = Form(self.id, MappingProxyType({**prompts, **_settings(self.id, services)}))
+        with gr.Column(elem_classes="dk-lenses"):
+            prompts.microscope(self.id)
+            desk = prompts.mix(self.id)
+        fields = Form(self.id, MappingProxyType({**boxes, **_settings(self.id, services)}))
         owner = gr.Textbox(visible=False)  # filled in the browser; the last input, so the last id
+        mix.listen(services, fields, desk, owner)
 
         def click(sent: dict[Component, Any]) -> Update:
             return gr.HTML(answer=_queued(services, fields, sent, str(sent.get(owner) or "")))
@@ -61,16 +65,6 @@ def _queued(
     except DarkroomError as error:
         answer["error"] = form.complaint(fields.tab, failure(error))
     return answer
-
-
-def _prompts(tab: str) -> dict[str, Component]:
-    with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-stack"):
-        return {
-            "prompt": form.text(tab, "prompt", lines=3, placeholder="a picture of a puppy"),
-            "negative_prompt": form.text(
-                tab, "negative_prompt", lines=1, placeholder="what to leave out"
-            ),
-        }
 
 
 def _actions(tab: str) -> tuple[gr.Button, gr.HTML]:
