@@ -37,7 +37,7 @@ class Tag:
 class Variant:
     """One of the texts whose whole encodings are blended."""
 
-    ratio: float
+    ratio: float  # linear: its share, together 1; slerp: as the factors of a `Vector`
     text: str
 
 

@@ -1,0 +1,177 @@
+"""CLIP's tokenizer from a model's folder, on the library `tokenizers`: the ids that CLIP saw.
+
+The files may have come from anywhere: they are read with limits, and of them only the words, the
+merges and the special tokens are taken. How text is cut up is CLIP's own, written here.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+from webui.errors import ModelRefused
+
+_MOST_BYTES = 32 * 2**20  # of one file; CLIP's largest has 3.6 MB
+_MOST_WORDS = 500_000
+_MOST_SPECIAL = 1000
+_LONGEST = 1000  # characters of a word
+_WORDS = (
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+)
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
+_END = "<|endoftext|>"
+
+
+class ClipVocabulary:
+    """A `Vocabulary`. Any thread may call."""
+
+    def __init__(self, tokenizer: Tokenizer, embeddings: Mapping[str, int]) -> None:
+        self._tokenizer = tokenizer
+        self._embeddings = dict(embeddings)
+
+    @classmethod
+    def read(cls, folder: Path, embeddings: Mapping[str, int] | None = None) -> "ClipVocabulary":
+        """From tokenizer.json, or vocab.json and merges.txt. Raises ModelRefused, naming the file.
+
+        `folder` is the model's tokenizer/; `embeddings` says how many vectors each one has.
+        """
+        try:
+            return cls(_tokenizer(folder), embeddings or {})
+        except OSError as error:
+            raise ModelRefused(f"{_name(folder)} cannot be read: {error.strerror}") from None
+
+    def with_embeddings(self, embeddings: Mapping[str, int]) -> "ClipVocabulary":
+        """The same words and other embeddings."""
+        return ClipVocabulary(self._tokenizer, embeddings)
+
+    @property
+    def embeddings(self) -> Mapping[str, int]:
+        return self._embeddings
+
+    def encode(self, text: str) -> list[tuple[int, int, int]]:
+        # what is no text at all, half a surrogate pair, has no bytes that could be looked up
+        encodable = text.encode("utf-8", "replace").decode() if _broken(text) else text
+        found = self._tokenizer.encode(encodable, add_special_tokens=False)
+        return [(id, *place) for id, place in zip(found.ids, found.offsets, strict=True)]
+
+    def word(self, id: int) -> str:
+        """A token as people read it; "" if there is none of that id."""
+        return self._tokenizer.decode([id], skip_special_tokens=False).replace("</w>", "")
+
+
+def _broken(text: str) -> bool:
+    return any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    config = _object(folder / "tokenizer_config.json", {})
+    whole = _object(folder / "tokenizer.json", {})
+    if whole:
+        name, model = "tokenizer.json", whole.get("model")
+        words = model.get("vocab") if isinstance(model, dict) else None
+        pairs = model.get("merges") if isinstance(model, dict) else None
+    else:
+        name, words, pairs = "vocab.json", _object(folder / "vocab.json"), _merges(folder)
+    problem = f"{_name(folder)}/{name}"
+    tokenizer = _clip(_words(words, problem), _pairs(pairs, problem), problem)
+    tokenizer.add_special_tokens(_special(config, whole.get("added_tokens"), problem))
+    return tokenizer
+
+
+def _clip(words: dict[str, int], pairs: list[tuple[str, str]], problem: str) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer(
+            models.BPE(
+                vocab=words,
+                merges=pairs,
+                continuing_subword_prefix="",
+                end_of_word_suffix="</w>",
+                fuse_unk=False,
+                unk_token=_END,
+            )
+        )
+    except Exception as error:  # the library raises Exception itself for a merge of no words
+        raise ModelRefused(f"{problem}: {str(error)[:200]}") from None
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    return tokenizer
+
+
+def _words(found: object, problem: str) -> dict[str, int]:
+    if not isinstance(found, dict) or not 0 < len(found) <= _MOST_WORDS:
+        raise ModelRefused(f"{problem}: has no vocabulary of at most {_MOST_WORDS} words")
+    for word, id in found.items():
+        if type(id) is not int or not 0 <= id < _MOST_WORDS or len(word) > _LONGEST:
+            raise ModelRefused(f"{problem}: {word[:40]!r} is no word with an id")
+    return found
+
+
+def _pairs(found: object, problem: str) -> list[tuple[str, str]]:
+    """Merges come as pairs or, in older files, as one text with a space."""
+    pairs: list[tuple[str, str]] = []
+    for each in found if isinstance(found, list) else []:
+        pair = each.split(" ") if isinstance(each, str) else each
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ModelRefused(f"{problem}: {str(each)[:40]!r} is no pair to merge")
+        if not all(isinstance(part, str) and len(part) <= _LONGEST for part in pair):
+            raise ModelRefused(f"{problem}: {str(each)[:40]!r} is no pair to merge")
+        pairs.append((pair[0], pair[1]))
+    if not 0 < len(pairs) <= _MOST_WORDS:
+        raise ModelRefused(f"{problem}: has no merges, or more than {_MOST_WORDS}")
+    return pairs
+
+
+def _special(config: Mapping[str, Any], added: object, problem: str) -> list[AddedToken]:
+    """Tokens that are found before text is cut up; what they are called is in both files."""
+    contents: list[object] = ["<|startoftext|>", _END]
+    for key in _SPECIAL:
+        value = config.get(key)
+        contents.append(value.get("content") if isinstance(value, dict) else value)
+    for each in added if isinstance(added, list) else []:
+        contents.append(each.get("content") if isinstance(each, dict) else None)
+    if len(contents) > _MOST_SPECIAL:
+        raise ModelRefused(f"{problem}: has more than {_MOST_SPECIAL} special tokens")
+    named = dict.fromkeys(
+        each for each in contents if isinstance(each, str) and 0 < len(each) <= _LONGEST
+    )
+    return [AddedToken(each, normalized=False, special=True) for each in named]
+
+
+def _merges(folder: Path) -> list[str]:
+    lines = _read(folder / "merges.txt").decode("utf-8", "replace").split("\n")
+    return [line for line in lines if line and not line.startswith("#version")]
+
+
+def _object(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
+    if missing is not None and not path.is_file():
+        return missing
+    try:
+        value = json.loads(_read(path))
+    except (ValueError, RecursionError):
+        raise ModelRefused(f"{_name(path)} is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise ModelRefused(f"{_name(path)} is not a JSON object")
+    return value
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise ModelRefused(f"{_name(path)} is missing")
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ModelRefused(f"{_name(path)} is larger than {_MOST_BYTES} bytes")
+    return data
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
