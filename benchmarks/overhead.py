@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 
+from webui.embeddings import Embeddings
 from webui.engine import builtin
 from webui.engine.device import choose
 from webui.engine.engine import Engine
@@ -39,7 +40,8 @@ def main() -> None:
     device = choose(arguments.device, arguments.dtype)
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
-    engine = Engine(registry, Models(library, registry.families, device), device)
+    embeddings = Embeddings(arguments.models_dir)
+    engine = Engine(registry, Models(library, embeddings, registry.families, device), device)
     name = arguments.model or library.default()
     request = GenerationRequest(
         model=name,

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from webui.embeddings import Embeddings
 from webui.engine import builtin
 from webui.engine.device import choose
 from webui.engine.models import Models
@@ -40,10 +41,10 @@ class Bench:
         self._device = choose(arguments.device, arguments.dtype)
         self._registry: EngineRegistry = engine_registry({"builtin": builtin})
         library = Library(arguments.models_dir)
-        models = Models(library, self._registry.families, self._device)
+        embeddings = Embeddings(arguments.models_dir)
+        models = Models(library, embeddings, self._registry.families, self._device)
         self._name = arguments.model or library.default()
         self._loaded = models.load(self._name)
-        self._texts = [self._loaded.conditioner.encode(text)[0] for text in (PROMPT, NEGATIVE)]
         print(f"{self._name}, {arguments.images} pictures of {arguments.size} px on", end=" ")
         print(f"{self._device.label}")
 
@@ -61,7 +62,8 @@ class Bench:
             images=images,
             batch_size=images,
         )
-        plan = plan_of(self._registry, request, self._loaded.model, *self._texts)
+        timeline = self._loaded.reader.read(request).timeline
+        plan = plan_of(self._registry, request, self._loaded.model, timeline)
         # Karras' levels for all of them; more steps than a request may have
         return replace(plan, sigmas=karras(steps, plan.model.levels))
 

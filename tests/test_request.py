@@ -43,7 +43,8 @@ def test_json_gives_an_equal_request_back(request_):
 
 def test_a_request_stored_before_the_options_were_there_still_loads():
     old = {
-        "model": "m", "prompt": "p", "negative_prompt": "", "seed": 1, "rng": "cpu",
+        "model": "m", "prompt": "p", "negative_prompt": "", "emphasis": "original",
+        "clip_skip": 1, "embeddings": {}, "seed": 1, "rng": "cpu",
         "sampler": "Euler a", "schedule": "Automatic", "steps": 20, "guidance_scale": 7.0,
         "width": 512, "height": 512, "images": 1, "batch_size": 1, "extras": {},
     }  # fmt: skip

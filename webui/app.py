@@ -17,6 +17,7 @@ import webui
 from webui import data_folder, log_file
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
+from webui.embeddings import Embeddings
 from webui.errors import DarkroomError, StartError
 from webui.events import (
     Event,
@@ -135,7 +136,8 @@ def _services(
     from webui import builtin
 
     registry = server_registry({"builtin": builtin})
-    return Services(settings, registry, library, line, backend, trajectories)
+    embeddings = Embeddings(settings.models_dir)
+    return Services(settings, registry, library, line, backend, trajectories, embeddings)
 
 
 def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) -> Workshop:

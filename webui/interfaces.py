@@ -100,6 +100,47 @@ class Schedule(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What guides the network towards a text."""
+
+    context: Tensor  # (1, tokens, width), what its attention looks at
+    pooled: Tensor | None = None  # (1, width), of the text as a whole, where the family has one
+
+
+class TextEncoder(Protocol):
+    """A table of token vectors and the transformer behind it. A family has one or more."""
+
+    @property
+    def name(self) -> str:
+        """As embedding files call it: "clip_l"."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Of a token's vector."""
+        ...
+
+    @property
+    def layers(self) -> int:
+        """The most that clip skip can be."""
+        ...
+
+    def vectors(self, ids: Sequence[int]) -> Tensor:
+        """The table's rows (n, width). Raises ModelRefused for an id that it has not."""
+        ...
+
+    def encode(
+        self, ids: Sequence[int], replaced: Mapping[int, Tensor], clip_skip: int = 1
+    ) -> Conditioning:
+        """One window: at most 75 tokens become (1, 77, its width), with begin, end and padding.
+
+        `replaced` gives the vectors (width,) that stand in place of the table's, by place in `ids`.
+        `clip_skip` 1 takes the last layer, 2 the one before it. Raises ModelRefused as `vectors`.
+        """
+        ...
+
+
 class Model(Protocol):
     """Weights that are loaded, and everything that depends on their family."""
 
@@ -117,8 +158,9 @@ class Model(Protocol):
     @property
     def device(self) -> Any: ...
 
-    def encode_prompt(self, text: str) -> tuple[Tensor, int]:
-        """The conditioning (1, tokens, width), and how many tokens did not fit and were cut."""
+    @property
+    def text_encoders(self) -> Sequence[TextEncoder]:
+        """What they make of a text stands side by side in the context's width."""
         ...
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
@@ -126,9 +168,12 @@ class Model(Protocol):
         ...
 
     def predict(
-        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Tensor]
+        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
     ) -> Sequence[Tensor]:
-        """The clean latent (B, C, h, w) for each conditioning, in one call of the network."""
+        """The clean latent (B, C, h, w) for each conditioning, in one call of the network.
+
+        Their contexts are equally long.
+        """
         ...
 
     def shown(self, x: Tensor, sigma: Tensor) -> Tensor:

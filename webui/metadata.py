@@ -20,6 +20,7 @@ from webui.fields import FIELDS
 from webui.request import GenerationRequest
 
 HASH_DIGITS = 10
+TI_HASH_DIGITS = 12
 # A1111 has names of its own for these
 _KEYS = {
     ("DDIM", "sampling.eta"): "Eta DDIM",
@@ -47,9 +48,12 @@ def parameters_text(
         ("Model hash", model_hash[:HASH_DIGITS]),
         ("Model", request.model),
         *_noise(request),
+        ("Clip skip", request.clip_skip if request.clip_skip > 1 else ""),
         # A1111's default is the noise of its graphics card, which is our nv
         ("RNG", request.rng.upper() if request.rng != "nv" else ""),
         *_options(request),
+        *_embeddings(request),
+        ("Emphasis", request.emphasis.capitalize() if request.emphasis != "original" else ""),
         *_noted(notes),
         ("Version", f"darkroom-{version}"),
     ]
@@ -85,6 +89,15 @@ def _options(request: GenerationRequest) -> list[tuple[str, object]]:
     if own is not None:
         pairs.append(("Sigmas", " ".join(str(_number(sigma)) for sigma in own)))
     return pairs
+
+
+def _embeddings(request: GenerationRequest) -> list[tuple[str, object]]:
+    """A1111's hashes: the first 12 digits of each file's sha256, under its name."""
+    hashes = [
+        f"{re.sub('[:,]', '', name)}: {digest[:TI_HASH_DIGITS]}"
+        for name, digest in request.embeddings.items()
+    ]
+    return [("TI hashes", ", ".join(hashes))]
 
 
 def _key(field: str) -> str:

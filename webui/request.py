@@ -5,6 +5,7 @@ the pixels (preview rate, folders, device) is in `settings` and is not known her
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
@@ -68,6 +69,9 @@ class GenerationRequest:
     model: str  # a name in the library, never a path
     prompt: str
     negative_prompt: str = ""
+    emphasis: str = "original"  # what weights in a prompt do
+    clip_skip: int = 1  # the text encoder's last layer that counts, from the end
+    embeddings: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 it was made with
     seed: int  # a number always: "random" is settled before
     rng: str = "cpu"
     variation: Variation | None = None
@@ -94,6 +98,7 @@ class GenerationRequest:
                 raise InvalidRequest(name, f"must be a JSON object, got {shown(value)}")
         if not isinstance(self.extras, Mapping):
             raise InvalidRequest("extras", "must map extension names to their settings")
+        _check_hashes(self.embeddings)
         object.__setattr__(self, "guidance_scale", float(self.guidance_scale))
         if self.seed_resize is not None:
             object.__setattr__(self, "seed_resize", _size(self.seed_resize))
@@ -137,6 +142,7 @@ _PARTS: Mapping[str, Any] = {
     "variation": Variation | None,
 }
 _MOST_SIGMA = 1000.0
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def _check_part(name: str, part: Any) -> None:
@@ -170,6 +176,19 @@ def _own_sigmas(values: object) -> tuple[float, ...]:
         if not after < before:
             raise InvalidRequest(name, f"must fall from value to value, got {before:g}, {after:g}")
     return sigmas
+
+
+def _check_hashes(embeddings: object) -> None:
+    if not isinstance(embeddings, Mapping):
+        raise InvalidRequest(
+            "embeddings", "must map embeddings' names to the sha256 of their files"
+        )
+    for name, digest in embeddings.items():
+        if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise InvalidRequest(
+                "embeddings",
+                f"must give 64 hexadecimal digits for {shown(name)}, got {shown(digest)}",
+            )
 
 
 def _size(value: object) -> tuple[int, int]:

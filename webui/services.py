@@ -4,6 +4,7 @@ Knows neither Gradio nor FastAPI; tabs and routes get it as their only argument.
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,15 +12,24 @@ from typing import Any
 
 from webui import names
 from webui.backend import Backend
-from webui.errors import InvalidRequest, ModelNotFound
-from webui.fields import BATCH_COUNT, FIELDS, shown
+from webui.embeddings import SUFFIX, EmbeddingEntry, Embeddings
+from webui.errors import InvalidRequest, ModelNotFound, NotSaved
+from webui.fields import BATCH_COUNT, FIELDS, TextField, shown
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
+from webui.outputs import write_atomically
 from webui.request import GenerationRequest, from_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
+
+
+_LOADING = 120.0  # seconds that an embedding may take; its model may have to be loaded
+_EMBEDDING = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII | re.IGNORECASE)
+# names that no file can have on Windows
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
+_TEXT = TextField(name="text", label="Text", help="What becomes an embedding.", max_length=2000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class Services:
     line: JobLine
     backend: Backend
     trajectories: Trajectories
+    embeddings: Embeddings
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
 
 
@@ -80,6 +91,38 @@ def check_previews(services: Services, choice: PreviewChoice) -> None:
     for name, method in (("noisy", choice.noisy), ("predicted", choice.predicted)):
         if method is not None and method not in known:
             raise InvalidRequest(name, names.unknown(method, list(known)))
+
+
+def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEntry:
+    """Writes what the tokens of a text, mixes among them, are for a model; nothing is overwritten.
+
+    Takes "name", "text" and "model" (by default the one that ships). Raises InvalidRequest,
+    EngineBusy, EngineDied, NotSaved.
+    """
+    for given in values:
+        if given not in ("name", "text", "model"):
+            raise InvalidRequest(str(given)[:80], "is not a field; known are model, name, text")
+    name, text = values.get("name"), values.get("text")
+    if not isinstance(name, str) or not _EMBEDDING.fullmatch(name) or _RESERVED.fullmatch(name):
+        raise InvalidRequest(
+            "name",
+            "must be 1 to 64 letters, digits, '-', '_' or '.', the first and the last of them a "
+            f"letter or digit; got {shown(name)}",
+        )
+    _TEXT.check(text)
+    model, embeddings = _model(services.library, values.get("model")), services.embeddings
+    known = {entry.name.casefold(): entry for entry in embeddings.entries()}
+    if name.casefold() in known:
+        raise InvalidRequest("name", f"is taken by {known[name.casefold()].path.name}; try another")
+    made = services.backend.call("embedding", {"model": model.name, "text": text}, _LOADING)
+    path = embeddings.folder / f"{name}{SUFFIX}"
+    try:
+        write_atomically(path, made["blob"], embeddings.folder / ".part")
+    except FileExistsError:
+        raise InvalidRequest("name", f"is taken by {path.name}; try another") from None
+    except OSError as error:
+        raise NotSaved(f"{path} could not be written: {error.strerror or error}") from error
+    return next(entry for entry in embeddings.entries() if entry.path == path)
 
 
 def _model(library: Library, name: object) -> ModelEntry:

@@ -10,6 +10,7 @@ from tests.test_library import make_model
 from webui.api import server
 from webui.api.routes import ROUTES
 from webui.backend import EngineState
+from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
 from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo, ServerRegistry
@@ -70,7 +71,16 @@ def services(tmp_path, puppet):
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
     trajectories = Trajectories(settings.data_dir / "kept", 0)
-    yield Services(settings, REGISTRY, library, line, IdleBackend(), trajectories, "start-1")
+    yield Services(
+        settings,
+        REGISTRY,
+        library,
+        line,
+        IdleBackend(),
+        trajectories,
+        Embeddings(models),
+        "start-1",
+    )
     line.close()
     store.close()
 

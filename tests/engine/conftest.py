@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from webui.embeddings import Embeddings
 from webui.engine import builtin
 from webui.engine.device import choose
 from webui.engine.engine import Control, Engine
@@ -125,7 +126,8 @@ def play(
 def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Engine:
     registry = registry or engine_registry({"builtin": builtin})
     device = choose("cpu")
-    return Engine(registry, Models(Library(models_dir), registry.families, device), device)
+    files = Library(models_dir), Embeddings(models_dir)
+    return Engine(registry, Models(*files, registry.families, device), device)
 
 
 @pytest.fixture

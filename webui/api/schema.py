@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from webui.backend import EngineState
+from webui.embeddings import EmbeddingEntry
 from webui.errors import Failure, InvalidRequest
 from webui.events import Event, Saved
 from webui.fields import shown
@@ -82,6 +83,16 @@ def _without_request(event: Event) -> dict[str, Any]:
 
 def engine(state: EngineState) -> dict[str, Any]:
     return {"state": state.state, "device": state.device, "text": state.text}
+
+
+def embedding(entry: EmbeddingEntry, widths: Mapping[str, int]) -> dict[str, Any]:
+    """For a model whose text encoders have tokens of `widths`."""
+    return {
+        "name": entry.name,
+        "vectors": entry.vectors,
+        "size_bytes": entry.size_bytes,
+        "problem": entry.misfit(widths),
+    }
 
 
 def model(entry: ModelEntry, default: str | None) -> dict[str, Any]:

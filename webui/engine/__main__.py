@@ -14,6 +14,7 @@ from typing import BinaryIO
 import torch
 from transformers.utils import logging as transformers_logging
 
+from webui.embeddings import Embeddings
 from webui.engine import builtin
 from webui.engine.device import DTYPES, choose
 from webui.engine.engine import Engine
@@ -46,7 +47,8 @@ def main() -> int:
         send(Message({"hello": {"error": str(error)}}))
         return 1
     registry = engine_registry({"builtin": builtin})
-    models = Models(Library(arguments.models_dir), registry.families, device)
+    library = Library(arguments.models_dir)
+    models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()

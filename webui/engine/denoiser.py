@@ -5,9 +5,16 @@ conditionings; a sampler calls one, and so may a wrapper, which is one again. Wh
 beside the guess it asks the guidance itself, so that no wrapper has to know of it.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
 from torch import Tensor
 
-from webui.interfaces import Denoiser, Model
+from webui.interfaces import Conditioning, Denoiser, Model
+
+_LATENTS = 8  # in one call of the network, or twice the pictures of a batch if that is more
 
 
 def from_epsilon(x: Tensor, sigma: Tensor, epsilon: Tensor) -> Tensor:
@@ -24,23 +31,34 @@ def from_velocity(x: Tensor, sigma: Tensor, velocity: Tensor) -> Tensor:
     return x / variance - velocity * (sigma / variance**0.5)
 
 
-def guided(model: Model, positive: Tensor, negative: Tensor, scale: float) -> Denoiser:
-    """Classifier-free guidance, Ho & Salimans 2022 (arXiv:2207.12598); both in one network call.
+@dataclass(frozen=True, slots=True)
+class Guides:
+    """What guides one step; all contexts are equally long."""
 
-    `positive` and `negative` are conditionings (1, tokens, width). At scale 1 the negative one has
-    no influence and is not computed.
+    negative: Conditioning
+    positive: Sequence[tuple[float, Conditioning]]  # weights and the parts of the prompt
+
+    @property
+    def alone(self) -> bool:
+        """Whether at scale 1 the negative one has no influence."""
+        return sum(weight for weight, _ in self.positive) == 1
+
+
+def guided(model: Model, now: Callable[[], Guides], scale: float) -> Denoiser:
+    """Classifier-free guidance, Ho & Salimans 2022 (arXiv:2207.12598); all in one network call.
+
+    `now` gives what guides the step at hand. Several positive parts compose as in Liu et al. 2022
+    (arXiv:2206.01714), equation 11: each pulls by its weight. At scale 1, with weights that add up
+    to 1, the negative one has no influence and is not computed.
     """
-    if scale == 1.0:
-
-        def conditional(x: Tensor, sigma: Tensor) -> Tensor:
-            (towards,) = model.predict(x, sigma, [positive])
-            return towards
-
-        return conditional
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        away, towards = model.predict(x, sigma, [negative, positive])
-        return away + scale * (towards - away)
+        guides = now()
+        if scale == 1 and guides.alone:
+            towards = _predicted(model, x, sigma, [part for _, part in guides.positive])
+            parts = zip(guides.positive, towards, strict=True)
+            return reduce(add, (_times(weight, clean) for (weight, _), clean in parts))
+        return _pulled(model, x, sigma, guides, scale)[0]
 
     return denoise
 
@@ -48,21 +66,48 @@ def guided(model: Model, positive: Tensor, negative: Tensor, scale: float) -> De
 class RecordedGuidance:
     """Guidance that can be asked what it predicted without the prompt; for samplers of CFG++.
 
-    At any scale both predictions are made: Chung et al. 2024 (arXiv:2406.08070), equation 9, whose
+    At any scale all predictions are made: Chung et al. 2024 (arXiv:2406.08070), equation 9, whose
     scale goes from 0 (as without a prompt) to 1 (all prompt).
     """
 
-    def __init__(self, model: Model, positive: Tensor, negative: Tensor, scale: float) -> None:
-        self._model, self._scale = model, scale
-        self._conditionings = [negative, positive]
+    def __init__(self, model: Model, now: Callable[[], Guides], scale: float) -> None:
+        self._model, self._now, self._scale = model, now, scale
         self._away: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        self._away, towards = self._model.predict(x, sigma, self._conditionings)
-        return self._away + self._scale * (towards - self._away)
+        result, self._away = _pulled(self._model, x, sigma, self._now(), self._scale)
+        return result
 
     def unguided(self) -> Tensor:
         """The unguided prediction (B, C, h, w) of the last call."""
         if self._away is None:
             raise RuntimeError("nothing has been predicted yet")
         return self._away
+
+
+def _pulled(
+    model: Model, x: Tensor, sigma: Tensor, guides: Guides, scale: float
+) -> tuple[Tensor, Tensor]:
+    """The guided prediction, and the unguided one."""
+    parts = [part for _, part in guides.positive]
+    away, *towards = _predicted(model, x, sigma, [guides.negative, *parts])
+    result = away
+    for (weight, _), clean in zip(guides.positive, towards, strict=True):
+        result = result + _times(scale * weight, clean - away)
+    return result, away
+
+
+def _predicted(
+    model: Model, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
+) -> list[Tensor]:
+    """In one call, unless many parts would take more memory than a full batch of one prompt."""
+    at_once = max(2, _LATENTS // len(x))
+    return [
+        clean
+        for first in range(0, len(conditionings), at_once)
+        for clean in model.predict(x, sigma, conditionings[first : first + at_once])
+    ]
+
+
+def _times(factor: float, tensor: Tensor) -> Tensor:
+    return tensor if factor == 1 else factor * tensor

@@ -6,7 +6,7 @@ progress stands in its `Control`.
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
+from webui.engine.embeddings import embedding_file
 from webui.engine.models import Models
 from webui.engine.pixels import picture, side_by_side
 from webui.engine.plan import Plan, plan_of, sampler_of, unknown
@@ -97,12 +98,11 @@ class Engine:
             _check_grid(field, getattr(request, field), model.scale_factor)
         yield Stage("encoding prompt")
         with memory_for("encoding the prompt"):
-            positive, cut = loaded.conditioner.encode(request.prompt)
-            negative, negative_cut = loaded.conditioner.encode(request.negative_prompt)
-        for field, tokens in (("prompt", cut), ("negative prompt", negative_cut)):
-            if tokens:
-                yield Warned(f"The {field} is too long: its last {tokens} tokens were left out.")
-        return plan_of(self._registry, request, model, positive, negative)
+            read = loaded.reader.read(request)
+        for text in read.warnings:
+            yield Warned(text)
+        request = replace(request, embeddings=read.embeddings)
+        return plan_of(self._registry, request, model, read.timeline)
 
     def _batch(self, plan: Plan, batch: int, options: RunOptions, control: Control) -> Events:
         if outcome := control.outcome():
@@ -140,11 +140,13 @@ class Engine:
         last = recorder.kept[-1] if past else None
         noise = plan.noise(batch, seeded, where)
         steps = plan.sample(plan.denoise, x, plan.sigmas, noise, past)
+        plan.progress.begin(past)
         for index in count(len(past) + 1):
             with memory_for(f"sampling step {index}"):
                 step = next(steps, None)
             if step is None:
                 break
+            plan.progress.after(index, step)
             for kept in recorder.take(index, seeded.draws, step):
                 last = kept
                 yield from self._shown(plan, batch, kept, control)
@@ -241,6 +243,16 @@ class Engine:
         model = self._models.load(name).model
         with memory_for("drawing the preview"):
             return self._draw(model, kept, kind, method)
+
+    @torch.no_grad()
+    def embedding(self, model: str, text: str, running: bool = False) -> bytes:
+        """An embedding file of what the tokens of `text` are before the text transformer.
+
+        Raises InvalidRequest, field "text"; EngineBusy as `preview` does.
+        """
+        if running and not self._models.is_loaded(model):
+            raise EngineBusy(f"it takes the model {model}; try again when no job runs")
+        return embedding_file(self._models.load(model).reader.vectors(text), text)
 
     def load(self, model: str) -> None:
         """Loads a model ahead of its first use."""

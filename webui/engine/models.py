@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from webui.engine.conditioning import Conditioner
+from webui.embeddings import Embeddings
+from webui.engine.conditioning.conditioner import Conditioner
+from webui.engine.conditioning.reader import Reader
 from webui.engine.device import Device, free, memory_for
+from webui.engine.embeddings import Learned
 from webui.errors import ModelRefused
 from webui.interfaces import Family, Model
 from webui.library import Library, ModelEntry
+from webui.prompt import Words
 
 Stamp = tuple[tuple[str, int, int], ...]  # of each weights file: path, size, time of change
 
@@ -17,14 +22,21 @@ class Loaded:
     name: str
     stamp: Stamp
     model: Model
-    conditioner: Conditioner
+    reader: Reader
 
 
 class Models:
     """One model at a time; another one is loaded after the last has been let go."""
 
-    def __init__(self, library: Library, families: Mapping[str, Family], device: Device) -> None:
+    def __init__(
+        self,
+        library: Library,
+        embeddings: Embeddings,
+        families: Mapping[str, Family],
+        device: Device,
+    ) -> None:
         self._library = library
+        self._embeddings = embeddings
         self._families = families
         self._device = device
         self._loaded: Loaded | None = None
@@ -55,8 +67,14 @@ class Models:
         free(self._device)
         with memory_for(f"loading the model {name}"):
             model = family.load(entry.folder, self._device.where, self._device.dtype)
-        self._loaded = Loaded(name, stamp, model, Conditioner(model))
+        self._loaded = Loaded(name, stamp, model, self._reader(entry, model))
         return self._loaded
+
+    def _reader(self, entry: ModelEntry, model: Model) -> Reader:
+        encoders = model.text_encoders
+        learned = Learned(self._embeddings, {each.name: each.width for each in encoders})
+        vocabulary = partial(Words, entry.folder / "tokenizer")
+        return Reader(Conditioner(encoders, learned), learned, vocabulary)
 
 
 def _stamp(entry: ModelEntry) -> Stamp:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from webui.engine.brownian import BrownianNoise
-from webui.engine.denoiser import RecordedGuidance, guided
+from webui.engine.conditioning.timeline import Timeline
+from webui.engine.denoiser import Guides, RecordedGuidance, guided
 from webui.engine.noise import SeededNoise
+from webui.engine.progress import Progress
 from webui.engine.schedules import without_penultimate
 from webui.errors import InvalidRequest
 from webui.interfaces import (
@@ -43,6 +45,7 @@ class Plan:
     sample: Sampler
     entry: SamplerEntry
     sigmas: Tensor  # (n + 1,) float32, on the CPU
+    progress: Progress  # of the batch that is being made
 
     @property
     def steps(self) -> int:
@@ -81,21 +84,25 @@ def plan_of(
     registry: EngineRegistry,
     request: GenerationRequest,
     model: Model,
-    positive: Tensor,
-    negative: Tensor,
+    timeline: Timeline,
 ) -> Plan:
-    """`positive` and `negative` are conditionings (1, tokens, width)."""
+    """`timeline` says what guides each of the steps that are asked for."""
     entry = sampler_of(registry, request)
+    progress = Progress(request.steps)
+
+    def now() -> Guides:
+        return timeline.at(progress.step)
+
     sample = partial[Iterator[Step]](entry.sample, **_given(request))
     denoise: Denoiser
     if entry.plus_plus:
         scale = request.guidance_scale / WHOLE_GUIDANCE
-        denoise = recorded = RecordedGuidance(model, positive, negative, scale)
+        denoise = recorded = RecordedGuidance(model, now, scale)
         sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
     else:
-        denoise = guided(model, positive, negative, request.guidance_scale)
+        denoise = guided(model, now, request.guidance_scale)
     sigmas = levels_of(registry, request, model.levels)
-    return Plan(request, model, denoise, sample, entry, sigmas)
+    return Plan(request, model, denoise, sample, entry, sigmas, progress)
 
 
 def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:

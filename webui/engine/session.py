@@ -39,6 +39,7 @@ class Session:
             "previews": self._previews,
             "load": self._load,
             "preview": self._preview,
+            "embedding": self._embedding,
             "status": self._status,
         }
 
@@ -127,6 +128,10 @@ class Session:
         if drawn is None:
             return None, ()
         return {"width": drawn.width, "height": drawn.height}, (drawn.rgb,)
+
+    def _embedding(self, args: dict[str, Any]) -> Answer:
+        made = self._engine.embedding(args["model"], args["text"], self._running is not None)
+        return {"bytes": len(made)}, (made,)
 
     def _status(self, args: dict[str, Any]) -> Answer:
         return {

@@ -18,6 +18,24 @@ GENERATION: tuple[AnyField, ...] = (
         metadata="Negative prompt",
     ),
     ChoiceField(
+        name="emphasis",
+        label="Emphasis",
+        default="original",
+        choices=("original", "no norm", "ignore", "none"),
+        help="What (word:1.3) does. Original keeps the mean of the text as it was, no norm does "
+        "not; ignore leaves weights out; none reads brackets as they are written.",
+        metadata="Emphasis",
+    ),
+    IntegerField(
+        name="clip_skip",
+        label="Clip skip",
+        default=1,
+        minimum=1,
+        maximum=12,
+        help="1 reads a prompt with all layers of the text encoder, 2 with all but the last.",
+        metadata="Clip skip",
+    ),
+    ChoiceField(
         name="model",
         label="Model",
         help="The weights that turn noise into a picture; from the folder models/.",

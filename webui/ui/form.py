@@ -59,10 +59,14 @@ _IDS = {
     "schedule_options.rho": "rho",
     "schedule_options.sigmas": "sigmas",
     "rng": "rng",
+    "emphasis": "emphasis",
+    "clip_skip": "clip_skip",
 }
 # The folds: their end of the id, and of which fields' names the first part stands inside.
-SAMPLER_FOLD, SEED_FOLD = "sampler_options", "subseed_row"
+PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD = "prompt_options", "sampler_options", "subseed_row"
 _FOLDS = {
+    "emphasis": PROMPT_FOLD,
+    "clip_skip": PROMPT_FOLD,
     "sampling": SAMPLER_FOLD,
     "schedule_options": SAMPLER_FOLD,
     "variation": SEED_FOLD,

@@ -1,4 +1,4 @@
-"""The settings that not every sampler or schedule has, and those of the noise; in two closed folds.
+"""How a prompt is read, what not every sampler or schedule has, and the noise; in closed folds.
 
 What the chosen sampler and schedule cannot be told is hidden, in the browser, and is not sent on.
 """
@@ -30,6 +30,11 @@ def build(
 ) -> dict[str, Component]:
     """The folds; built in the order in which they are read."""
     components: dict[str, Component] = {}
+    with _fold("Prompt details", tab, form.PROMPT_FOLD):
+        emphases = [(each.capitalize(), each) for each in form.choices("emphasis")]
+        with gr.Row(elem_classes="dk-pair"):
+            components["emphasis"] = form.choice(tab, "emphasis", emphases, emphases[0][1])
+            components["clip_skip"] = form.slider(tab, "clip_skip")
     with _fold("Sampler and schedule details", tab, form.SAMPLER_FOLD):
         with gr.Row(elem_classes="dk-grid"):
             for name in (*_SAMPLING, *_SCHEDULING):

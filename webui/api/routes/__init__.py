@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from webui.api.routes import frames, health, jobs, live, models, pictures, previews, samplers
+from webui.api.routes import (
+    embeddings,
+    frames,
+    health,
+    jobs,
+    live,
+    models,
+    pictures,
+    previews,
+    samplers,
+)
 from webui.interfaces import Route
 
 ROUTES: Sequence[Route] = (
@@ -11,6 +21,7 @@ ROUTES: Sequence[Route] = (
     frames.router,
     previews.router,
     models.router,
+    embeddings.router,
     samplers.router,
     health.router,
     pictures.router,

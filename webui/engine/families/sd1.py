@@ -15,12 +15,13 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from webui.engine.clip import ClipTextEncoder
 from webui.engine.denoiser import from_epsilon, from_velocity
 from webui.engine.device import is_out_of_memory, settled
 from webui.engine.latents import LatentFormat, fit
 from webui.engine.schedules import DiscreteLevels
 from webui.errors import ModelRefused
-from webui.interfaces import Model
+from webui.interfaces import Conditioning, Model
 
 # Sabour et al. 2024 (arXiv:2404.14507), the list for Stable Diffusion 1.5
 ALIGN_YOUR_STEPS = (
@@ -43,7 +44,9 @@ class StableDiffusion1:
     def load(self, folder: Path, device: torch.device, dtype: torch.dtype) -> Model:
         """Raises ModelRefused, naming the part of the folder that cannot be used."""
         tokenizer = _part(CLIPTokenizer, folder / "tokenizer")
-        text_encoder = _weights(CLIPTextModel, folder / "text_encoder", device, dtype)
+        network = _weights(CLIPTextModel, folder / "text_encoder", device, dtype)
+        with _refusing(folder / "text_encoder"):
+            text_encoder = ClipTextEncoder("clip_l", tokenizer, network)
         unet = _weights(UNet2DConditionModel, folder / "unet", device, dtype)
         vae = _weights(AutoencoderKL, folder / "vae", device, dtype)
         if unet.config.in_channels != vae.config.latent_channels:
@@ -60,7 +63,7 @@ class StableDiffusion1:
             )
         levels = DiscreteLevels(scheduler.alphas_cumprod, ALIGN_YOUR_STEPS)
         with _refusing(folder / "vae"):  # it is tried at once, to learn its colours
-            return LoadedModel(tokenizer, text_encoder, unet, vae, levels, prediction)
+            return LoadedModel(text_encoder, unet, vae, levels, prediction)
 
 
 def _part(kind: Any, folder: Path) -> Any:
@@ -111,16 +114,14 @@ class LoadedModel:
 
     def __init__(
         self,
-        tokenizer: Any,
-        text_encoder: Any,
+        text_encoder: ClipTextEncoder,
         unet: Any,
         vae: Any,
         levels: DiscreteLevels,
         prediction: str,
     ) -> None:
         self.levels = levels
-        self._tokenizer = tokenizer
-        self._text_encoder = text_encoder
+        self.text_encoders = (text_encoder,)
         self._unet = unet
         self._vae = vae
         self._clean = _PREDICTIONS[prediction]
@@ -138,27 +139,17 @@ class LoadedModel:
     def device(self) -> torch.device:
         return torch.device(self._unet.device)
 
-    def encode_prompt(self, text: str) -> tuple[Tensor, int]:
-        """The text encoder's last hidden state (1, 77, width), and how many tokens were cut."""
-        room = self._text_encoder.config.max_position_embeddings
-        every = self._tokenizer(text, truncation=False, verbose=False).input_ids
-        tokens = self._tokenizer(
-            text, padding="max_length", max_length=room, truncation=True, return_tensors="pt"
-        )
-        hidden = self._text_encoder(tokens.input_ids.to(self.device))[0]
-        return hidden, max(0, len(every) - room)
-
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         return clean + sigma * noise
 
     def predict(
-        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Tensor]
+        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
     ) -> Sequence[Tensor]:
         """The preconditioning of Karras et al. 2022, table 1, column "VP"; x is in sigma form."""
         count = len(conditionings)
         scaled = (x / (sigma**2 + 1) ** 0.5).to(self._unet.dtype)
         timestep = self.levels.sigma_to_t(sigma).to(x.device)
-        context = torch.cat([each.expand(len(x), -1, -1) for each in conditionings])
+        context = torch.cat([each.context.expand(len(x), -1, -1) for each in conditionings])
         (output,) = self._unet(
             scaled.repeat(count, 1, 1, 1),
             timestep,

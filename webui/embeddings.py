@@ -1,0 +1,184 @@
+"""models/embeddings/ on disk: learned vectors (textual inversion) that a prompt can name.
+
+A file is one embedding, and is called by its stem. Only the headers of safetensors files are read
+here; whatever is in them may have come from anywhere, so a wrong one is listed with its problem and
+breaks nothing else. Names are looked up in the list, never joined to a path. Knows no torch.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from webui.embedding_header import HeaderError, Part, read_parts
+
+_MOST_FILES = 5000
+_MOST_CONFIG = 2**20  # bytes
+_PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")
+SUFFIX = ".safetensors"
+
+Stamp = tuple[str, int, int]  # path, size, time of change in ns: another one, another content
+_UNREAD: Stamp = ("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingEntry:
+    name: str  # as a prompt calls it: the file's stem
+    path: Path
+    size_bytes: int = 0
+    parts: Mapping[str, Part] = field(default_factory=dict)  # by text encoder; "": the only one
+    stamp: Stamp = _UNREAD
+    problem: str | None = None  # why it cannot be used
+
+    @property
+    def vectors(self) -> int:
+        """How many; each takes the place of a token."""
+        return next(iter(self.parts.values())).vectors if self.parts else 0
+
+    def misfit(self, widths: Mapping[str, int]) -> str | None:
+        """Why a model cannot use it whose text encoders have tokens of `widths`; None if it can."""
+        if self.problem is not None:
+            return self.problem
+        mine = {name: part.width for name, part in self.parts.items()}
+        if "" in mine and len(widths) == 1:
+            mine = {next(iter(widths)): mine[""]}
+        if mine == dict(widths):
+            return None
+        return f"its vectors are {_shown(mine)} wide; this model's are {_shown(widths)}"
+
+
+class Embeddings:
+    """Looks at the folder each time; headers and hashes are kept while a file stays as it is.
+
+    Any thread may call.
+    """
+
+    def __init__(self, models_dir: Path) -> None:
+        self.folder = models_dir / "embeddings"
+        self._lock = threading.Lock()
+        self._read: dict[Stamp, EmbeddingEntry] = {}
+        self._hashes: dict[Stamp, str] = {}
+
+    def entries(self) -> list[EmbeddingEntry]:
+        """By name."""
+        with self._lock:
+            found = [self._entry(name, path) for name, path in _files(self.folder)]
+            self._read = {entry.stamp: entry for entry in found if entry.stamp != _UNREAD}
+        return _told_apart(found)
+
+    def usable(self, widths: Mapping[str, int]) -> dict[str, EmbeddingEntry]:
+        """By name, those that a model can use whose text encoders have tokens of `widths`."""
+        return {entry.name: entry for entry in self.entries() if entry.misfit(widths) is None}
+
+    def hash(self, entry: EmbeddingEntry) -> str:
+        """sha256 of the file. Raises OSError."""
+        known = self._hashes.get(entry.stamp)
+        if known is None:
+            with entry.path.open("rb") as file:
+                known = hashlib.file_digest(file, "sha256").hexdigest()
+            self._hashes[entry.stamp] = known
+        return known
+
+    def _entry(self, name: str, path: Path) -> EmbeddingEntry:
+        shown, stamp = _printable(name), _UNREAD
+        try:
+            status = _status(self.folder, path)
+            stamp = (str(path), status.st_size, status.st_mtime_ns)
+            if stamp in self._read:
+                return self._read[stamp]
+            if shown != name:
+                raise HeaderError("its name cannot be written in a prompt; rename it")
+            return EmbeddingEntry(name, path, status.st_size, read_parts(path), stamp)
+        except HeaderError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"it cannot be read: {error.strerror}"
+        return EmbeddingEntry(shown, path, stamp=stamp, problem=problem)
+
+
+def token_widths(model: Path) -> dict[str, int]:
+    """Of a token's vector, by text encoder, in a model's folder in diffusers layout."""
+    widths = {}
+    for name, part in (("clip_l", "text_encoder"), ("clip_g", "text_encoder_2")):
+        try:
+            with (model / part / "config.json").open("rb") as file:
+                widths[name] = int(json.loads(file.read(_MOST_CONFIG))["hidden_size"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return widths
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(stem, path) of what looks like an embedding, also in folders of the folder."""
+    walk = os.walk(folder, followlinks=False)
+    found = (
+        (Path(name).stem, Path(place) / name)
+        for place, folders, names in walk
+        for name in sorted(_seen(folders, names))
+    )
+    yield from islice(found, _MOST_FILES)
+
+
+def _seen(folders: list[str], names: list[str]) -> list[str]:
+    """The files to be listed; hidden folders are not entered."""
+    folders[:] = sorted(name for name in folders if not name.startswith("."))
+    kinds = (SUFFIX, *_PICKLES)
+    return [name for name in names if name.casefold().endswith(kinds) and not name.startswith(".")]
+
+
+def _status(folder: Path, path: Path) -> os.stat_result:
+    """Raises HeaderError for what is no safetensors file of this folder."""
+    suffix = path.suffix.casefold()
+    if suffix in _PICKLES:
+        raise HeaderError(
+            f"{suffix} files are pickles, which can run code, so they are not read; "
+            "docs/embeddings.md shows how to convert it to safetensors"
+        )
+    if path.is_symlink() and not _leads_inside(folder, path):
+        raise HeaderError("it is a link that leads out of the embeddings' folder")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise HeaderError("it is not a file")
+    return status
+
+
+def _leads_inside(folder: Path, link: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        return False
+
+
+def _told_apart(found: list[EmbeddingEntry]) -> list[EmbeddingEntry]:
+    """Capitals make no difference in a prompt, so of two names that differ by them one is out."""
+    first: dict[str, EmbeddingEntry] = {}
+    entries = []
+    for entry in sorted(found, key=lambda each: (each.problem is not None, str(each.path))):
+        taken = first.setdefault(entry.name.casefold(), entry)
+        if taken is not entry and entry.problem is None:
+            other = _printable(taken.path.name)
+            problem = f"the name is taken by {other}; rename one of them"
+            entry = EmbeddingEntry(entry.name, entry.path, entry.size_bytes, problem=problem)
+        entries.append(entry)
+    return sorted(entries, key=lambda each: (each.name.casefold(), str(each.path)))
+
+
+def _printable(text: str) -> str:
+    """What is not printable is escaped."""
+    return "".join(
+        each
+        if each.isprintable() and each != "\\"
+        else each.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for each in text
+    )
+
+
+def _shown(widths: Mapping[str, int]) -> str:
+    if len(widths) == 1:
+        return str(next(iter(widths.values())))
+    return " and ".join(f"{width} ({name or 'one encoder'})" for name, width in widths.items())

@@ -1,0 +1,1 @@
+"""From the prompts' text to what guides the model at each step."""

@@ -1,0 +1,151 @@
+"""A request's prompts, read for one model: what guides each step, and what to tell about it."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from webui.engine.conditioning.conditioner import (
+    EMPTY,
+    Conditioner,
+    Reading,
+    Windows,
+    embeddings_in,
+)
+from webui.engine.conditioning.timeline import Timeline, Track
+from webui.engine.embeddings import Learned
+from webui.errors import InvalidRequest
+from webui.prompt import understand, windows
+from webui.prompt.parts import Part, Prompt, Tag, Vocabulary
+from webui.request import GenerationRequest
+
+# More than anybody writes; without a bound one prompt could keep a machine busy for hours
+MOST_WINDOWS = 32
+MOST_PARTS = 32
+
+VocabularyOf = Callable[[Mapping[str, int]], Vocabulary]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Two prompts, ready to guide."""
+
+    timeline: Timeline
+    embeddings: Mapping[str, str]  # those they name -> sha256 of the file
+    warnings: tuple[str, ...]
+
+
+class Reader:
+    """Reads prompts for one model."""
+
+    def __init__(
+        self, conditioner: Conditioner, learned: Learned, vocabulary_of: VocabularyOf
+    ) -> None:
+        """`vocabulary_of` gives the model's vocabulary with the embeddings that can be named."""
+        self._conditioner = conditioner
+        self._learned = learned
+        self._vocabulary_of = vocabulary_of
+
+    def read(self, request: GenerationRequest) -> Read:
+        """Raises InvalidRequest, naming the field."""
+        layers = self._conditioner.layers
+        if request.clip_skip > layers:
+            raise InvalidRequest(
+                "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
+            )
+        positive = understand(request.prompt, request.steps)
+        negative = understand(request.negative_prompt, request.steps, positive=False)
+        if len(positive.parts) > MOST_PARTS:
+            raise InvalidRequest(
+                "prompt",
+                f"has {len(positive.parts)} parts joined by AND; at most {MOST_PARTS} can be",
+            )
+        reading = Reading(request.emphasis, request.clip_skip)
+        texts = self._texts(reading.emphasis)
+        tracks = [self._track(part, texts, reading) for part in positive.parts]
+        (away,) = [self._track(part, texts, reading) for part in negative.parts]
+        empty = self._conditioner.text((EMPTY,), reading)
+        timeline = Timeline(tracks, away, empty, request.steps)
+        hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
+        return Read(timeline, hashes, tuple(self._warnings(request, positive, texts, hashes)))
+
+    def vectors(self, text: str) -> dict[str, Tensor]:
+        """What a text's tokens are before the transformer: (n, width) by text encoder.
+
+        Raises InvalidRequest, field "text", for a text that is not one mix of vectors.
+        """
+        (part, *more) = understand(text, 1).parts
+        if more or len(part.stages) > 1 or len(part.stages[0].variants) > 1 or part.weight != 1:
+            raise InvalidRequest(
+                "text", "must be one text: no AND, no [a:b:1], no blend of whole texts"
+            )
+        read = self._texts("original").windows(part.stages[0].variants[0].text)
+        if len(read) != 1 or not read[0].tokens:
+            raise InvalidRequest("text", "must have from 1 to 75 tokens")
+        if any(token.weight != 1 for token in read[0].tokens):
+            raise InvalidRequest("text", "must have no weights: a file of vectors keeps none")
+        return self._conditioner.vectors(read[0].tokens)
+
+    def _texts(self, emphasis: str) -> "Texts":
+        self._learned.refresh()
+        return Texts(self._vocabulary_of(self._learned.vectors), emphasis)
+
+    def _track(self, part: Part, texts: "Texts", reading: Reading) -> Track:
+        stages = []
+        for stage in part.stages:
+            variants = [(each.ratio, texts.windows(each.text)) for each in stage.variants]
+            made = self._conditioner.blend(variants, stage.mixing, reading)
+            stages.append((stage.end_step, made))
+        return Track(part.weight, stages)
+
+    def _warnings(
+        self,
+        request: GenerationRequest,
+        positive: Prompt,
+        texts: "Texts",
+        hashes: Mapping[str, str],
+    ) -> Iterator[str]:
+        if texts.cut:
+            yield f"A text of more than {MOST_WINDOWS} x 75 tokens was cut there."
+        for tag in positive.tags:
+            yield f"{request.prompt[tag.start : tag.end]} has no effect: {_unused(tag)}."
+        both = f"{request.prompt}\n{request.negative_prompt}"
+        for name, reason in self._learned.misfits().items():
+            if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", both, re.IGNORECASE):
+                yield f"The embedding {name} was read as plain words: {reason}."
+        for name, digest in request.embeddings.items():
+            if name not in hashes:
+                yield f"The embedding {name}, which the request was made with, is not used now."
+            elif hashes[name] != digest:
+                yield (
+                    f"The embedding {name} is not the one that the request was made with: its file "
+                    f"has the hash {hashes[name][:12]}, not {digest[:12]}."
+                )
+
+
+class Texts:
+    """The texts of a request as windows, each read once."""
+
+    def __init__(self, vocabulary: Vocabulary, emphasis: str) -> None:
+        self._vocabulary = vocabulary
+        self._emphasis = emphasis
+        self._read: dict[str, Windows] = {}
+        self.cut = False
+
+    def windows(self, text: str) -> Windows:
+        if text not in self._read:
+            found = tuple(windows(text, self._vocabulary, emphasis=self._emphasis))
+            self.cut = self.cut or len(found) > MOST_WINDOWS
+            self._read[text] = found[:MOST_WINDOWS]
+        return self._read[text]
+
+    def embeddings(self) -> list[str]:
+        """The names of those that stand in them."""
+        return sorted({name for each in self._read.values() for name in embeddings_in(each)})
+
+
+def _unused(tag: Tag) -> str:
+    if tag.kind in ("lora", "lyco"):
+        return "LoRA files cannot be loaded yet"
+    return f"there is nothing of the kind {tag.kind!r}"
