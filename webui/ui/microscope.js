@@ -1,0 +1,181 @@
+/* The microscope: what the model is told by a prompt, token by token, while one types.
+
+   It draws the server's reading of both prompts: which text guides which steps, the tokens in their
+   windows with numbers and weights, and what stands in a word's place. It works nothing out itself. */
+"use strict";
+(() => {
+  const OPEN = "darkroom.open.";
+  const MOST_WINDOWS = 8; // drawn at first
+  const FIELDS = [["prompt", "Prompt"], ["negative_prompt", "Negative prompt"]];
+  const LEAD = "The model reads no words but these tokens, at most 75 at a time. Warm ones weigh more than 1, cool ones less.";
+  const { plural } = darkroom;
+
+  const made = (kind, classes = "", text = "") => Object.assign(document.createElement(kind), { className: classes, textContent: text });
+  const number = (value) => String(Number(value.toFixed(3)));
+
+  // --- the fold, of this and of the mix ------------------------------------------------------------
+  /* A button and what it opens; closed until wanted, and then as it was left. */
+  darkroom.lens = (element, name, turned = () => {}) => {
+    const button = element.querySelector(".dk-lens-button"), body = element.querySelector(".dk-lens-body");
+    body.id = `${name}_body`;
+    button.setAttribute("aria-controls", body.id);
+    const turn = (open) => {
+      button.setAttribute("aria-expanded", String(open));
+      body.hidden = !open;
+      turned(open);
+    };
+    button.addEventListener("click", () => {
+      turn(body.hidden);
+      darkroom.keeps(localStorage, OPEN + name, body.hidden ? "no" : "yes");
+    });
+    turn(darkroom.reads(localStorage, OPEN + name) === "yes");
+  };
+
+  darkroom.microscope = (element, tab) => {
+    const view = element.querySelector(".dk-scope-view");
+    const looking = {}; // field -> the step whose stage is shown
+    let open = false, all = false, shown = null;
+
+    element.querySelector(".dk-lead").textContent = LEAD;
+    document.addEventListener("darkroom:looked", (event) => { if (event.detail.tab === tab) draw(); });
+    darkroom.lens(element, `${tab}_microscope`, (now) => { open = now; draw(); });
+
+    function draw() {
+      const answer = open ? darkroom.lookedAt(tab) : null;
+      if (!open || answer === shown) return;
+      shown = answer;
+      redraw();
+    }
+
+    function redraw() {
+      const top = view.scrollTop;
+      view.replaceChildren(...FIELDS.flatMap(([field, title]) => drawPrompt(field, title)));
+      view.scrollTop = top;
+    }
+
+    // --- one prompt -------------------------------------------------------------------------------
+    function drawPrompt(field, title) {
+      const read = shown?.[field], text = shown?.asked[field] ?? "";
+      if (!read?.parts || (field !== "prompt" && !text.trim())) return [];
+      const parts = read.parts.map((part, i) => drawPart(field, part, i, read.parts.length));
+      return [made("h3", "", title), ...parts, ...tags(read.tags ?? [])];
+    }
+
+    function drawPart(field, part, i, count) {
+      const box = made("div", "dk-scope-part");
+      if (count > 1 || part.weight !== 1) {
+        const words = made("p", "dk-scope-words");
+        words.append(made("b", "", `Part ${i + 1} of ${count}`), `, guides with weight ${number(part.weight)}`);
+        box.append(words);
+      }
+      const stage = part.stages.find((each) => each.end_step >= (looking[field] ?? 1)) ?? part.stages.at(-1);
+      if (part.stages.length > 1) box.append(axis(field, part.stages, stage));
+      for (const variant of stage.variants) box.append(...drawVariant(field, stage, variant));
+      return box;
+    }
+
+    // --- which text guides which steps ------------------------------------------------------------
+    function axis(field, stages, now) {
+      const box = document.createDocumentFragment(), bar = made("div", "dk-axis"), ends = made("div", "dk-axis-ends");
+      bar.setAttribute("role", "radiogroup");
+      bar.setAttribute("aria-label", "Which steps read which text");
+      const different = texts(stages);
+      const buttons = stages.map((stage, i) => {
+        const first = i ? stages[i - 1].end_step + 1 : 1, last = stage.end_step;
+        const span = first === last ? `Step ${first}` : `Steps ${first} to ${last}`;
+        const button = made("button", "", different[i] || "\u2013");
+        button.type = "button";
+        button.title = `${span}: ${plain(stage)}`;
+        button.style.flexGrow = String(last - first + 1);
+        button.setAttribute("role", "radio");
+        button.setAttribute("aria-checked", String(stage === now));
+        button.setAttribute("aria-label", button.title);
+        button.tabIndex = stage === now ? 0 : -1;
+        button.addEventListener("click", () => go(field, first));
+        return button;
+      });
+      bar.addEventListener("keydown", (event) => {
+        const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        const next = way && buttons[buttons.indexOf(document.activeElement) + way];
+        if (!next) return;
+        event.preventDefault();
+        next.click();
+        view.querySelector('.dk-axis [aria-checked="true"]')?.focus();
+      });
+      bar.append(...buttons);
+      ends.append(made("span", "", "step 1"), made("span", "", `step ${stages.at(-1).end_step}`));
+      box.append(bar, ends);
+      return box;
+    }
+
+    const plain = (stage) => stage.variants.map((each) => each.text).join(" + ");
+
+    /* What of each text is not the same in all of them. */
+    function texts(stages) {
+      const all_ = stages.map(plain);
+      const least = Math.min(...all_.map((each) => each.length));
+      const same = (at) => all_.every((each) => at(each) === at(all_[0]));
+      let head = 0, tail = 0;
+      while (head < least && same((each) => each[head])) head += 1;
+      while (tail < least - head && same((each) => each[each.length - 1 - tail])) tail += 1;
+      return all_.map((each) => each.slice(head, each.length - tail).trim());
+    }
+
+    function go(field, step) {
+      looking[field] = step;
+      redraw();
+    }
+
+    // --- tokens -----------------------------------------------------------------------------------
+    function drawVariant(field, stage, variant) {
+      const boxes = [];
+      if (stage.variants.length > 1) {
+        const words = made("p", "dk-scope-words");
+        const how = stage.mixing === "slerp" ? "turned towards by" : "of the blend:";
+        words.append(made("b", "", `${Math.round(100 * variant.ratio)} %`), ` ${how} “${variant.text.trim()}”, read by itself`);
+        boxes.push(words);
+      }
+      const many = variant.windows.length, most = all ? many : Math.min(many, MOST_WINDOWS);
+      boxes.push(...variant.windows.slice(0, most).map((each, i) => drawWindow(field, each, i, many)));
+      if (most < many) {
+        const more = made("button", "dk-quiet dk-scope-more", `Show ${plural(many - most, "more window")}`);
+        more.type = "button";
+        more.addEventListener("click", () => { all = true; redraw(); });
+        boxes.push(more);
+      }
+      return boxes;
+    }
+
+    function drawWindow(field, { tokens }, i, many) {
+      const box = made("div", "dk-window"), head = made("div", "dk-window-head"), fill = made("div", "dk-window-fill");
+      const row = made("ol", "dk-tokens");
+      head.append(made("span", "", many > 1 ? `Window ${i + 1} of ${many}${i ? ", read by itself" : ""}` : "One window"), made("span", "", `${tokens.length} of 75`));
+      fill.style.setProperty("--full", `${(100 * tokens.length) / 75}%`);
+      row.append(...tokens.map((each, at) => chip(field, each, tokens[at - 1])));
+      if (!tokens.length) row.append(made("li", "dk-scope-words", "Nothing to read"));
+      box.append(head, fill, row);
+      return box;
+    }
+
+    function chip(field, token, before) {
+      const item = made("li", "dk-token"), id = made("small", "", String(token.id));
+      const weight = number(token.weight);
+      item.append(made("span", "", token.text.trim() || "·"), id);
+      if (token.weight !== 1) {
+        item.dataset.weight = token.weight < 1 ? "low" : "high";
+        item.style.setProperty("--strength", `${Math.round(Math.min(60, 12 + 60 * Math.abs(token.weight - 1)))}%`);
+        id.textContent = "";
+        id.append(made("b", "", `×${weight}`));
+      }
+      if (before && joined(before, token)) item.dataset.joined = "";
+      item.title = [`token ${token.id}`, `weight ${weight}`].join(", ");
+      return item;
+    }
+
+    function joined() { return false; }
+
+    function tags(list) {
+      return list;
+    }
+  };
+})();
