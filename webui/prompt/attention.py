@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     r"|:|[^\\()\[\]:]+"
 )
 _BREAK = re.compile(r"\bBREAK\b")
-_EXACT = 1_500_000  # products of weights that are taken one by one, in the exact order
+_EXACT = 100_000  # products of weights that are taken one by one, in the exact order
 _NONE = -1  # no bracket
 
 
@@ -112,6 +112,9 @@ class _Scan:
 
         The white space is stripped by hand: a pattern with it around the word takes quadratic time.
         """
+        if BREAK not in piece:
+            self.add(piece, at)
+            return
         position, found = 0, list(_BREAK.finditer(piece))
         for number, match in enumerate([*found, None]):
             text = piece[position : match.start() if match else len(piece)]
@@ -160,14 +163,32 @@ def _weights(scan: _Scan) -> dict[tuple[int, int], float]:
 
     Brackets are multiplied one by one from the inside, as A1111 does, as far as `_EXACT` reaches
     (a prompt of 100,000 characters may hold 50,000 weights, each a product of up to 50,000). What
-    is left of the outermost is one number, which changes the result by rounding alone.
+    is left of the outermost is one number, which changes the result by rounding alone. Brackets
+    that are all alike, the usual case, are exact at any depth.
     """
     outer: list[float] = []
+    depths: list[int] = []  # 0: not all alike from here outwards
     for parent, multiplier in zip(scan.parent, scan.multiplier, strict=True):
-        outer.append(multiplier * (outer[parent] if parent != _NONE else 1.0))
+        inner = parent == _NONE
+        outer.append(multiplier * (1.0 if inner else outer[parent]))
+        alike = inner or (depths[parent] and scan.multiplier[parent] == multiplier)
+        depths.append(1 if inner else depths[parent] + 1 if alike else 0)
     needed = {brackets for _, _, _, brackets in scan.pieces}
     room = _EXACT // max(1, len(needed))
-    return {brackets: _weight(scan, brackets, outer, room) for brackets in needed}
+    powers: dict[float, list[float]] = {}
+    weights = {}
+    for brackets in needed:
+        bracket = max(brackets)
+        if min(brackets) == _NONE and (bracket == _NONE or depths[bracket]):
+            depth = depths[bracket] if bracket != _NONE else 0
+            multiplier = scan.multiplier[bracket] if depth else 1.0
+            known = powers.setdefault(multiplier, [1.0])
+            while len(known) <= depth:
+                known.append(known[-1] * multiplier)
+            weights[brackets] = known[depth]
+        else:
+            weights[brackets] = _weight(scan, brackets, outer, room)
+    return weights
 
 
 def _weight(scan: _Scan, brackets: tuple[int, int], outer: Sequence[float], room: int) -> float:

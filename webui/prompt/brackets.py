@@ -1,6 +1,9 @@
 """Which brackets belong together, as emphasis sees them: round and square ones apart."""
 
+import re
 from collections.abc import Iterator, Sequence
+
+_TOKEN = re.compile(r"\\.|[()\[\]]", re.DOTALL)
 
 
 def pairs(
@@ -36,15 +39,9 @@ def outermost(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _places(text: str, atoms: Sequence[tuple[int, int]]) -> Iterator[int]:
-    position, following = 0, iter([*atoms, (len(text), len(text))])
-    start, end = next(following)
-    while position < len(text):
-        if position >= start:
-            position = max(position, end)
-            start, end = next(following, (len(text), len(text)))
-        elif text[position] == "\\":
-            position += 2
-        else:
-            if text[position] in "()[]":
-                yield position
-            position += 1
+    position = 0
+    for start, end in [*atoms, (len(text), len(text))]:
+        for match in _TOKEN.finditer(text, position, start):
+            if match[0][0] != "\\":
+                yield match.start()
+        position = end

@@ -7,11 +7,11 @@ something changes: linear in the text, and no nesting is too deep.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from webui.errors import InvalidRequest
 
-MOST = 2_000_000  # characters of all stages together
+MOST = 1_000_000  # characters of all stages together
 
 _TOKEN = re.compile(r"\\.|[\[\]():|\\]")
 _NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
@@ -41,7 +41,7 @@ def schedule(text: str, steps: int, hires_steps: int | None = None) -> list[tupl
     A whole number is a step, one with a point a fraction of the steps. With `hires_steps` the
     stages are those of the second pass: whole numbers count on from the first pass's, fractions
     from 1.0. Differs from A1111 where that gives up on the whole prompt: a `|` outside alternatives
-    is literal. Raises InvalidRequest for stages of more than two million characters together.
+    is literal. Raises InvalidRequest for stages of more than a million characters together.
     """
     found = stages(text, steps, hires_steps)
     return [(end, "".join([text[a:b] for a, b in slices])) for end, slices in found.stages]
@@ -65,7 +65,7 @@ def stages(
         if node.bars:
             ends.update(range(1, last + 1))
             continue
-        number = text[node.colons[-1] + 1 : node.end - 1].strip()
+        number = _number(text, node).strip()
         node.when = _step(number, last, offsets)
         if node.when >= last:
             late.append(Place(node.start, node.end, number))
@@ -88,19 +88,19 @@ def _step(number: str, last: int, offsets: tuple[int, float]) -> int:
     return int(max(-1.0, min(float(last), value)))  # A1111 crashes at infinity
 
 
-@dataclass(slots=True)
 class _Node:
     """A bracket, with the places of the colons and bars that stand directly in it."""
 
-    kind: str  # "(", "[", or "<" for an atom
-    start: int
-    end: int = -1  # after the closing one; -1 while there is none
-    valid: bool = True  # everything in it is well formed
-    colons: list[int] = field(default_factory=list)
-    bars: list[int] = field(default_factory=list)
-    when: int = 0  # the last step before the switch
-    jumps: list[int] = field(default_factory=list)  # instructions that lead behind it
-    turns: list[int] = field(default_factory=list)  # where the program takes up each alternative
+    __slots__ = ("bars", "colons", "end", "kind", "marks", "start", "valid", "when")
+
+    def __init__(self, kind: str, start: int) -> None:
+        self.kind = kind  # "(", "[", or "<" for an atom
+        self.start = start
+        self.end = -1  # after the closing one; -1 while there is none
+        self.valid = True  # everything in it is well formed
+        self.colons = self.bars = 0
+        self.marks: list[int] | None = None  # where these stand
+        self.when = 0  # the last step before the switch
 
 
 class _Scan:
@@ -140,9 +140,18 @@ class _Scan:
             elif token == "\\" and text[at + 1 : at + 2] in ("", "\n"):
                 return at
             elif token in ":|" and self._open:
-                top = self._open[-1]
-                (top.colons if token == ":" else top.bars).append(at)
+                self._mark(self._open[-1], token, at)
         return -1
+
+    def _mark(self, node: _Node, token: str, at: int) -> None:
+        if token == ":":
+            node.colons += 1
+        else:
+            node.bars += 1
+        if node.marks is None:
+            node.marks = [at]
+        else:
+            node.marks.append(at)
 
     def _close(self, token: str, at: int) -> None:
         if not self._open or self._open[-1].kind == "<":
@@ -161,11 +170,15 @@ class _Scan:
 
     def _well_formed(self, node: _Node) -> bool:
         if node.kind == "(":
-            return len(node.colons) <= 1
+            return node.colons <= 1
         if node.bars or not node.colons:
             return not node.colons
-        number = self._text[node.colons[-1] + 1 : node.end - 1]
-        return len(node.colons) <= 2 and _NUMBER.fullmatch(number) is not None
+        return node.colons <= 2 and _NUMBER.fullmatch(_number(self._text, node)) is not None
+
+
+def _number(text: str, node: _Node) -> str:
+    """What stands between the last colon and the closing bracket."""
+    return text[node.marks[-1] + 1 : node.end - 1] if node.marks else ""
 
 
 # The program: (operation, operand, operand). TEXT start, end: that slice of the prompt. UNTIL step,
@@ -176,42 +189,44 @@ _Instruction = tuple[int, int, int, tuple[int, ...]]
 
 def _compiled(live: Sequence[_Node], length: int) -> list[_Instruction]:
     marks = sorted(
-        (at, number)
+        (at, number, index)  # index 0 opens the node, the last one closes it
         for number, node in enumerate(live)
-        for at in (node.start, *node.colons, *node.bars, node.end - 1)
+        for index, at in enumerate((node.start, *(node.marks or ()), node.end - 1))
     )
     code: list[_Instruction] = []
+    turns: dict[int, list[int]] = {}  # of each open node: where the program takes up each branch
     position = 0
-    for at, number in marks:
+    for at, number, index in marks:
         node = live[number]
+        last = node.colons + node.bars
         if position < at:
             code.append((_TEXT, position, at, ()))
         position = at + 1
-        if at == node.start:
-            node.turns.append(len(code))
+        if index == 0:
+            turns[number] = [len(code)]
             code.append((_TURN, 0, 0, ()))
-        if at in (*node.colons[:-1], *node.bars) or (at == node.start and len(node.colons) == 1):
-            node.jumps.append(len(code))
+        divides = node.bars or (index == 1 and last == 2) or (index == 0 and last == 1)
+        if divides and index <= last and (index > 0 or not node.bars):
             code.append((_JUMP, 0, 0, ()))
-            node.turns.append(len(code))
-        if node.colons and at == node.colons[-1]:
+            turns[number].append(len(code))
+        if node.colons and index == last:
             position = node.end - 1  # the number
-        if at == node.end - 1:
-            _settle(node, code)
+        if index > last:
+            _settle(node, turns.pop(number), code)
     if position < length:
         code.append((_TEXT, position, length, ()))
     return code
 
 
-def _settle(node: _Node, code: list[_Instruction]) -> None:
+def _settle(node: _Node, turns: Sequence[int], code: list[_Instruction]) -> None:
     """Fills in the targets, which are known now."""
-    first, *others = node.turns
+    first, *others = turns
     if node.bars:
         code[first] = (_TURN, 0, 0, (first + 1, *others))
     else:
         code[first] = (_UNTIL, node.when, others[0], ())
-    for jump in node.jumps:
-        code[jump] = (_JUMP, len(code), 0, ())
+    for branch in others:  # the branch before it leads behind the node
+        code[branch - 1] = (_JUMP, len(code), 0, ())
 
 
 def _run(code: Sequence[_Instruction], step: int) -> tuple[tuple[int, int], ...]:

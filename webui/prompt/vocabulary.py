@@ -21,6 +21,7 @@ _WORDS = (
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 )
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
+_FLAGS = ("normalized", "lstrip", "rstrip", "single_word")
 _END = "<|endoftext|>"
 
 
@@ -131,19 +132,22 @@ def _pairs(found: object, problem: str) -> list[tuple[str, str]]:
 
 
 def _special(config: Mapping[str, Any], added: object, problem: str) -> list[AddedToken]:
-    """Tokens that are found before text is cut up; what they are called is in both files."""
-    contents: list[object] = ["<|startoftext|>", _END]
-    for key in _SPECIAL:
-        value = config.get(key)
-        contents.append(value.get("content") if isinstance(value, dict) else value)
-    for each in added if isinstance(added, list) else []:
-        contents.append(each.get("content") if isinstance(each, dict) else None)
-    if len(contents) > _MOST_SPECIAL:
+    """Tokens that are found before text is cut up; tokenizer.json counts before the config."""
+    found: list[object] = ["<|startoftext|>", _END]
+    found += [config.get(key) for key in _SPECIAL]
+    found += added if isinstance(added, list) else []
+    if len(found) > _MOST_SPECIAL:
         raise ModelRefused(f"{problem}: has more than {_MOST_SPECIAL} special tokens")
-    named = dict.fromkeys(
-        each for each in contents if isinstance(each, str) and 0 < len(each) <= _LONGEST
-    )
-    return [AddedToken(each, normalized=False, special=True) for each in named]
+    tokens: dict[str, AddedToken] = {}
+    for each in found:
+        flags = each if isinstance(each, dict) else {}
+        content = flags.get("content") if isinstance(each, dict) else each
+        if not isinstance(content, str) or not 0 < len(content) <= _LONGEST:
+            continue
+        if isinstance(each, dict) or content not in tokens:
+            chosen = {key: flags[key] is True for key in _FLAGS if key in flags}
+            tokens[content] = AddedToken(content, special=True, **{"normalized": False, **chosen})
+    return list(tokens.values())
 
 
 def _merges(folder: Path) -> list[str]:
