@@ -158,24 +158,43 @@
     }
 
     function chip(field, token, before) {
-      const item = made("li", "dk-token"), id = made("small", "", String(token.id));
-      const weight = number(token.weight);
-      item.append(made("span", "", token.text.trim() || "·"), id);
+      const item = made("li", "dk-token"), under = made("small"), weight = number(token.weight);
+      const vector = token.vector ? described(token.vector) : null;
+      item.append(made("span", "", vector?.name ?? (token.text.trim() || "\u00b7")), under);
+      under.append(vector?.kind ?? String(token.id));
       if (token.weight !== 1) {
+        under.append(" ", made("b", "", `\u00d7${weight}`));
         item.dataset.weight = token.weight < 1 ? "low" : "high";
         item.style.setProperty("--strength", `${Math.round(Math.min(60, 12 + 60 * Math.abs(token.weight - 1)))}%`);
-        id.textContent = "";
-        id.append(made("b", "", `×${weight}`));
       }
-      if (before && joined(before, token)) item.dataset.joined = "";
-      item.title = [`token ${token.id}`, `weight ${weight}`].join(", ");
+      if (vector) item.dataset.kind = vector.kind;
+      else if (before && !before.vector && before.end === token.start && /^[\p{L}\p{M}]/u.test(token.text) && /[\p{L}\p{M}]$/u.test(before.text)) item.dataset.joined = "";
+      item.title = [vector ? vector.title : `token ${token.id}`, `weight ${weight}`].join(", ");
       return item;
     }
 
-    function joined() { return false; }
+    /* What stands in a token's place: a learned vector, or a sum. */
+    function described({ terms, mixing }) {
+      const named = (term) => (term.embedding ? `${term.embedding} ${term.row + 1}` : term.text ?? `#${term.id}`);
+      if (terms.length === 1 && terms[0].factor === 1 && terms[0].embedding) {
+        return { kind: "embedding", name: terms[0].embedding, title: `learned vector ${terms[0].row + 1} of ${terms[0].embedding}` };
+      }
+      const sum = terms.map((term, i) => {
+        const sign = term.factor < 0 ? "\u2212 " : i ? "+ " : "";
+        const factor = Math.abs(term.factor);
+        return `${sign}${factor === 1 ? "" : `${number(factor)} `}${named(term)}`;
+      }).join(" ");
+      return { kind: mixing === "slerp" ? "slerp" : "blend", name: sum, title: `${mixing === "slerp" ? "turned: " : ""}${sum}` };
+    }
 
     function tags(list) {
-      return list;
+      if (!list.length) return [];
+      const row = made("ul", "dk-scope-tags");
+      row.append(...list.map((tag) => {
+        const named = Object.entries(tag.named ?? {}).map(([name, value]) => `${name} ${value}`);
+        return made("li", "", [tag.kind, ...tag.arguments, ...named].join(" \u00b7 "));
+      }));
+      return [row];
     }
   };
 })();
