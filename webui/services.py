@@ -24,7 +24,6 @@ from webui.request import GenerationRequest, from_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
 
-
 _LOADING = 120.0  # seconds that an embedding may take; its model may have to be loaded
 _EMBEDDING = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 # names that no file can have on Windows

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from webui.embeddings import Embeddings
 from webui.engine.conditioning.conditioner import Conditioner
@@ -12,7 +11,7 @@ from webui.engine.embeddings import Learned
 from webui.errors import ModelRefused
 from webui.interfaces import Family, Model
 from webui.library import Library, ModelEntry
-from webui.prompt import Words
+from webui.prompt import ClipVocabulary
 
 Stamp = tuple[tuple[str, int, int], ...]  # of each weights file: path, size, time of change
 
@@ -73,8 +72,8 @@ class Models:
     def _reader(self, entry: ModelEntry, model: Model) -> Reader:
         encoders = model.text_encoders
         learned = Learned(self._embeddings, {each.name: each.width for each in encoders})
-        vocabulary = partial(Words, entry.folder / "tokenizer")
-        return Reader(Conditioner(encoders, learned), learned, vocabulary)
+        vocabulary = ClipVocabulary.read(entry.folder / "tokenizer")
+        return Reader(Conditioner(encoders, learned), learned, vocabulary.with_embeddings)
 
 
 def _stamp(entry: ModelEntry) -> Stamp:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor
 
@@ -16,13 +17,11 @@ from webui.engine.conditioning.conditioner import (
 from webui.engine.conditioning.timeline import Timeline, Track
 from webui.engine.embeddings import Learned
 from webui.errors import InvalidRequest
-from webui.prompt import understand, windows
+from webui.prompt import Emphasis, understand, windows
 from webui.prompt.parts import Part, Prompt, Tag, Vocabulary
 from webui.request import GenerationRequest
 
-# More than anybody writes; without a bound one prompt could keep a machine busy for hours
-MOST_WINDOWS = 32
-MOST_PARTS = 32
+MOST_WINDOWS = 600  # of all texts of a request; those of Stable Diffusion 1 then take 140 MB
 
 VocabularyOf = Callable[[Mapping[str, int]], Vocabulary]
 
@@ -56,15 +55,10 @@ class Reader:
             )
         positive = understand(request.prompt, request.steps)
         negative = understand(request.negative_prompt, request.steps, positive=False)
-        if len(positive.parts) > MOST_PARTS:
-            raise InvalidRequest(
-                "prompt",
-                f"has {len(positive.parts)} parts joined by AND; at most {MOST_PARTS} can be",
-            )
         reading = Reading(request.emphasis, request.clip_skip)
-        texts = self._texts(reading.emphasis)
-        tracks = [self._track(part, texts, reading) for part in positive.parts]
-        (away,) = [self._track(part, texts, reading) for part in negative.parts]
+        texts = self._texts(cast(Emphasis, request.emphasis))
+        tracks = [self._track(part, texts, reading, "prompt") for part in positive.parts]
+        away = self._track(negative.parts[0], texts, reading, "negative_prompt")
         empty = self._conditioner.text((EMPTY,), reading)
         timeline = Timeline(tracks, away, empty, request.steps)
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
@@ -75,26 +69,29 @@ class Reader:
 
         Raises InvalidRequest, field "text", for a text that is not one mix of vectors.
         """
-        (part, *more) = understand(text, 1).parts
+        try:
+            (part, *more) = understand(text, 1).parts
+        except InvalidRequest as error:
+            raise InvalidRequest("text", error.problem) from None
         if more or len(part.stages) > 1 or len(part.stages[0].variants) > 1 or part.weight != 1:
             raise InvalidRequest(
                 "text", "must be one text: no AND, no [a:b:1], no blend of whole texts"
             )
-        read = self._texts("original").windows(part.stages[0].variants[0].text)
+        read = self._texts("original").windows(part.stages[0].variants[0].text, "text")
         if len(read) != 1 or not read[0].tokens:
             raise InvalidRequest("text", "must have from 1 to 75 tokens")
         if any(token.weight != 1 for token in read[0].tokens):
             raise InvalidRequest("text", "must have no weights: a file of vectors keeps none")
         return self._conditioner.vectors(read[0].tokens)
 
-    def _texts(self, emphasis: str) -> "Texts":
+    def _texts(self, emphasis: Emphasis) -> "Texts":
         self._learned.refresh()
         return Texts(self._vocabulary_of(self._learned.vectors), emphasis)
 
-    def _track(self, part: Part, texts: "Texts", reading: Reading) -> Track:
+    def _track(self, part: Part, texts: "Texts", reading: Reading, field: str) -> Track:
         stages = []
         for stage in part.stages:
-            variants = [(each.ratio, texts.windows(each.text)) for each in stage.variants]
+            variants = [(each.ratio, texts.windows(each.text, field)) for each in stage.variants]
             made = self._conditioner.blend(variants, stage.mixing, reading)
             stages.append((stage.end_step, made))
         return Track(part.weight, stages)
@@ -106,8 +103,6 @@ class Reader:
         texts: "Texts",
         hashes: Mapping[str, str],
     ) -> Iterator[str]:
-        if texts.cut:
-            yield f"A text of more than {MOST_WINDOWS} x 75 tokens was cut there."
         for tag in positive.tags:
             yield f"{request.prompt[tag.start : tag.end]} has no effect: {_unused(tag)}."
         both = f"{request.prompt}\n{request.negative_prompt}"
@@ -127,17 +122,26 @@ class Reader:
 class Texts:
     """The texts of a request as windows, each read once."""
 
-    def __init__(self, vocabulary: Vocabulary, emphasis: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, emphasis: Emphasis) -> None:
         self._vocabulary = vocabulary
         self._emphasis = emphasis
         self._read: dict[str, Windows] = {}
-        self.cut = False
+        self._count = 0  # of all windows
 
-    def windows(self, text: str) -> Windows:
+    def windows(self, text: str, field: str) -> Windows:
+        """Raises InvalidRequest, for `field`."""
         if text not in self._read:
-            found = tuple(windows(text, self._vocabulary, emphasis=self._emphasis))
-            self.cut = self.cut or len(found) > MOST_WINDOWS
-            self._read[text] = found[:MOST_WINDOWS]
+            try:
+                self._read[text] = windows(text, self._vocabulary, emphasis=self._emphasis)
+            except InvalidRequest as error:
+                raise InvalidRequest(field, error.problem) from None
+            self._count += len(self._read[text])
+            if self._count > MOST_WINDOWS:
+                raise InvalidRequest(
+                    field,
+                    f"and all it changes to need more than {MOST_WINDOWS} windows of 75 tokens; "
+                    "shorten it, or let it change less often",
+                )
         return self._read[text]
 
     def embeddings(self) -> list[str]:
