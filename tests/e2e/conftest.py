@@ -56,6 +56,7 @@ class Server:
 
     folder: Path
     port: int
+    models: Path = ROOT / "models"
     process: subprocess.Popen = field(init=False)
 
     @property
@@ -74,7 +75,7 @@ class Server:
             "--port": self.port,
             "--outputs": self.outputs,
             "--data-dir": self.folder / "data",
-            "--models-dir": ROOT / "models",
+            "--models-dir": self.models,
             "--device": "cpu",
             "--threads": 1,
         }

@@ -1,9 +1,12 @@
 """What surrounds a prompt, as somebody uses it who types: keys, counter, names, microscope, mix."""
 
 import io
+import shutil
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image
+
+from tests.e2e.conftest import ROOT, Server, free_port
 
 BOX = "#txt2img_prompt textarea"
 
@@ -63,8 +66,8 @@ def says(tab, selector, text):
     )
 
 
-def draft(tab):
-    return tab.page.evaluate("JSON.parse(localStorage['darkroom.draft.txt2img'] ?? '{}').prompt")
+def pixels(data):
+    return Image.open(io.BytesIO(data)).convert("RGB").tobytes()
 
 
 def test_keys_change_weights_and_the_order_of_parts(server, open_tab):
@@ -124,3 +127,151 @@ def test_a_note_says_what_is_odd_and_leads_to_its_place(server, open_tab):
     assert tab.page.evaluate(height) == top  # nothing jumped
     tab.page.fill(BOX, "a panda")
     note.wait_for(state="detached")
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory):
+    """A server whose models' folder has more in it than the model that ships."""
+    folder = tmp_path_factory.mktemp("stocked")
+    models = folder / "models"
+    shutil.copytree(ROOT / "models" / "checkpoints", models / "checkpoints")
+    for name in ("loras/detail.safetensors", "loras/delta.safetensors", "wildcards/desert.txt"):
+        (models / name).parent.mkdir(exist_ok=True)
+        (models / name).write_bytes(b"")
+    (models / "tags").mkdir()
+    (models / "tags" / "mine.csv").write_text(
+        "long_hair,0,5000,hairy\nlong_sleeves_(style),0,90,\nlonely,0,7000,\n"
+    )
+    server = Server(folder, free_port(), models)
+    server.start()
+    yield server
+    assert server.foreign() == []
+    server.stop()
+
+
+def options(tab):
+    tab.page.locator("#dk-names").wait_for()
+    return tab.page.locator("#dk-names [role=option] span").all_inner_texts()
+
+
+def test_names_are_completed_by_the_keyboard_and_never_in_the_way(stocked, open_tab):
+    tab = open_tab(stocked)
+    box, keys = tab.page.locator(BOX), tab.page.keyboard
+    box.focus()
+    keys.type("a cat, lon")
+    assert options(tab) == ["lonely", "long_hair", "long_sleeves_(style)"]  # the most used first
+    assert box.get_attribute("aria-activedescendant") is None  # nothing is chosen for anybody
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"):
+        keys.press(key)
+    chosen = tab.page.locator("#dk-names [aria-selected=true]")
+    assert chosen.get_attribute("id") == box.get_attribute("aria-activedescendant")
+    keys.press("Enter")
+    assert marked(tab) == r"a cat, long sleeves \(style\)|"
+    keys.type(" <lora:de")
+    assert options(tab) == ["delta", "detail"]
+    keys.press("Tab")
+    assert marked(tab) == r"a cat, long sleeves \(style\) <lora:delta:1>|"
+    tab.page.fill(BOX, "")
+    keys.type("hair")
+    assert options(tab) == ["hairy \u2192 long_hair"]  # another name of it
+    keys.press("Escape")
+    assert tab.page.locator("#dk-names").is_hidden()
+    keys.type("y __des")
+    assert options(tab) == ["desert"]
+    keys.press("Enter")  # nothing chosen: a new line as ever
+    assert marked(tab) == "hairy __des\n|"
+    keys.press("Backspace")
+    options(tab)
+    job_ids = {job["id"] for job in stocked.jobs()}
+    keys.press("Control+Enter")
+    stocked.wait(lambda: {job["id"] for job in stocked.jobs()} != job_ids, 10)
+    assert tab.page.locator("#dk-names").is_hidden()
+    assert stocked.jobs()[0]["request"]["prompt"] == "hairy __des"
+
+
+def chips(tab):
+    """(word, what stands under it) of each token that the microscope shows."""
+    texts = tab.page.locator("#txt2img_microscope .dk-token").all_inner_texts()
+    return [tuple(text.split("\n")) for text in texts]
+
+
+def test_the_microscope_shows_tokens_weights_switches_and_mixes_while_typing(server, open_tab):
+    tab = open_tab(server)
+    view = tab.page.locator("#txt2img_microscope .dk-scope-view")
+    assert not view.is_visible()
+    tab.page.click("#txt2img_microscope .dk-lens-button")
+    tab.page.fill(BOX, "a (cat:1.3) [blue:red:5] <mix:cat,panda:0.25> AND [tree] :0.5")
+    axis = tab.page.locator("#txt2img_microscope .dk-axis button")
+    axis.nth(1).wait_for()
+    assert axis.all_inner_texts() == ["blue", "red"]
+    blend = ("0.75 cat + 0.25 panda", "mix")
+    first = [("a", "320"), ("cat", "2368 \u00d71.3"), ("blue", "1746"), blend]
+    assert chips(tab) == [*first, ("tree", "2677 \u00d70.909")]
+    assert "weight 0.5" in view.inner_text()
+    axis.nth(1).click()
+    assert chips(tab)[2] == ("red", "736")
+    tab.page.locator("#txt2img_microscope .dk-token").nth(1).click()
+    assert marked(tab) == "a (|cat|:1.3) [blue:red:5] <mix:cat,panda:0.25> AND [tree] :0.5"
+    tab.open()  # it is as it was left
+    view.get_by_text("0.75 cat + 0.25 panda").wait_for()
+
+
+def strip(tab):
+    tab.page.wait_for_selector("#strip[data-state=done]", timeout=60_000)
+    tab.page.wait_for_function(
+        "[...document.querySelectorAll('#strip img')].every(image => image.complete && !image.hidden)"
+    )
+    labels = tab.page.locator("#strip .dk-strip-label").all_inner_texts()
+    images = tab.page.locator("#strip img").evaluate_all("all => all.map(each => each.src)")
+    return list(zip(labels, images, strict=True))
+
+
+def test_a_mix_becomes_a_strip_of_labelled_pictures_each_with_its_recipe(server, open_tab):
+    tab = open_tab(server)
+    tab.fill("txt2img_steps", 3)
+    put(tab, "a happy |")
+    tab.page.click("#txt2img_mix .dk-lens-button")
+    for number, word in enumerate(("cat", "panda")):
+        tab.page.locator(".dk-mix-text").nth(number).fill(word)
+    tab.page.click(".dk-mix-strip")
+    shown = strip(tab)
+    assert [label for label, _ in shown] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    jobs = sorted(server.jobs()[:5], key=lambda job: job["created"])
+    prompts = [f"a happy <mix:cat,panda:{ratio}>" for ratio in ("0", "0.25", "0.5", "0.75", "1")]
+    assert [job["request"]["prompt"] for job in jobs] == prompts
+    (seed,) = {job["request"]["seed"] for job in jobs}
+    pictures = [server.picture(job) for job in jobs]
+    assert len(set(map(pixels, pictures))) == 5
+    tab.fill("txt2img_seed", seed)
+    tab.fill("txt2img_prompt", "a happy cat")
+    assert pixels(server.picture(server.finished(tab.generate()))) == pixels(pictures[0])
+    tab.open()  # a refresh takes nothing away
+    assert strip(tab) == shown
+    tab.page.get_by_role("button", name="50 % cat, 50 % panda").click()
+    tab.page.locator("#result-recipe").get_by_text(prompts[2]).wait_for()
+
+
+def test_a_mix_is_written_where_the_cursor_is_and_kept_as_an_embedding(stocked, open_tab):
+    tab = open_tab(stocked)
+    put(tab, "a happy | on blue")
+    tab.page.click("#txt2img_mix .dk-lens-button")
+    words = tab.page.locator(".dk-mix-text")
+    words.nth(0).fill("red cat, sitting")
+    words.nth(1).fill("panda")
+    tab.page.locator(".dk-mix-slider").fill("0.25")
+    tab.page.click(".dk-mix-insert")
+    assert marked(tab) == "a happy <mix:red cat, sitting;panda:0.25>| on blue"
+    words.nth(0).fill("cat")
+    tab.page.locator(".dk-mix-level").get_by_text("Whole texts").click()
+    tab.page.locator(".dk-mix-mixing").get_by_text("Slerp").click()
+    tab.page.click(".dk-mix-insert")  # the mix that is there gives way
+    assert tab.page.input_value(BOX) == "a happy <mix:cat,panda:0.25:text:slerp> on blue"
+    tab.page.locator(".dk-mix-level").get_by_text("Words").click()
+    tab.page.locator(".dk-mix-mixing").get_by_text("Straight").click()
+    tab.page.fill(".dk-mix-save input", "catpanda")
+    tab.page.click(".dk-mix-keep")
+    tab.page.locator(".dk-mix-said").get_by_text("Saved").wait_for()
+    tab.page.fill(BOX, "a catpanda")
+    tab.page.click("#txt2img_microscope .dk-lens-button")
+    tab.page.locator(".dk-token[data-kind=embedding]").wait_for()
+    assert chips(tab) == [("a", "320"), ("catpanda", "embedding")]

@@ -57,35 +57,36 @@
     function drawPrompt(field, title) {
       const read = shown?.[field], text = shown?.asked[field] ?? "";
       if (!read?.parts || (field !== "prompt" && !text.trim())) return [];
-      const parts = read.parts.map((part, i) => drawPart(field, part, i, read.parts.length));
+      const parts = read.parts.map((part, i) => drawPart(field, read, part, i));
       return [made("h3", "", title), ...parts, ...tags(read.tags ?? [])];
     }
 
-    function drawPart(field, part, i, count) {
-      const box = made("div", "dk-scope-part");
+    function drawPart(field, { parts, texts }, part, i) {
+      const box = made("div", "dk-scope-part"), count = parts.length;
       if (count > 1 || part.weight !== 1) {
         const words = made("p", "dk-scope-words");
         words.append(made("b", "", `Part ${i + 1} of ${count}`), `, guides with weight ${number(part.weight)}`);
         box.append(words);
       }
-      const stage = part.stages.find((each) => each.end_step >= (looking[field] ?? 1)) ?? part.stages.at(-1);
-      if (part.stages.length > 1) box.append(axis(field, part.stages, stage));
-      for (const variant of stage.variants) box.append(...drawVariant(field, stage, variant));
+      const stage = part.stages.find((each) => each.last_step >= (looking[field] ?? 1)) ?? part.stages.at(-1);
+      if (part.stages.length > 1) box.append(axis(field, part.stages, stage, texts));
+      for (const [ratio, text] of stage.variants) box.append(...drawVariant(field, stage, ratio, texts[text]));
       return box;
     }
 
     // --- which text guides which steps ------------------------------------------------------------
-    function axis(field, stages, now) {
+    function axis(field, stages, now, texts) {
       const box = document.createDocumentFragment(), bar = made("div", "dk-axis"), ends = made("div", "dk-axis-ends");
       bar.setAttribute("role", "radiogroup");
       bar.setAttribute("aria-label", "Which steps read which text");
-      const different = texts(stages);
+      const whole = stages.map((stage) => stage.variants.map(([, text]) => texts[text]?.text ?? "").join(" + "));
+      const different = differences(whole);
       const buttons = stages.map((stage, i) => {
-        const first = i ? stages[i - 1].end_step + 1 : 1, last = stage.end_step;
+        const { first_step: first, last_step: last } = stage;
         const span = first === last ? `Step ${first}` : `Steps ${first} to ${last}`;
         const button = made("button", "", different[i] || "\u2013");
         button.type = "button";
-        button.title = `${span}: ${plain(stage)}`;
+        button.title = `${span}: ${whole[i]}`;
         button.style.flexGrow = String(last - first + 1);
         button.setAttribute("role", "radio");
         button.setAttribute("aria-checked", String(stage === now));
@@ -103,22 +104,19 @@
         view.querySelector('.dk-axis [aria-checked="true"]')?.focus();
       });
       bar.append(...buttons);
-      ends.append(made("span", "", "step 1"), made("span", "", `step ${stages.at(-1).end_step}`));
+      ends.append(made("span", "", "step 1"), made("span", "", `step ${stages.at(-1).last_step}`));
       box.append(bar, ends);
       return box;
     }
 
-    const plain = (stage) => stage.variants.map((each) => each.text).join(" + ");
-
     /* What of each text is not the same in all of them. */
-    function texts(stages) {
-      const all_ = stages.map(plain);
-      const least = Math.min(...all_.map((each) => each.length));
-      const same = (at) => all_.every((each) => at(each) === at(all_[0]));
+    function differences(whole) {
+      const least = Math.min(...whole.map((each) => each.length));
+      const same = (at) => whole.every((each) => at(each) === at(whole[0]));
       let head = 0, tail = 0;
       while (head < least && same((each) => each[head])) head += 1;
       while (tail < least - head && same((each) => each[each.length - 1 - tail])) tail += 1;
-      return all_.map((each) => each.slice(head, each.length - tail).trim());
+      return whole.map((each) => each.slice(head, each.length - tail).trim());
     }
 
     function go(field, step) {
@@ -127,16 +125,16 @@
     }
 
     // --- tokens -----------------------------------------------------------------------------------
-    function drawVariant(field, stage, variant) {
-      const boxes = [];
+    function drawVariant(field, stage, ratio, seen) {
+      const boxes = [], windows = seen?.windows ?? [];
       if (stage.variants.length > 1) {
         const words = made("p", "dk-scope-words");
-        const how = stage.mixing === "slerp" ? "turned towards by" : "of the blend:";
-        words.append(made("b", "", `${Math.round(100 * variant.ratio)} %`), ` ${how} “${variant.text.trim()}”, read by itself`);
+        const how = stage.mixing === "slerp" ? "turned to" : "of the blend is";
+        words.append(made("b", "", `${Math.round(100 * ratio)} %`), ` ${how} “${seen?.text.trim()}”, read by itself`);
         boxes.push(words);
       }
-      const many = variant.windows.length, most = all ? many : Math.min(many, MOST_WINDOWS);
-      boxes.push(...variant.windows.slice(0, most).map((each, i) => drawWindow(field, each, i, many)));
+      const many = windows.length, most = all ? many : Math.min(many, MOST_WINDOWS);
+      boxes.push(...windows.slice(0, most).map((each, i) => drawWindow(field, each, i, many)));
       if (most < many) {
         const more = made("button", "dk-quiet dk-scope-more", `Show ${plural(many - most, "more window")}`);
         more.type = "button";
@@ -146,7 +144,7 @@
       return boxes;
     }
 
-    function drawWindow(field, { tokens }, i, many) {
+    function drawWindow(field, tokens, i, many) {
       const box = made("div", "dk-window"), head = made("div", "dk-window-head"), fill = made("div", "dk-window-fill");
       const row = made("ol", "dk-tokens");
       head.append(made("span", "", many > 1 ? `Window ${i + 1} of ${many}${i ? ", read by itself" : ""}` : "One window"), made("span", "", `${tokens.length} of 75`));
@@ -159,33 +157,25 @@
 
     function chip(field, token, before) {
       const item = made("li", "dk-token"), under = made("small"), weight = number(token.weight);
-      const vector = token.vector ? described(token.vector) : null;
-      item.append(made("span", "", vector?.name ?? (token.text.trim() || "\u00b7")), under);
-      under.append(vector?.kind ?? String(token.id));
+      const kind = token.embedding ? "embedding" : token.mix ? "mix" : "";
+      const word = token.embedding || token.mix || token.text.trim() || "\u00b7";
+      item.append(made("span", "", word), under);
+      under.append(kind || String(token.id));
       if (token.weight !== 1) {
         under.append(" ", made("b", "", `\u00d7${weight}`));
         item.dataset.weight = token.weight < 1 ? "low" : "high";
         item.style.setProperty("--strength", `${Math.round(Math.min(60, 12 + 60 * Math.abs(token.weight - 1)))}%`);
       }
-      if (vector) item.dataset.kind = vector.kind;
-      else if (before && !before.vector && before.end === token.start && /^[\p{L}\p{M}]/u.test(token.text) && /[\p{L}\p{M}]$/u.test(before.text)) item.dataset.joined = "";
-      item.title = [vector ? vector.title : `token ${token.id}`, `weight ${weight}`].join(", ");
+      if (kind) item.dataset.kind = kind;
+      else if (before && continues(before, token)) item.dataset.joined = "";
+      item.title = [kind ? `${kind}: ${word}` : `token ${token.id}`, `weight ${weight}`].join(", ");
+      item.addEventListener("click", () => darkroom.point(tab, field, token));
       return item;
     }
 
-    /* What stands in a token's place: a learned vector, or a sum. */
-    function described({ terms, mixing }) {
-      const named = (term) => (term.embedding ? `${term.embedding} ${term.row + 1}` : term.text ?? `#${term.id}`);
-      if (terms.length === 1 && terms[0].factor === 1 && terms[0].embedding) {
-        return { kind: "embedding", name: terms[0].embedding, title: `learned vector ${terms[0].row + 1} of ${terms[0].embedding}` };
-      }
-      const sum = terms.map((term, i) => {
-        const sign = term.factor < 0 ? "\u2212 " : i ? "+ " : "";
-        const factor = Math.abs(term.factor);
-        return `${sign}${factor === 1 ? "" : `${number(factor)} `}${named(term)}`;
-      }).join(" ");
-      return { kind: mixing === "slerp" ? "slerp" : "blend", name: sum, title: `${mixing === "slerp" ? "turned: " : ""}${sum}` };
-    }
+    /* Two tokens of one word. */
+    const continues = (before, token) => !before.embedding && !before.mix && before.end === token.start
+      && /^[\p{L}\p{M}]/u.test(token.text) && /[\p{L}\p{M}]\s*$/u.test(before.text);
 
     function tags(list) {
       if (!list.length) return [];

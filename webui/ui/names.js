@@ -5,12 +5,14 @@
 "use strict";
 (() => {
   const PAUSE = 90; // milliseconds without a key
-  const MOST = 12;
+  const MOST = 12; // offered
+  const ASKED = 200; // of all kinds, of which those are chosen that can stand there
   const KINDS = { lora: "LoRA", embedding: "embedding", wildcard: "wildcard", tag: "tag" };
   const LIST = "dk-names";
+  const rounded = new Intl.NumberFormat("en", { notation: "compact" });
 
   let list = null; // the element, made when it is first wanted
-  let offered = []; // {kind, name, note} in the order in which they stand
+  let offered = []; // {kind, text, count, called} in the order in which they stand
   let active = -1;
   let typed = null; // {box, start, end, kinds, prefix}: what a choice replaces
   let timer = 0, turn = 0, writing = false;
@@ -49,11 +51,12 @@
   }
 
   async function ask({ prefix, kinds }) {
-    const query = new URLSearchParams({ prefix, limit: String(MOST) });
-    for (const kind of kinds) query.append("kind", kind);
+    const query = new URLSearchParams({ prefix, limit: String(ASKED) });
     try {
       const answer = await fetch(`api/v1/prompts/names?${query}`, { signal: AbortSignal.timeout(5000) });
-      return answer.ok ? (await answer.json()).names : [];
+      const { names } = answer.ok ? await answer.json() : { names: [] };
+      const exact = (each) => names.length === 1 && each.text === prefix; // nothing is left to complete
+      return names.filter((each) => kinds.includes(each.kind) && !exact(each)).slice(0, MOST);
     } catch {
       return []; // a list that does not come is no reason to disturb anybody who types
     }
@@ -78,8 +81,8 @@
     item.id = `${LIST}-${i}`;
     item.setAttribute("role", "option");
     item.setAttribute("aria-selected", "false");
-    const name = Object.assign(document.createElement("span"), { textContent: each.name });
-    const kind = Object.assign(document.createElement("small"), { textContent: KINDS[each.kind] ?? each.kind });
+    const name = Object.assign(document.createElement("span"), { textContent: each.called ? `${each.called} → ${each.text}` : each.text });
+    const kind = Object.assign(document.createElement("small"), { textContent: each.count ? rounded.format(each.count) : KINDS[each.kind] });
     item.append(name, kind);
     item.addEventListener("pointerdown", (event) => { event.preventDefault(); take(i); }); // the box keeps the focus
     return item;
@@ -102,13 +105,16 @@
   }
 
   function take(i) {
-    const { box, start, end } = typed, { kind, name } = offered[i];
-    const text = { lora: `<lora:${name}:1>`, wildcard: `__${name}__` }[kind] ?? name;
+    const { box, start, end } = typed, { kind, text: name } = offered[i];
+    const text = { lora: `<lora:${name}:1>`, wildcard: `__${name}__`, tag: asText(name) }[kind] ?? name;
     close();
     writing = true;
     darkroom.rewrite(box, box.value.slice(0, start) + text + box.value.slice(end), start + text.length);
     writing = false;
   }
+
+  /* A tag as a prompt has it: long_hair is two words, and a bracket no emphasis. ^_^ stays what it is. */
+  const asText = (tag) => (tag.length > 3 ? tag.replaceAll("_", " ") : tag).replace(/[\\()[\]]/g, "\\$&");
 
   /* Under the line that is being written, inside the window. */
   function place(box, at) {

@@ -72,19 +72,22 @@
   function draw(tab, answer) {
     for (const field of Object.keys(FIELDS)) {
       count(document.getElementById(`${tab}_${COUNTERS[field]}`), answer?.[field]);
-      remark(tab, field, answer?.[field]?.notes ?? []);
+      remark(tab, field, remarks(answer?.[field], answer?.asked[field] ?? ""));
     }
     document.dispatchEvent(new CustomEvent("darkroom:looked", { detail: { tab, answer } }));
   }
+
+  /* What is wrong with it as a whole, and what is odd in it. */
+  const remarks = (read, text) => (read?.error ? [{ text: read.error, start: 0, end: text.length }] : read?.notes ?? []);
 
   function count(element, read) {
     if (!element) return;
     const { tokens, of } = read?.counter ?? {};
     const place = element.querySelector("output") ?? element.appendChild(document.createElement("output"));
-    const text = read ? `${tokens}/${of}` : "";
+    const text = of ? `${tokens}/${of}` : read ? "\u2013" : "";
     if (place.textContent !== text) place.textContent = text;
-    element.dataset.windows = read ? String(of / 75) : "";
-    place.title = !read ? "" : of > 75
+    element.dataset.windows = of ? String(of / 75) : "";
+    place.title = !of ? "" : of > 75
       ? `${tokens} tokens in ${of / 75} windows; the model reads 75 at a time`
       : `${tokens} of the 75 tokens that the model reads at a time`;
   }
