@@ -57,18 +57,22 @@ def split(text: str, atoms: Sequence[tuple[int, int]] = (), field: str = "prompt
     return Composition(tuple(_piece(text, *each, field) for each in bounds), protected)
 
 
+def weighted(text: str, start: int = 0, end: int | None = None) -> Piece | None:
+    """The range without its weight, `:number` at the end, if it has one; a `\\:` is none."""
+    colon = text.rfind(":", start, end)
+    match = _NUMBER.fullmatch(text, colon + 1, len(text) if end is None else end)
+    before = text[start : max(start, colon)]
+    escaped = (len(before) - len(before.rstrip("\\"))) % 2 == 1
+    if colon < 0 or match is None or escaped:
+        return None
+    return Piece(float(match[1]), start, start + len(before.rstrip()))
+
+
 def _piece(text: str, start: int, end: int, field: str) -> Piece:
     """Without its weight and the white space before that or the end."""
-    colon = text.rfind(":", start, end)
-    match = _NUMBER.fullmatch(text, colon + 1, end) if colon >= 0 else None
-    if match is None or _escaped(text, start, colon):
+    piece = weighted(text, start, end)
+    if piece is None:
         return Piece(1.0, start, start + len(text[start:end].rstrip()))
-    weight = float(match[1])
-    if not math.isfinite(weight):
+    if not math.isfinite(piece.weight):
         raise InvalidRequest(field, "has an AND whose weight is too large")
-    return Piece(weight, start, start + len(text[start:colon].rstrip()))
-
-
-def _escaped(text: str, start: int, at: int) -> bool:
-    before = text[start:at]
-    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+    return piece

@@ -69,6 +69,8 @@ def read(
         others = _left_as_text(clean)
     atoms = mixes.places(clean.text)
     composed = composition.split(clean.text, atoms, field) if positive else _whole(len(clean.text))
+    if positive and len(composed.pieces) == 1:
+        notes += _weighed_by_a1111(clean)
     notes += others + _protected(clean, composed) + _unbalanced(clean, atoms, emphasis)
     parts, traced = [], []
     for piece in composed.pieces:
@@ -177,6 +179,14 @@ def _left_as_text(text: Traced) -> list[Note]:
         for each in tags.found(text.text)
         if each.kind in tags.KNOWN
     ]
+
+
+def _weighed_by_a1111(text: Traced) -> list[Note]:
+    piece = composition.weighted(text.text)
+    if piece is None:
+        return []
+    told = "A1111 would take this number for the weight of the whole prompt; here it is text."
+    return [Note(told, *text.range(piece.end, len(text.text.rstrip())))]
 
 
 def _protected(text: Traced, composed: composition.Composition) -> list[Note]:
