@@ -35,6 +35,8 @@ class Faulty:
 
     def __getattr__(self, name):
         value = getattr(self.model, name)
+        if name == "text_encoders":
+            return [Faulty(each, self.fault) for each in value]
         if not callable(value):
             return value
 
@@ -93,16 +95,16 @@ def faulty(models_dir, fault):
 def test_running_out_of_memory_anywhere_fails_that_job_alone(faulty, fault):
     before = play(faulty, request()).pictures
     calls = dict(fault.calls)
-    stages = {"predict": "sampling step", "decode": None, "encode_prompt": "encoding the prompt"}
+    stages = {"predict": "sampling step", "decode": None, "encode": "encoding the prompt"}
     tried = 0
     for name, stage in stages.items():
         for k in range(1, calls[name] + 1):
             fault.calls, fault.plan = {}, {(name, k): torch.OutOfMemoryError("planted")}
-            fresh = {"prompt": f"never seen {k}"} if name == "encode_prompt" else {}
+            fresh = {"prompt": f"never seen {k}"} if name == "encode" else {}
             asked = request(**fresh)
             if stage is None:  # decoding falls back to tiles instead
                 assert play(faulty, asked).of(Rendered)[0].notes == ("VAE decoder: tiled",)
-            elif name == "encode_prompt" and k > 1:
+            elif name == "encode" and k > 1:
                 continue  # the negative prompt is remembered from before
             else:
                 with pytest.raises(OutOfMemory, match=f"^out of memory while {stage}"):

@@ -127,7 +127,7 @@ def test_a_run_that_died_goes_on_with_the_text_of_its_step(warm, tmp_path, sampl
         pass
     dying.close()
     rest = play(warm, asked, options)
-    assert [each.step for each in rest.of(Step)][0] == k + 1
+    assert next(each.step for each in rest.of(Step)) == k + 1
     assert rest.pictures == whole.pictures
 
 

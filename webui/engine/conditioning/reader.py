@@ -21,6 +21,7 @@ from webui.prompt import Emphasis, understand, windows
 from webui.prompt.parts import Part, Prompt, Tag, Vocabulary
 from webui.request import GenerationRequest
 
+_MANY = 150  # steps, so that what changes from step to step is seen to
 MOST_WINDOWS = 600  # of all texts of a request; those of Stable Diffusion 1 then take 140 MB
 
 VocabularyOf = Callable[[Mapping[str, int]], Vocabulary]
@@ -70,7 +71,7 @@ class Reader:
         Raises InvalidRequest, field "text", for a text that is not one mix of vectors.
         """
         try:
-            (part, *more) = understand(text, 1).parts
+            (part, *more) = understand(text, _MANY).parts
         except InvalidRequest as error:
             raise InvalidRequest("text", error.problem) from None
         if more or len(part.stages) > 1 or len(part.stages[0].variants) > 1 or part.weight != 1:
