@@ -53,7 +53,8 @@ def marked(tab):
     return tab.page.locator(BOX).evaluate(
         """box => {
             const { value, selectionStart: a, selectionEnd: b } = box;
-            return value.slice(0, a) + "|" + (a === b ? "" : value.slice(a, b) + "|") + value.slice(b);
+            const selected = a === b ? "" : value.slice(a, b) + "|";
+            return value.slice(0, a) + "|" + selected + value.slice(b);
         }"""
     )
 
@@ -219,7 +220,7 @@ def test_the_microscope_shows_tokens_weights_switches_and_mixes_while_typing(ser
 def strip(tab):
     tab.page.wait_for_selector("#strip[data-state=done]", timeout=60_000)
     tab.page.wait_for_function(
-        "[...document.querySelectorAll('#strip img')].every(image => image.complete && !image.hidden)"
+        "[...document.querySelectorAll('#strip img')].every(each => each.complete && !each.hidden)"
     )
     labels = tab.page.locator("#strip .dk-strip-label").all_inner_texts()
     images = tab.page.locator("#strip img").evaluate_all("all => all.map(each => each.src)")

@@ -31,12 +31,10 @@ def submitted(services: Any) -> list[Any]:
     return [request for request, _ in services.line.submitted]
 
 
-def test_each_prompt_has_a1111s_counter_and_a_line_for_notes(services) -> None:
+def test_what_surrounds_the_prompts_is_there_once_and_they_come_first(services) -> None:
     components = page.build(services).get_config_file()["components"]
     ids = [each["props"].get("elem_id") for each in components]
     for element in (
-        "txt2img_token_counter",
-        "txt2img_negative_token_counter",
         "txt2img_prompt_notes",
         "txt2img_neg_prompt_notes",
         "txt2img_microscope",

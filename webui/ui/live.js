@@ -13,8 +13,7 @@ darkroom.live = (element, showPictures) => {
   const ACTIVE = ["queued", "running"];
 
   let server = null; // the id of the server's start; another one has other sequence numbers
-  let following = null; // the job asked for; null leaves the choice to the server
-  let chosen = null; // the one a click asked for: it stays until the next is made
+  let following = null, chosen = null; // the job asked for, null leaves it to the server; and one that is to stay
   let news = null; // the last answer
   let lastSeq = 0;
   let progress = null; // what the events of the job add up to
@@ -22,8 +21,7 @@ darkroom.live = (element, showPictures) => {
   let hung = ""; // the pictures that were last handed to the gallery
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
-  let timer = 0, asking = false, again = false;
-  let mine = [];
+  let timer = 0, asking = false, again = false, mine = [];
   try { mine = JSON.parse(darkroom.reads(sessionStorage, JOBS)) || []; } catch { /* none */ }
 
   // --- asking -------------------------------------------------------------------------------------
@@ -134,10 +132,9 @@ darkroom.live = (element, showPictures) => {
 
   /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too. */
   function moveOn(now) {
-    if (chosen !== null && now.job?.id === chosen) return;
     const place = mine.indexOf(now.job?.id);
     const over = place >= 0 && !ACTIVE.includes(now.job.state);
-    const next = mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
+    const next = now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
     if (!next || next === now.job?.id || now.job?.state === "running") return;
     following = next;
     again = true;
@@ -276,7 +273,6 @@ darkroom.live = (element, showPictures) => {
   }
 
   darkroom.look = (id) => { following = chosen = id; kick(); };
-
   darkroom.follow = (id) => {
     chosen = null;
     mine = [...mine, id].slice(-50);

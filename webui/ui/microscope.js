@@ -105,7 +105,7 @@
       });
       bar.append(...buttons);
       ends.append(made("span", "", "step 1"), made("span", "", `step ${stages.at(-1).last_step}`));
-      box.append(bar, ends);
+      box.append(made("p", "dk-scope-words", "The text changes from step to step; choose which to see."), bar, ends);
       return box;
     }
 
@@ -180,11 +180,12 @@
     function tags(list) {
       if (!list.length) return [];
       const row = made("ul", "dk-scope-tags");
+      const words = made("p", "dk-scope-words dk-scope-taken", "Taken out of the text, for others:");
       row.append(...list.map((tag) => {
         const named = Object.entries(tag.named ?? {}).map(([name, value]) => `${name} ${value}`);
         return made("li", "", [tag.kind, ...tag.arguments, ...named].join(" \u00b7 "));
       }));
-      return [row];
+      return [words, row];
     }
   };
 })();

@@ -190,6 +190,7 @@
         const answer = await fetch("api/v1/embeddings", {
           method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
         });
+        if (answer.ok) darkroom.lookAgain(tab);
         if (answer.ok) return `Saved: write ${body.name} in a prompt and it stands for this mix.`;
         const { error } = await answer.json();
         return error ? `${error.field ? `${error.field}: ` : ""}${error.text}` : "It could not be saved.";

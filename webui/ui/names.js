@@ -43,9 +43,9 @@
   async function offer(box) {
     const now = box.selectionStart === box.selectionEnd && document.activeElement === box && darkroom.beingNamed(box.value, box.selectionStart);
     if (!now) { close(); return; }
-    const mine = turn += 1, text = box.value;
+    const mine = turn += 1, text = box.value, at = box.selectionStart;
     const found = await ask(now);
-    if (mine !== turn || box.value !== text || box.selectionStart !== now.end && box.selectionStart > now.end) return;
+    if (mine !== turn || box.value !== text || box.selectionStart !== at) return;
     if (found.length) open(box, now, found);
     else close();
   }

@@ -31,6 +31,12 @@
     look.timer = setTimeout(() => ask(tab, look), pause);
   }
 
+  /* For what may read otherwise now: there is an embedding more. */
+  darkroom.lookAgain = (tab) => {
+    if (looks[tab]) looks[tab].asked = "";
+    soon(tab, 0);
+  };
+
   async function ask(tab, look) {
     if (look.asking || !boxOf(tab, "prompt")) return; // who is asking asks again by itself
     const asked = question(tab);
