@@ -23,6 +23,8 @@ from webui.outputs import write_atomically
 from webui.request import GenerationRequest, from_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
+from webui.vocabularies import Vocabularies
+from webui.word_lists import WordLists
 
 _LOADING = 120.0  # seconds that an embedding may take; its model may have to be loaded
 _EMBEDDING = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII | re.IGNORECASE)
@@ -41,6 +43,8 @@ class Services:
     trajectories: Trajectories
     embeddings: Embeddings
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
+    vocabularies: Vocabularies = field(default_factory=Vocabularies)
+    word_lists: WordLists = field(default_factory=WordLists)
 
 
 def submit(

@@ -164,10 +164,7 @@ class _Controls(HTMLParser):
         self.labels -= tag == "label"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["live.html", "header.html", "results.html", "mix.html", "microscope.html", "strip.html"],
-)
+@pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.html")))
 def test_every_control_of_ours_has_a_name(name: str) -> None:
     controls = _Controls()
     controls.feed(page._read(name))

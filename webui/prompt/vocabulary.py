@@ -75,7 +75,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
         pairs = model.get("merges") if isinstance(model, dict) else None
     else:
         name, words, pairs = "vocab.json", _object(folder / "vocab.json"), _merges(folder)
-    problem = f"{_name(folder)}/{name}"
+    problem = f"{folder.name}/{name}"
     tokenizer = _clip(_words(words, problem), _pairs(pairs, problem), problem)
     tokenizer.add_special_tokens(_special(config, whole.get("added_tokens"), problem))
     return tokenizer

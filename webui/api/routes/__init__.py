@@ -11,6 +11,7 @@ from webui.api.routes import (
     models,
     pictures,
     previews,
+    prompts,
     samplers,
 )
 from webui.interfaces import Route
@@ -25,4 +26,5 @@ ROUTES: Sequence[Route] = (
     samplers.router,
     health.router,
     pictures.router,
+    prompts.router,
 )

@@ -1,0 +1,81 @@
+"""A prompt under the microscope."""
+
+from tests.prompt.conftest import Words
+from webui.prompt import Note
+from webui.prompt.look import SeenStage, look
+
+
+def names(seen):
+    return [[token.text for token in window] for text in seen.texts for window in text.windows]
+
+
+def test_stages_stand_on_the_step_axis_and_each_text_is_shown_once(clip):
+    seen = look("a [cat|dog] AND fox:0.5", clip, 4)
+    assert names(seen) == [["a", "cat"], ["a", "dog"], ["fox"]]
+    first, second = seen.parts
+    assert (first.weight, second.weight) == (1, 0.5)
+    assert first.stages == tuple(
+        SeenStage(step, step, "linear", ((1.0, (step - 1) % 2),)) for step in range(1, 5)
+    )
+    assert second.stages == (SeenStage(1, 4, "linear", ((1.0, 2),)),)
+
+
+def test_a_place_is_where_it_was_written(clip):
+    prompt = "a #x\n<lora:i:1>[red:(blue\\(:1.2):2] <mix:cat,owl:0.5>, <mix:fox,dog:0>"
+    seen = look(prompt, clip, 4)
+    shown = [
+        [(prompt[token.start : token.end], token.weight) for token in window]
+        for text in seen.texts
+        for window in text.windows
+    ]
+    mix = ("<mix:cat,owl:0.5>", 1)
+    assert shown == [
+        [("a", 1), ("red", 1), mix, (",", 1), ("fox", 1)],
+        [("a", 1), ("blue", 1.2), ("(", 1.2), mix, (",", 1), ("fox", 1)],
+    ]
+    assert [prompt[tag.start : tag.end] for tag in seen.tags] == ["<lora:i:1>"]
+
+
+def test_the_counter_is_the_longest_stage(clip):
+    assert (look("", clip, 4).tokens, look("", clip, 4).of) == (0, 75)
+    long = look("[a:" + "b " * 76 + ":2]", clip, 4)
+    assert (long.tokens, long.of) == (76, 150)
+
+
+def test_blends_and_embeddings_are_named(clip):
+    seen = look(
+        "style <mix:cat,owl:0.25> <mix:cat,owl:.5:slerp>", clip.with_embeddings({"style": 2}), 4
+    )
+    ((*tokens,),) = seen.texts[0].windows
+    assert [(token.embedding, token.mix) for token in tokens] == [
+        ("style", ""),
+        ("style", ""),
+        ("", "0.75 cat + 0.25 owl"),
+        ("", "1 cat towards 0.5 owl"),
+    ]
+
+
+def test_a_second_window_is_told_and_a_word_that_is_cut(clip):
+    told = {note.text: note.start for note in look("a " * 75 + "cat", clip, 4).notes}
+    assert told == {
+        "Here the next window of 75 tokens begins, which the one before cannot see.": 150
+    }
+    cut = look("a " * 74 + "fluentdarkroom", clip, 4)
+    ((told, start),) = [(note.text, note.start) for note in cut.notes]
+    assert "This word is cut" in told and 148 < start < 162
+    assert look("a BREAK b", clip, 4).notes == ()
+
+
+def test_an_embedding_that_is_not_there_is_told(clip):
+    vocabulary = clip.with_embeddings({"style": 1})
+    assert look("embedding:nix, embedding:style", vocabulary, 4).notes == (
+        Note("There is no embedding nix, so this is read as words.", 0, 13),
+        Note("Write style alone: 'embedding:' before it is read as words.", 15, 30),
+    )
+
+
+def test_many_stages_are_shown_as_far_as_is_sensible(clip):
+    many = "".join(f"[a{n}:{n}]" for n in range(1, 100))
+    seen = look(many, clip, 150)
+    assert len(seen.texts) == 64
+    assert seen.notes[0].text == "Only the first 64 of 100 texts are shown."

@@ -1,0 +1,140 @@
+"""CLIP's tokenizer as transformers has it, from files that may have come from anywhere."""
+
+import json
+import random
+import shutil
+
+import pytest
+from transformers import CLIPTokenizer
+
+from tests.prompt.conftest import SHIPPED
+from webui.errors import ModelRefused
+from webui.prompt import ClipVocabulary
+from webui.prompt.embedding_list import embeddings
+
+PIECES = (
+    "cat", "DOG", "ñandú", "e\u0301", "İ", "ß", "Σίσυφος", "ΣΑΣ", "👨‍👩‍👧", "中文", "日本語", "\u00a0", "\t",
+    "\n", "  ", "don't", "I'M", "we'LL", "12345", "½", "²", "!!", "...", "<|endoftext|>",
+    "<|STARTOFTEXT|>", "</w>", "\x00", "\x1f", "\u200b", "Ǆ", "ﬁ", "한국", "\ufeff", "(", ":1.2",
+    "_", "É", "🏳️‍🌈", "!", "\\",
+)  # fmt: skip
+OLD = {
+    "__type": "AddedToken",
+    "content": "<|endoftext|>",
+    "normalized": True,
+    "lstrip": False,
+    "rstrip": False,
+}
+
+
+def folder_of(tmp_path, files, **config):
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    for name in files:
+        shutil.copy(SHIPPED / name, folder)
+    own = json.loads((SHIPPED / "tokenizer_config.json").read_text("utf-8"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({**own, **config}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "config"),
+    [
+        (["tokenizer.json"], {}),
+        (["vocab.json", "merges.txt"], {}),
+        (["vocab.json", "merges.txt"], {"pad_token": "!", "eos_token": OLD, "unk_token": OLD}),
+        (["tokenizer.json"], {"pad_token": "!", "eos_token": OLD, "unk_token": OLD}),
+    ],
+)
+def test_ids_are_those_of_transformers_for_any_text(tmp_path, files, config):
+    folder = folder_of(tmp_path, files, **config)
+    ours = ClipVocabulary.read(folder)
+    theirs = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    draw = random.Random(1)
+    for number in range(400):
+        pieces = [draw.choice(PIECES) + draw.choice(["", " "]) for _ in range(draw.randint(0, 10))]
+        signs = [chr(draw.randrange(0x1FFFF)) for _ in range(number % 20)]
+        text = "".join(pieces) + "".join(each for each in signs if not each.isspace())
+        text = text.encode("utf-8", "ignore").decode()
+        expected = theirs(text, add_special_tokens=False).input_ids
+        assert [id for id, _, _ in ours.encode(text)] == expected, text
+
+
+def test_offsets_are_those_of_the_text_as_written(clip):
+    text = "É  Cat,\n中"
+    assert [text[start:end] for _, start, end in clip.encode(text)][:3] == ["É", "Cat", ","]
+    assert {place for _, *place in map(tuple, clip.encode("中")) for place in [tuple(place)]} == {
+        (0, 1)
+    }
+
+
+def test_half_a_surrogate_pair_is_no_crash(clip):
+    assert clip.encode("cat \ud800")[0][0] == 2368
+
+
+def test_a_token_reads_as_a_word(clip):
+    assert [clip.word(id) for id, _, _ in clip.encode("embedding cat")] == ["embed", "ding", "cat"]
+    assert clip.word(10**6) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("vocab.json", "{", "vocab.json is not valid JSON"),
+        ("vocab.json", "[" * 100_000, "vocab.json is not valid JSON"),
+        ("vocab.json", "[]", "vocab.json is not a JSON object"),
+        ("vocab.json", "{}", "has no vocabulary"),
+        ("vocab.json", '{"a": -1}', "'a' is no word with an id"),
+        ("vocab.json", '{"a": 999999999999}', "'a' is no word with an id"),
+        ("vocab.json", '{"a": "b"}', "'a' is no word with an id"),
+        ("merges.txt", "a b c\n", "'a b c' is no pair to merge"),
+        ("merges.txt", "zzzzzz yyyyyy\n", "tokenizer/vocab.json: "),
+        ("merges.txt", "", "has no merges"),
+        ("merges.txt", None, "merges.txt is missing"),
+        ("vocab.json", None, "vocab.json is missing"),
+        ("tokenizer.json", '{"model": 3}', "tokenizer.json: has no vocabulary"),
+        ("vocab.json", " " * (32 * 2**20 + 1), "larger than 33554432 bytes"),
+    ],
+)
+def test_a_broken_file_is_refused_by_name(tmp_path, name, content, problem):
+    folder = folder_of(tmp_path, ["vocab.json", "merges.txt"])
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(content)
+    with pytest.raises(ModelRefused, match="^tokenizer/") as caught:
+        ClipVocabulary.read(folder)
+    assert problem in str(caught.value)
+
+
+def test_a_tokenizer_file_cannot_say_how_text_is_cut_up(tmp_path):
+    folder = folder_of(tmp_path, [])
+    found = json.loads((SHIPPED / "tokenizer.json").read_text("utf-8"))
+    found["normalizer"] = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "b"}
+    found["pre_tokenizer"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(found))
+    assert ClipVocabulary.read(folder).encode("aaaa")[0][0] != 338
+    assert [id for id, _, _ in ClipVocabulary.read(folder).encode("a cat")] == [320, 2368]
+
+
+def header(path, tensors, length=None):
+    data = json.dumps(tensors).encode() if not isinstance(tensors, bytes) else tensors
+    path.write_bytes((len(data) if length is None else length).to_bytes(8, "little") + data)
+
+
+def test_embeddings_are_counted_from_their_headers(tmp_path):
+    def tensor(*shape):
+        return {"dtype": "F32", "shape": list(shape), "data_offsets": [0, 0]}
+
+    header(tmp_path / "a1111.safetensors", {"emb_params": tensor(3, 768), "x": tensor(1)})
+    header(tmp_path / "diffusers.safetensors", {"<cat-toy>": tensor(768), "__metadata__": {}})
+    header(tmp_path / "sdxl.safetensors", {"clip_l": tensor(2, 768), "clip_g": tensor(2, 1280)})
+    header(tmp_path / "two.safetensors", {"a": tensor(2, 768), "b": tensor(2, 768)})
+    header(tmp_path / "long.safetensors", {"a": tensor(76, 768)})
+    header(tmp_path / "lora.safetensors", {"a": tensor(4, 4, 4)})
+    header(tmp_path / "huge.safetensors", {}, 2**60)
+    header(tmp_path / "none.safetensors", b"\xff{")
+    header(tmp_path / "odd.safetensors", {"emb_params": {"shape": ["a"]}})
+    (tmp_path / "old.pt").write_bytes(b"pickle")
+    assert embeddings(tmp_path) == {"a1111": 3, "diffusers": 1, "sdxl": 2}
+    assert embeddings(tmp_path / "absent") == {}

@@ -1,0 +1,94 @@
+"""A prompt under the microscope while it is typed, and what can be completed in it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Query
+
+from webui.api import schema
+from webui.api.body import JsonObject
+from webui.errors import InvalidRequest, ModelNotFound, ModelRefused
+from webui.fields import FIELDS, shown
+from webui.prompt import ClipVocabulary, Emphasis
+from webui.prompt.look import look
+from webui.services import Services
+from webui.word_lists import MOST
+
+LONGEST = 100_000  # characters of a prompt that is looked at
+_ASKED = ("prompt", "negative_prompt", "model", "steps", "emphasis")
+
+
+def router(services: Services) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
+    embeddings = services.settings.models_dir / "embeddings"
+
+    def vocabulary(name: str | None) -> ClipVocabulary:
+        name = name or services.library.default()
+        if name is None:
+            raise InvalidRequest("model", "there is no model to use")
+        try:
+            folder = services.library.find(name).folder
+            return services.vocabularies.of(folder, embeddings)
+        except (ModelNotFound, ModelRefused) as error:
+            raise InvalidRequest("model", str(error)) from None
+
+    @router.post("/look")
+    def looked_at(body: JsonObject) -> dict[str, Any]:
+        """{"prompt", "negative_prompt"?, "model"?, "steps"?, "emphasis"?}: both, token by token.
+
+        A prompt that could not be made has an "error" and nothing else: it may be half typed.
+        """
+        schema.check_known(body, _ASKED)
+        steps, emphasis = _steps(body), _emphasis(body)
+        words = vocabulary(schema.text(body, "model", None))
+        return {
+            name: _look(_text(body, name), words, steps, name == "prompt", emphasis)
+            for name in ("prompt", "negative_prompt")
+        }
+
+    @router.get("/names")
+    def names(
+        prefix: Annotated[str, Query(max_length=200)] = "",
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
+    ) -> dict[str, Any]:
+        """LoRAs, embeddings, wildcards and tags that begin so; none but files without a prefix."""
+        found = services.word_lists.beginning(services.settings.models_dir, prefix, limit)
+        return {"names": [asdict(word) for word in found]}
+
+    return router
+
+
+def _look(
+    text: str, vocabulary: ClipVocabulary, steps: int, positive: bool, emphasis: Emphasis
+) -> dict[str, Any]:
+    try:
+        seen = asdict(look(text, vocabulary, steps, positive=positive, emphasis=emphasis))
+    except InvalidRequest as error:
+        return {"error": error.problem}
+    counter = {"tokens": seen.pop("tokens"), "of": seen.pop("of")}
+    return {"error": None, "counter": counter, **seen}
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    text = schema.text(body, name, "") or ""
+    if len(text) > LONGEST:
+        raise InvalidRequest(name, f"must be at most {LONGEST} characters, got {len(text)}")
+    return text
+
+
+def _steps(body: Mapping[str, Any]) -> int:
+    steps = body.get("steps", FIELDS["steps"].default)
+    FIELDS["steps"].check(steps)
+    return int(steps)
+
+
+def _emphasis(body: Mapping[str, Any]) -> Emphasis:
+    """A1111's name for it, whatever the capitals."""
+    given = schema.text(body, "emphasis", None) or "original"
+    for known in get_args(Emphasis):
+        if given.casefold() == known:
+            return known  # type: ignore[no-any-return]
+    raise InvalidRequest(
+        "emphasis", f"must be one of {', '.join(get_args(Emphasis))}, got {shown(given)}"
+    )
