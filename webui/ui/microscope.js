@@ -6,6 +6,7 @@
 (() => {
   const OPEN = "darkroom.open.";
   const MOST_WINDOWS = 8; // drawn at first
+  const MOST_NAMED = 8; // stages that have room for a name
   const FIELDS = [["prompt", "Prompt"], ["negative_prompt", "Negative prompt"]];
   const LEAD = "The model reads no words but these tokens, at most 75 at a time. Warm ones weigh more than 1, cool ones less.";
   const { plural } = darkroom;
@@ -70,24 +71,28 @@
       }
       const stage = part.stages.find((each) => each.last_step >= (looking[field] ?? 1)) ?? part.stages.at(-1);
       if (part.stages.length > 1) box.append(axis(field, part.stages, stage, texts));
-      for (const [ratio, text] of stage.variants) box.append(...drawVariant(field, stage, ratio, texts[text]));
+      for (const [ratio, text] of stage.variants) box.append(...drawVariant(field, stage, ratio, texts[text], texts[stage.variants[0][1]]));
       return box;
     }
 
     // --- which text guides which steps ------------------------------------------------------------
     function axis(field, stages, now, texts) {
-      const box = document.createDocumentFragment(), bar = made("div", "dk-axis"), ends = made("div", "dk-axis-ends");
+      const box = document.createDocumentFragment(), bar = made("div", "dk-axis");
+      const ends = made("div", "dk-axis-ends"), here = made("span", "dk-axis-here");
       bar.setAttribute("role", "radiogroup");
       bar.setAttribute("aria-label", "Which steps read which text");
-      const whole = stages.map((stage) => stage.variants.map(([, text]) => texts[text]?.text ?? "").join(" + "));
+      const whole = stages.map((stage) => texts[stage.variants[0][1]]?.text ?? "");
+      const narrow = stages.length > MOST_NAMED, kinds = [...new Set(whole)];
       const different = differences(whole);
       const buttons = stages.map((stage, i) => {
         const { first_step: first, last_step: last } = stage;
         const span = first === last ? `Step ${first}` : `Steps ${first} to ${last}`;
-        const button = made("button", "", different[i] || "\u2013");
+        const name = different[i] || "\u2013", button = made("button", "", narrow ? "" : name);
+        if (stage === now) here.textContent = `${span.toLowerCase()}: ${name}`;
         button.type = "button";
         button.title = `${span}: ${whole[i]}`;
         button.style.flexGrow = String(last - first + 1);
+        button.style.setProperty("--shade", `${narrow ? Math.min(40, 14 * kinds.indexOf(whole[i])) : 0}%`);
         button.setAttribute("role", "radio");
         button.setAttribute("aria-checked", String(stage === now));
         button.setAttribute("aria-label", button.title);
@@ -104,7 +109,7 @@
         view.querySelector('.dk-axis [aria-checked="true"]')?.focus();
       });
       bar.append(...buttons);
-      ends.append(made("span", "", "step 1"), made("span", "", `step ${stages.at(-1).last_step}`));
+      ends.append(made("span", "", "step 1"), here, made("span", "", `step ${stages.at(-1).last_step}`));
       box.append(made("p", "dk-scope-words", "The text changes from step to step; choose which to see."), bar, ends);
       return box;
     }
@@ -125,12 +130,13 @@
     }
 
     // --- tokens -----------------------------------------------------------------------------------
-    function drawVariant(field, stage, ratio, seen) {
+    function drawVariant(field, stage, ratio, seen, first) {
       const boxes = [], windows = seen?.windows ?? [];
       if (stage.variants.length > 1) {
-        const words = made("p", "dk-scope-words");
-        const how = stage.mixing === "slerp" ? "turned to" : "of the blend is";
-        words.append(made("b", "", `${Math.round(100 * ratio)} %`), ` ${how} “${seen?.text.trim()}”, read by itself`);
+        const words = made("p", "dk-scope-words dk-scope-variant");
+        const percent = `${Math.round(100 * ratio)} %`;
+        const how = stage.mixing !== "slerp" ? `${percent} of` : seen === first ? "From" : `Turned by ${percent} to`;
+        words.append(made("b", "", how), ` “${seen?.text.trim()}”, read by itself`);
         boxes.push(words);
       }
       const many = windows.length, most = all ? many : Math.min(many, MOST_WINDOWS);
