@@ -105,10 +105,15 @@ def main() -> None:
         reference = bench.run(sampler, REFERENCE)[0] if own else exact
         found[sampler] = bench.distances(sampler, reference)
         cells = " | ".join(f"{distance:.3f}" for _, distance in found[sampler])
-        each = found[sampler][-1][0] / STEPS[-1]
-        print(f"| {sampler} | {each:.2g} | {cells} |", flush=True)
+        print(f"| {sampler} | {calls_a_step(found[sampler])} | {cells} |", flush=True)
     if arguments.plot:
         plot(found, arguments.plot)
+
+
+def calls_a_step(found: list[tuple[int, float]]) -> str:
+    """In the longest run; a sampler that chooses its own steps has only their sum."""
+    calls = [each for each, _ in found]
+    return f"{calls[0]} in all" if len(set(calls)) == 1 else f"{calls[-1] / STEPS[-1]:.2g}"
 
 
 def read_arguments() -> argparse.Namespace:
@@ -134,8 +139,8 @@ def plot(found: dict[str, list[tuple[int, float]]], path: Path) -> None:
         names = [name for name in found if INFOS[name].random == random]
         for number, name in enumerate(names):
             calls, distances = zip(*found[name], strict=True)
-            style = ("-", "--", ":")[number // 10]
-            panel.plot(calls, distances, f"{style}.", color=f"C{number % 10}", label=name, lw=1.2)
+            look = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10]}
+            panel.plot(calls, distances, marker=".", label=name, lw=1.2, **look)
         panel.set(xscale="log", yscale="log", xlabel="model calls", ylim=(6e-5, 6))
         panel.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"], minor=False)
         panel.minorticks_off()

@@ -146,3 +146,19 @@ def test_a_file_that_is_no_picture_has_no_text(tmp_path, content):
     if content is not None:
         (tmp_path / "x.png").write_bytes(content)
     assert read_parameters(tmp_path / "x.png") is None
+
+
+def test_how_the_prompt_was_read_stands_under_a1111s_keys():
+    assert list(last_line(emphasis="original", clip_skip=1, embeddings={})) == KEYS
+    line = last_line(
+        emphasis="no norm",
+        clip_skip=2,
+        embeddings={"goldleaf": "aabbccddeeff" + "0" * 52, "easy:neg,": "112233445566" + "1" * 52},
+    )
+    assert line["Clip skip"] == "2"
+    assert line["Emphasis"] == "No norm"
+    assert line["TI hashes"] == "goldleaf: aabbccddeeff, easyneg: 112233445566"
+    assert [last_line(emphasis=each)["Emphasis"] for each in ("ignore", "none")] == [
+        "Ignore",
+        "None",
+    ]

@@ -1,6 +1,8 @@
 """What samplers and schedules may be called and told; both sides of the table agree."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,11 @@ REGISTRY = ServerRegistry(SAMPLERS, INFOS, {}, (), ())
         ({"schedule": "align_your_steps"}, {"schedule": "Align Your Steps"}),
         ({"sampler": "DPM++ 2M Karras"}, {"sampler": "DPM++ 2M", "schedule": "Karras"}),
         ({"sampler": "k_dpmpp_2m_karras"}, {"sampler": "DPM++ 2M", "schedule": "Karras"}),
+        ({"sampler": "k_dpmpp_2m_sde_ka"}, {"sampler": "DPM++ 2M SDE", "schedule": "Karras"}),
+        (
+            {"sampler": "k_dpmpp_2m_sde_heun_exp"},
+            {"sampler": "DPM++ 2M SDE Heun", "schedule": "Exponential"},
+        ),
         ({"sampler": "DPM2 a Karras"}, {"sampler": "DPM2 a", "schedule": "Karras"}),
         (
             {"sampler": "DPM++ 2M SDE Heun Exponential"},
@@ -153,6 +160,13 @@ def test_both_sides_say_the_same_of_a_schedule(name):
     assert set(INFOS[name].parameters) == set(settable(SCHEDULES[name]))
     assert set(INFOS[name].parameters) <= set(ScheduleOptions.__dataclass_fields__)
     assert INFOS[name].help.endswith(".")
+
+
+def test_the_docs_have_every_sampler_and_every_schedule_with_its_words():
+    docs = (Path(__file__).parent.parent / "docs" / "samplers.md").read_text("utf-8")
+    assert re.findall(r"^\| (.+?) \| [\d.]+(?: in all)? \|", docs, re.MULTILINE) == list(SAMPLERS)
+    for info in SCHEDULE_INFOS[1:]:
+        assert f"| {info.name} | {info.help} |\n" in docs
 
 
 def test_no_two_share_a_name():

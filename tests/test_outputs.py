@@ -17,8 +17,9 @@ from tests.test_library import make_model
 from webui.errors import NotSaved
 from webui.events import Picture, Rendered, Saved
 from webui.library import Library
-from webui.metadata import parameters_text
+from webui.metadata import parameters_text, read_parameters, record_text
 from webui.outputs import Outputs, grid_shape, write_atomically
+from webui.pictures import Format, decode, look
 from webui.request import GenerationRequest, to_dict
 
 REQUEST = GenerationRequest(model="toy", prompt="a \u732b", seed=7, width=64, height=64)
@@ -36,9 +37,9 @@ def outputs(tmp_path):
     return make_outputs(tmp_path)
 
 
-def make_outputs(tmp_path, clock=lambda: NOON):
+def make_outputs(tmp_path, clock=lambda: NOON, picture_format=Format()):
     library = Library(tmp_path / "models")
-    return Outputs(tmp_path / "out", library, "0.1.0", tmp_path / "unsaved", clock)
+    return Outputs(tmp_path / "out", library, "0.1.0", tmp_path / "unsaved", clock, picture_format)
 
 
 def files(folder: Path) -> list[str]:
@@ -60,6 +61,39 @@ def test_a_picture_is_saved_with_its_pixels_and_both_records(tmp_path, outputs):
             "version": "0.1.0",
             "model_hash": model_hash,
         }
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("jpeg", "jpg"), ("webp", "webp"), ("avif", "avif")])
+def test_other_formats_carry_both_records_too_and_make_a_grid(tmp_path, name, suffix):
+    make_model(tmp_path / "models")
+    outputs = make_outputs(tmp_path, picture_format=Format(name, 95))
+    colours = [(200, 30, 40), (20, 120, 220)]
+    saved = [outputs.save(rendered(colour, image)) for image, colour in enumerate(colours)]
+    assert re.fullmatch(rf"2026-02-03/123456-7-[0-9a-f]{{8}}\.{suffix}", saved[0].path)
+    model_hash = Library(tmp_path / "models").hash("toy")
+    text = parameters_text(REQUEST, model_hash, "0.1.0")
+    header = look((tmp_path / "out" / saved[0].path).read_bytes())
+    assert header.format == name.upper()
+    assert header.text("darkroom") == record_text(REQUEST, model_hash, "0.1.0")
+    assert header.parameters == read_parameters(tmp_path / "out" / saved[0].path) == text
+    grid = outputs.save_grid(REQUEST, saved)
+    assert grid.path.endswith(f".{suffix}") and (grid.width, grid.height) == (128, 64)
+    sheet = decode((tmp_path / "out" / grid.path).read_bytes())
+    for x, colour in ((32, colours[0]), (96, colours[1])):
+        assert sheet.getpixel((x, 32)) == pytest.approx(colour, abs=6)
+
+
+def test_a_picture_that_cannot_be_saved_is_counted_whatever_its_format(tmp_path):
+    make_model(tmp_path / "models")
+    (tmp_path / "out").write_text("in the way")
+    outputs = make_outputs(tmp_path, picture_format=Format("webp"))
+    for _ in range(2):
+        with pytest.raises(NotSaved) as raised:
+            outputs.save(rendered())
+        assert re.search(r"it is kept as .*\.webp", str(raised.value))
+    assert outputs.notices() == [
+        f"2 pictures that could not be saved lie in {tmp_path / 'unsaved'}"
+    ]
 
 
 def test_pictures_of_the_same_second_and_seed_have_names_of_their_own(tmp_path, outputs):

@@ -118,3 +118,24 @@ def test_images_count_the_seed_up_and_with_a_variation_the_variations():
     assert {(each.images, each.batch_size) for each in alone} == {(1, 1)}
     none = replace(batch, variation=Variation(seed=5, strength=0))
     assert none.batch_seeds(0) == [2**32 - 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "problem"),
+    [
+        (["gold"], "must map embeddings' names to the sha256 of their files"),
+        ({"gold": "abc"}, "must give 64 hexadecimal digits for 'gold', got 'abc'"),
+        ({"gold": "A" * 64}, "must give 64 hexadecimal digits for 'gold', got"),
+        ({"gold": 5}, "must give 64 hexadecimal digits for 'gold', got 5"),
+    ],
+)
+def test_what_is_no_hash_of_an_embedding_is_refused(embeddings, problem):
+    with pytest.raises(InvalidRequest) as raised:
+        from_dict({"model": "m", "prompt": "p", "seed": 1, "embeddings": embeddings})
+    assert raised.value.field == "embeddings"
+    assert raised.value.problem.startswith(problem)
+
+
+def test_hashes_of_embeddings_survive_json():
+    made = GenerationRequest(model="m", prompt="p", seed=1, embeddings={"gold": "0a" * 32})
+    assert from_json(to_json(made)) == made

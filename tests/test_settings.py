@@ -12,6 +12,8 @@ DEFAULTS = Settings(
     port=7860,
     data_dir=Path("outputs/.darkroom").absolute(),
     outputs=Path("outputs").absolute(),
+    image_format="png",
+    image_quality=90,
     models_dir=Path("models").absolute(),
     device="auto",
     dtype="auto",
@@ -53,6 +55,16 @@ def test_every_kind_of_value_can_be_given_in_every_place(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "environ", "text"),
     [
+        (
+            ["--image-format", "gif"],
+            {},
+            "--image-format: 'gif' must be one of png, jpeg, webp, avif",
+        ),
+        (
+            [],
+            {"DARKROOM_IMAGE_QUALITY": "101"},
+            "DARKROOM_IMAGE_QUALITY: '101' must be from 1 to 100",
+        ),
         (
             ["--host", "0.0.0.0"],
             {},

@@ -38,6 +38,7 @@ from webui.jobs.store import Store
 from webui.jobs.work import Workshop
 from webui.library import Library
 from webui.outputs import Outputs
+from webui.pictures import Format
 from webui.services import Services
 from webui.settings import Settings
 from webui.trajectories import Trajectories
@@ -117,7 +118,11 @@ def _services(
     except OSError as error:
         _logger.warning("old trajectories cannot be removed: %s", error)
     outputs = Outputs(
-        settings.outputs, library, webui.__version__, unsaved=settings.data_dir / "unsaved"
+        settings.outputs,
+        library,
+        webui.__version__,
+        unsaved=settings.data_dir / "unsaved",
+        picture_format=Format(settings.image_format, settings.image_quality),
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     opened.callback(store.close)

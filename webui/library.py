@@ -115,13 +115,13 @@ class Library:
         usable = [entry.name for entry in self.entries() if entry.problem is None]
         return PREFERRED if PREFERRED in usable else next(iter(usable), None)
 
-    def hash(self, name: str) -> str:
-        """sha256 of the UNet's weights; slow the first time. Raises ModelNotFound, OSError."""
+    def hash(self, name: str, at_once: bool = False) -> str:
+        """sha256 of the UNet's weights; slow the first time, or with `at_once` "" then.
+        Raises ModelNotFound, OSError."""
         path = self.find(name).weights
         status = path.stat()
         key = (path, status.st_size, status.st_mtime_ns)
-        known = self._hashes.get(key)
-        if known is None:
+        if (known := self._hashes.get(key, "")) == "" and not at_once:
             with path.open("rb") as file:
                 known = hashlib.file_digest(file, "sha256").hexdigest()
             self._hashes[key] = known

@@ -1,11 +1,9 @@
-"""Saves pictures: <outputs>/<day>/<time>-<seed>-<id>.png, whole or not at all.
+"""Saves pictures: <outputs>/<day>/<time>-<seed>-<id>.png, or another suffix; whole or not at all.
 
 A picture is written under a name of its own in <outputs>/.part, forced to the disk, linked to its
 name without overwriting anything, and only then called saved. Knows neither jobs nor engine.
 """
 
-import io
-import json
 import logging
 import math
 import os
@@ -17,16 +15,17 @@ from datetime import datetime
 from pathlib import Path
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from webui.errors import DarkroomError, NotSaved
 from webui.events import Rendered, Saved
 from webui.library import Library
-from webui.metadata import parameters_text
-from webui.request import GenerationRequest, to_dict
+from webui.metadata import parameters_text, record_text
+from webui.pictures import SUFFIXES, Format, encode
+from webui.request import GenerationRequest
 
 _MAX_GRID = 2**27  # pixels: 400 MB
 _MAX_UNSAVED = 2**30  # bytes, of pictures that no place was found for
+_FORMATS = [name.upper() for name in SUFFIXES]
 _LEFT_BEHIND = 3600.0  # seconds after which no writer is at an unfinished file any more
 _logger = logging.getLogger(__name__)
 
@@ -39,6 +38,7 @@ class Outputs:
         version: str,
         unsaved: Path,
         clock: Callable[[], datetime] = datetime.now,
+        picture_format: Format = Format(),
     ) -> None:
         """`unsaved` takes what cannot be written to `folder`. Sweeps what a crash left behind."""
         self._folder = folder
@@ -47,16 +47,17 @@ class Outputs:
         self._version = version
         self._unsaved = unsaved
         self._clock = clock
+        self._format = picture_format
         with suppress(OSError):  # a disk that is not there now may be there at the first picture
             self._part.mkdir(parents=True, exist_ok=True)
-            for left in self._part.glob("*.png"):  # another server may write to the same outputs
+            for left in _pictures(self._part):  # another server may write to the same outputs
                 if left.lstat().st_mtime < time.time() - _LEFT_BEHIND:
                     left.unlink(missing_ok=True)
 
     def notices(self) -> list[str]:
         """What the person who runs the server should know: pictures that wait to be fetched."""
         with suppress(OSError):
-            if kept := len([each for each in self._unsaved.iterdir() if each.suffix == ".png"]):
+            if kept := len(_pictures(self._unsaved)):
                 return [f"{kept} pictures that could not be saved lie in {self._unsaved}"]
         return []
 
@@ -64,8 +65,7 @@ class Outputs:
         """Raises NotSaved, naming the folder and where the picture is instead, if anywhere."""
         request, picture = rendered.request, rendered.picture
         image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
-        data = self._png(image, request, rendered.notes)
-        path = self._write(data, str(request.seed))
+        path = self._write(self._file(image, request, rendered.notes), str(request.seed))
         return Saved(
             image=rendered.image,
             path=path,
@@ -90,14 +90,14 @@ class Outputs:
         for place, saved in enumerate(sorted(pictures, key=lambda each: each.image)):
             row, column = divmod(place, columns)
             try:
-                with Image.open(self._folder / saved.path, formats=["PNG"]) as image:
+                with Image.open(self._folder / saved.path, formats=_FORMATS) as image:
                     if image.size == (saved.width, saved.height):
                         sheet.paste(image, (column * width // columns, row * height // rows))
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 continue
         return Saved(
             image=-1,
-            path=self._write(self._png(sheet, request, ()), "grid"),
+            path=self._write(self._file(sheet, request, ()), "grid"),
             request=request,
             seconds=sum(each.seconds for each in pictures),
             peak_memory=max(each.peak_memory for each in pictures),
@@ -105,26 +105,25 @@ class Outputs:
             height=height,
         )
 
-    def _png(self, image: Image.Image, request: GenerationRequest, notes: Sequence[str]) -> bytes:
-        """With both records: A1111's text, and our request exactly."""
+    def _file(
+        self, image: Image.Image, request: GenerationRequest, notes: Sequence[str]
+    ) -> tuple[bytes, str]:
+        """The file and its suffix, with both records: A1111's text, and our request exactly."""
         try:
             model_hash = self._library.hash(request.model)
         except (OSError, DarkroomError):
             model_hash = ""  # its files went away meanwhile; the picture is there all the same
-        record = {"request": to_dict(request), "version": self._version, "model_hash": model_hash}
-        text = PngInfo()
-        text.add_text(  # iTXt by itself where latin-1 does not do
-            "parameters", parameters_text(request, model_hash, self._version, notes)
+        return encode(
+            image,
+            self._format,
+            parameters_text(request, model_hash, self._version, notes),
+            record_text(request, model_hash, self._version),
         )
-        text.add_text("darkroom", json.dumps(record))
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", pnginfo=text, compress_level=4)
-        return buffer.getvalue()
 
-    def _write(self, data: bytes, label: str) -> str:
+    def _write(self, file: tuple[bytes, str], label: str) -> str:
         """The path it got, relative to the outputs, with forward slashes."""
-        now = self._clock()
-        name = f"{now:%H%M%S}-{label}-{secrets.token_hex(4)}.png"
+        now, (data, suffix) = self._clock(), file
+        name = f"{now:%H%M%S}-{label}-{secrets.token_hex(4)}{suffix}"
         place = self._folder / f"{now:%Y-%m-%d}"
         try:
             write_atomically(place / name, data, self._part)
@@ -138,13 +137,17 @@ class Outputs:
     def _keep(self, name: str, data: bytes) -> str:
         """Puts the picture where it will not be looked for, but not lost; says so."""
         try:
-            used = sum(each.stat().st_size for each in self._unsaved.glob("*.png"))
+            used = sum(each.stat().st_size for each in _pictures(self._unsaved))
             if used + len(data) > _MAX_UNSAVED:
                 return f"it is lost, because {self._unsaved} is full"
             write_atomically(self._unsaved / name, data, self._unsaved / ".part")
         except OSError:
             return f"it is lost, because {self._unsaved} cannot be written to either"
         return f"it is kept as {self._unsaved / name}"
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [each for each in folder.glob("*") if each.suffix in SUFFIXES.values()]
 
 
 def grid_shape(pictures: int) -> tuple[int, int]:

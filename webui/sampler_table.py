@@ -229,11 +229,13 @@ SCHEDULE_INFOS: Sequence[ScheduleInfo] = (
     ScheduleInfo(name="Uniform", help="Steps evenly spread over the model's own levels."),
     ScheduleInfo(
         name="Karras",
+        aliases=("ka",),  # k_dpmpp_2m_ka
         parameters=(*_ENDS, "rho"),
         help="Smaller steps towards the end, where details form.",
     ),
     ScheduleInfo(
         name="Exponential",
+        aliases=("exp",),
         parameters=_ENDS,
         help="Each step removes the same share of the noise; for SDE samplers.",
     ),

@@ -29,6 +29,8 @@ class Settings:
     port: int  # 0: any free one
     data_dir: Path  # jobs, log, trajectories, temp
     outputs: Path
+    image_format: str  # png, jpeg, webp or avif
+    image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
     device: str
     dtype: str
@@ -136,6 +138,13 @@ _OPTIONS = (
     _Option("port", _number(0, 65535), 7860, "port to serve at; 0 takes any free one"),
     _Option("data_dir", _path, "outputs/.darkroom", "folder of jobs, log, trajectories, temp"),
     _Option("outputs", _path, "outputs", "folder that pictures are saved in"),
+    _Option(
+        "image_format",
+        _one_of("png", "jpeg", "webp", "avif"),
+        "png",
+        "png, jpeg, webp or avif: what pictures are saved as",
+    ),
+    _Option("image_quality", _number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
     _Option("models_dir", _path, "models", "folder with checkpoints/ in it"),
     _Option("device", _device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(

@@ -11,7 +11,8 @@ def out(services):
     out = services.settings.outputs
     for path in ("2026-02-03/a b#\u732b.png", ".darkroom/x.png", ".x.png", "day/.x.png",
                  "day/x.PNG",
-                 "day/x.html", "day/x.svg", "day/jobs.sqlite"):  # fmt: skip
+                 "day/x.html", "day/x.svg", "day/jobs.sqlite",
+                 "day/x.gif", "day/x.jpeg", "day/.x.webp"):  # fmt: skip
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_bytes(b"x")
     secret = out.parent / "secret.png"
@@ -33,12 +34,25 @@ def test_a_saved_picture_is_served_whatever_its_name(client, out):
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("y.png", "image/png"), ("y.jpg", "image/jpeg"), ("y.webp", "image/webp"),
+     ("y.avif", "image/avif")],
+)  # fmt: skip
+def test_a_picture_is_served_as_what_it_is(client, out, name, kind):
+    (out / "day" / name).write_bytes(b"y")
+    answer = client.get(f"/api/v1/pictures/day/{name}")
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, kind, b"y")
+    assert answer.headers["content-disposition"] == f'inline; filename="{name}"'
+
+
 ELSEWHERE = [
     "../secret.png", "day/../../secret.png", "..%2fsecret.png", "%2e%2e/secret.png", "/etc/passwd",
     "%252e%252e/secret.png", "..\\secret.png", "day/..%5c..%5csecret.png", "C:/x.png", "c:x.png",
     "//host/share/x.png", "file:///etc/passwd", "~/x.png", "%00", "day/x.png%00", "x%0a.png",
     "x" * 5000 + ".png", ".darkroom/x.png", "day/../.darkroom/x.png", ".x.png", "day/.x.png",
-    "day/x.PNG", "day/x.html", "day/x.svg", "day/jobs.sqlite", "day/link.png", "linked/secret.png",
+    "day/x.PNG", "day/x.gif", "day/x.jpeg", "day/.x.webp",
+    "day/x.html", "day/x.svg", "day/jobs.sqlite", "day/link.png", "linked/secret.png",
     "day/circle.png", "day/to hidden.png", "day/folder.png", "day/fifo.png", "day/zero.png", "day",
     "", ".", "2026-02-03/", "2026-02-03//a", "CON.png", "\uff0e\uff0e/secret.png", "day/x.png.",
     "2026-02-03/./a b#\u732b.png",

@@ -67,7 +67,7 @@ def test_a_menu_offers_what_its_sampler_has_and_survives_a_refresh(server, open_
     tab.choose("txt2img_sampling", "UniPC")
     tab.page.locator("#txt2img_solver_type input").click()
     offered = tab.page.get_by_role("option").all_inner_texts()
-    assert [each.replace("✓", "").strip() for each in offered] == ["Default (bh1)", "bh1", "bh2"]
+    assert [each.replace("✓", "").strip() for each in offered] == ["bh1 (default)", "bh1", "bh2"]
     tab.page.get_by_role("option", name="bh2", exact=True).click()
     tab.choose("txt2img_solver_order", "2")
     tab.page.reload()
@@ -107,6 +107,55 @@ def test_what_is_wrong_in_a_closed_fold_opens_it_and_is_marked(server, open_tab)
     expect(height).not_to_be_visible()
     tab.page.click("#txt2img_generate")
     expect(height.locator(".dk-wrong-text")).to_contain_text("fill in both or none")
+
+
+def test_a_complaint_goes_when_the_form_is_changed_and_when_it_is_closed(server, open_tab):
+    tab = open_tab(server)
+    quick(tab)
+    unfold(tab, DETAILS)
+    notice, churn = tab.page.locator(".dk-notice"), tab.page.locator("#txt2img_s_churn")
+
+    def complain():
+        tab.choose("txt2img_sampling", "Heun")
+        tab.fill("txt2img_s_churn", 1000)
+        tab.page.click("#txt2img_generate")
+        expect(notice).to_contain_text("Sigma churn must be from 0 to 100, got 1000")
+        expect(churn.locator(".dk-wrong-text")).to_be_visible()
+
+    complain()
+    notice.get_by_role("button", name="Close this message").click()
+    expect(notice).not_to_be_visible()
+    expect(churn.locator(".dk-wrong-text")).not_to_be_attached()
+    complain()
+    tab.choose("txt2img_sampling", "Euler a")  # which has no churn
+    expect(notice).not_to_be_visible()
+    complain()
+    tab.fill("txt2img_prompt", "a green apple")
+    expect(notice).not_to_be_visible()
+
+
+def test_boxes_of_options_are_as_high_as_menus_and_their_labels_take_one_line(server, open_tab):
+    for width in (1280, 390):
+        tab = open_tab(server, viewport={"width": width, "height": 900})
+        for fold in (DETAILS, EXTRA_SEED):
+            unfold(tab, fold)
+        tab.choose("txt2img_sampling", "DPM++ 2M SDE")
+        expect(tab.page.locator("#txt2img_solver_type input")).to_have_value("midpoint (default)")
+        boxes = ".dk-grid .dk-field:visible :is(input[type=text], .wrap:has(> .wrap-inner))"
+        heights = tab.page.locator(boxes).evaluate_all("all => all.map(e => e.offsetHeight)")
+        assert len(heights) == 7
+        assert set(heights) == {38}
+        labels = tab.page.locator(".dk-grid .dk-field:visible [data-testid=block-info]")
+        assert set(labels.evaluate_all("all => all.map(e => e.offsetHeight)")) == {18}
+        # the text of a menu ends before its arrow
+        room = tab.page.locator("#txt2img_sampling").evaluate(
+            """menu => {
+                const text = menu.querySelector("input"), style = getComputedStyle(text);
+                const end = text.getBoundingClientRect().right - parseFloat(style.paddingRight);
+                return menu.querySelector(".icon-wrap").getBoundingClientRect().left - end;
+            }"""
+        )
+        assert room >= 0
 
 
 def test_nothing_sticks_out_when_all_is_unfolded(server, open_tab):

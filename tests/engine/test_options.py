@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.engine.conftest import play, request
+from webui.engine.brownian import BrownianNoise
 from webui.engine.samplers import ENTRIES, SAMPLERS
 from webui.errors import InvalidRequest
 from webui.events import Rendered, Step
@@ -150,6 +151,25 @@ def test_cfgpp_scale_12_and_a_half_is_all_of_the_prompt(engine):
     assert max(np.abs(made[0] - each).max() for each in made) <= 1
 
 
+@pytest.mark.parametrize("sampler", [name for name, entry in ENTRIES.items() if entry.plus_plus])
+def test_cfgpp_goes_back_along_the_unguided_prediction(engine, sampler):
+    # at 12.5 the guesses are the prompt's alone: the negative one shows in the noise that is left
+    one, other = (
+        play(engine, request(sampler=sampler, guidance_scale=12.5, negative_prompt=text)).pictures
+        for text in ("", "a dog")
+    )
+    assert one != other
+
+
+@pytest.mark.parametrize("rng", ["cpu", "nv"])
+def test_sde_samplers_walk_one_path_over_all_levels_drawn_as_asked(engine, rng):
+    plan = _plan(engine, request(sampler="DPM++ 2M SDE", rng=rng))
+    here, interval = torch.device("cpu"), plan.sigmas[:2]
+    given = plan.noise(0, plan.start(0, here)[0], here)(*interval)
+    path = BrownianNoise([plan.request.seed], plan.size, plan.sigmas, here, rng)
+    assert torch.equal(given, path(*interval))
+
+
 def test_the_noise_starts_as_torch_and_philox_give_it(engine):
     cpu = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(11))
     plan = _plan(engine, request())
@@ -163,6 +183,9 @@ def test_another_size_is_counted_in_cells(engine):
     start = plan.start(0, torch.device("cpu"))[1][0]
     old = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(11))
     assert torch.equal(start[:, :, 4:12], old)
+    plan = _plan(engine, replace(request(), seed_resize=(64, 128)))  # width, height
+    tall = torch.randn((4, 16, 8), generator=torch.Generator().manual_seed(11))
+    assert torch.equal(plan.start(0, torch.device("cpu"))[1][0], tall[:, 4:12])
 
 
 def _plan(engine, asked):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from safetensors.torch import load
 
 from tests.engine.conftest import play, request
 from webui.engine.samplers import SAMPLERS
@@ -184,6 +185,18 @@ def test_a_kept_step_of_another_model_waits_until_nothing_runs(child, hello, tmp
     assert (status.head["value"]["model"], end["outcome"]) == ("tiny", "done")
     child.send({"call": 15, "name": "preview", "args": args})
     assert child.next().head["value"] == {"width": 8, "height": 8}
+
+
+def test_a_mix_becomes_the_bytes_of_an_embedding_file(child, hello):
+    mix = "<mix:cat,panda:0.4>"
+    child.send({"call": 16, "name": "embedding", "args": {"model": "tiny", "text": mix}})
+    made = child.next()
+    assert made.head["value"] == {"bytes": len(made.blobs[0])}
+    assert {name: tuple(each.shape) for name, each in load(made.blobs[0]).items()} == {
+        "emb_params": (1, 32)
+    }
+    child.send({"call": 17, "name": "embedding", "args": {"model": "tiny", "text": "a AND b"}})
+    assert child.next().head["error"]["field"] == "text"
 
 
 def test_an_unknown_call_is_an_error_and_not_the_end(child, hello):

@@ -22,6 +22,7 @@ from tests.engine.gaussian import (
     spread,
 )
 from webui.engine.samplers import ENTRIES, SAMPLERS
+from webui.sampler_table import SAMPLER_INFOS
 
 ANCESTRAL = {"Euler a", "DPM2 a", "DPM++ 2S a", "DDPM", "Euler a CFG++"}
 ONE_DRAW = {*ANCESTRAL, "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE", "LCM", "ER-SDE"}
@@ -42,6 +43,9 @@ ORDERS = {
 }  # fmt: skip
 
 
+HIGH = {"LMS": 4, "UniPC": 4, "DEIS": 3, "DPM fast": 3}
+
+
 @pytest.mark.parametrize(("sampler", "order"), ORDERS.items())
 def test_error_shrinks_at_the_rate_of_its_order_with_noise_off(sampler, order):
     options = NO_NOISE.get(sampler, {})
@@ -49,9 +53,18 @@ def test_error_shrinks_at_the_rate_of_its_order_with_noise_off(sampler, order):
     assert coarse / fine == pytest.approx(2**order, rel=0.2)
 
 
-@pytest.mark.parametrize("sampler", ["LMS", "UniPC", "DEIS", "DPM fast"])
-def test_error_shrinks_at_least_at_third_order(sampler):
-    assert error(sampler, falling(50)) / error(sampler, falling(100)) > 2**2.8
+@pytest.mark.parametrize(("sampler", "order"), HIGH.items())
+def test_error_shrinks_at_least_at_third_order(sampler, order):
+    rate = math.log2(error(sampler, falling(50)) / error(sampler, falling(100)))
+    assert rate > 2.8
+    assert rate == pytest.approx(order, abs=0.45)
+
+
+def test_the_order_that_the_page_says_is_the_measured_one():
+    said = {info.name: info.order for info in SAMPLER_INFOS}
+    # DPM adaptive's steps follow its tolerance; with noise on: DDPM, Restart; LCM jumps to the end
+    measured = ORDERS | HIGH | {"DPM adaptive": 3, "DDPM": 1, "Restart": 2, "LCM": 1}
+    assert said == measured
 
 
 @pytest.mark.parametrize(
@@ -180,6 +193,8 @@ def test_each_step_asks_the_model_as_often_as_the_sampler_says(sampler):
     asked, _ = calls(sampler, 12)
     expected = {"PLMS": 13, "Heun++ 2": 3 * 12 - 3} | dict.fromkeys(TWO_CALLS, 2 * 12 - 1)
     assert len(asked) == expected.get(sampler, 12)
+    said = next(info.calls for info in SAMPLER_INFOS if info.name == sampler)
+    assert said == round(len(asked) / 12)  # what the page says
     if sampler not in expected:
         assert asked == falling(12)[:-1].tolist()
 
@@ -212,8 +227,7 @@ def test_dpm_adaptive_takes_as_many_steps_as_its_tolerance_asks_for():
 def test_dpm_adaptives_guess_of_its_steps_gets_better():
     _, steps = calls("DPM adaptive", 20)
     guesses = [each.pace.steps for each in steps]
-    half = len(steps) // 2
-    assert guesses[half] == pytest.approx(len(steps), rel=0.5)
+    assert all(guess == pytest.approx(len(steps), rel=0.15) for guess in guesses[len(steps) // 2 :])
     assert guesses[-1] == len(steps)
 
 
@@ -271,6 +285,8 @@ def test_going_on_after_k_steps_gives_the_rest_of_the_run_bit_for_bit(sampler, o
             assert torch.equal(ours.x, theirs.x)
             assert torch.equal(ours.denoised, theirs.denoised)
             assert ours.pace == theirs.pace
+            assert (ours.memory is None) == (theirs.memory is None)
+            assert ours.memory is None or torch.equal(ours.memory, theirs.memory)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

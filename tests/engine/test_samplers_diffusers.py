@@ -42,6 +42,10 @@ def by_scheduler(name, scheduler, x, sigmas, **extra):
     return steps
 
 
+def drawing(x, generator):
+    return lambda sigma, sigma_next: torch.randn(x.shape, generator=generator)
+
+
 def agree(ours, theirs, tolerance):
     assert len(ours) == len(theirs)
     for mine, other in zip(ours, theirs, strict=True):
@@ -158,3 +162,79 @@ def test_random_samplers_agree_with_the_same_noise(sampler, name, extra):
     steps = SAMPLERS[sampler](bent, x, sigmas, noise)
     theirs = by_scheduler(name, scheduler, x, sigmas, generator=torch.Generator().manual_seed(5))
     agree([step.x for step in steps], theirs, 2e-3 * x.abs().max())
+
+
+def test_churn_agrees_with_the_same_noise():
+    scheduler = configured("EulerDiscrete")
+    scheduler.set_timesteps(STEPS)
+    sigmas = scheduler.sigmas
+    x = start(sigmas)
+    for s_churn in (2.0, 40.0):  # the second one is cut off at sqrt(2) - 1 a step
+        churn = {"s_churn": s_churn, "s_noise": 1.01}
+        ours_from, theirs_from = (torch.Generator().manual_seed(5) for _ in range(2))
+        steps = SAMPLERS["Euler"](bent, x, sigmas, drawing(x, ours_from), **churn)
+        ours = [step.x for step in steps]
+        scheduler.set_timesteps(STEPS)
+        theirs, latent = [], x
+        for i, t in enumerate(scheduler.timesteps):
+            gamma = min(s_churn / STEPS, 2**0.5 - 1)
+            raised = sigmas[i] * (1 + gamma)
+            again = torch.Generator()
+            again.set_state(theirs_from.get_state())
+            eps = torch.randn(x.shape, generator=again) * 1.01
+            lifted = latent + eps * (raised**2 - sigmas[i] ** 2) ** 0.5
+            scheduler.scale_model_input(latent, t)
+            epsilon = (lifted - bent(lifted, raised)) / raised
+            latent = scheduler.step(epsilon, t, latent, generator=theirs_from, **churn).prev_sample
+            theirs.append(latent)
+        agree(ours, theirs, 1e-4 * x.abs().max())
+
+
+@pytest.mark.parametrize(("sampler", "name"), [("DDPM", "DDPM"), ("LCM", "LCM")])
+def test_ddpm_and_lcm_agree_with_the_same_noise(sampler, name):
+    if name == "DDPM":
+        scheduler = configured(name, clip_sample=False, timestep_spacing="trailing")
+        scheduler.set_timesteps(10)
+    else:
+        # its output is a blend with the input, by a boundary condition that we leave out: the
+        # larger the factor, the less of the input
+        scheduler = configured(name, timestep_scaling=1e6, set_alpha_to_one=True)
+        scheduler.set_timesteps(10)
+    alphas = scheduler.alphas_cumprod[scheduler.timesteps]
+    sigmas = torch.cat([((1 - alphas) / alphas).sqrt(), torch.zeros(1)])
+    x = start(sigmas)
+    ours_from, theirs_from = (torch.Generator().manual_seed(5) for _ in range(2))
+    ours = [step.x for step in SAMPLERS[sampler](bent, x, sigmas, drawing(x, ours_from))]
+    theirs = by_scheduler(name, scheduler, x, sigmas, generator=theirs_from)
+    agree(ours, theirs, 1e-3 * x.abs().max())
+
+
+def test_dpm2_a_agrees_at_the_end_of_each_step_with_the_same_noise():
+    scheduler = configured("KDPM2AncestralDiscrete")
+    scheduler.set_timesteps(STEPS)
+    levels = torch.stack([scheduler.sigmas[0], *scheduler.sigmas[1::2]])[: STEPS + 1]
+    x = start(levels)
+    ours_from, theirs_from = (torch.Generator().manual_seed(5) for _ in range(2))
+    ours = [step.x for step in SAMPLERS["DPM2 a"](bent, x, levels, drawing(x, ours_from))]
+    theirs, latent = [], x
+    for i, t in enumerate(scheduler.timesteps):
+        sigma = scheduler.sigmas_interpol[i - 1] if i % 2 else scheduler.sigmas[i]
+        epsilon = (latent - bent(latent, sigma)) / sigma
+        latent = scheduler.step(epsilon, t, latent, generator=theirs_from).prev_sample
+        theirs.append(latent)
+    agree(ours, [*theirs[1::2], theirs[-1]][: len(ours)], 2e-3 * x.abs().max())
+
+
+def test_dpmpp_2s_a_without_noise_agrees_at_the_end_of_each_step():
+    # diffusers' single steps take two of its levels each, the first of them the middle by logarithm
+    levels = torch.tensor([14.0, 9.0, 4.0, 2.0, 0.6, 0.1])
+    middles = (levels[1:] * levels[:-1]).sqrt()
+    scheduler = configured("DPMSolverSinglestep", solver_order=2, final_sigmas_type="zero")
+    scheduler.set_timesteps(10)
+    asked = torch.stack([levels[:-1], middles], 1).flatten()
+    scheduler.sigmas = torch.cat([asked, levels[-1:]])
+    scheduler.order_list = [1, 2] * 5
+    x = start(levels)
+    ours = [step.x for step in SAMPLERS["DPM++ 2S a"](bent, x, levels, no_noise, eta=0.0)]
+    theirs = by_scheduler("DPMSolverSinglestep", scheduler, x, scheduler.sigmas)
+    agree(ours, theirs[1::2], 1e-3 * x.abs().max())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler
+from diffusers.schedulers import AysSchedules
 
 from webui.engine.beta import beta_quantile
 from webui.engine.families.sd1 import ALIGN_YOUR_STEPS
@@ -126,11 +127,19 @@ def test_polyexponential_at_rho_1_is_exponential_and_above_it_falls_faster(level
     straight = SCHEDULES["Polyexponential"](9, levels)
     assert torch.equal(straight, SCHEDULES["Exponential"](9, levels))
     assert (straight[1:-2] > SCHEDULES["Polyexponential"](9, levels, rho=2.0)[1:-2]).all()
+    # k-diffusion's: the share of the way, in log sigma, to the power of rho
+    low, high = levels.sigmas[[0, -1]].log().tolist()
+    bent = SCHEDULES["Polyexponential"](5, levels, rho=3.0)[:-1].log()
+    shares = [(1 - i / 4) ** 3 for i in range(5)]
+    assert bent.tolist() == pytest.approx([low + share * (high - low) for share in shares])
 
 
 def test_kl_optimal_is_even_in_the_arc_tangent_of_sigma(levels):
     angles = SCHEDULES["KL Optimal"](11, levels)[:-1].double().atan()
     assert torch.allclose(angles.diff(), angles.diff()[0].expand(10), rtol=1e-3)
+    # one such step below the last of them is the model's lowest level, in whose place stands 0
+    below = angles[-1] + angles.diff()[0]
+    assert below.tan().item() == pytest.approx(levels.sigmas[0].item(), rel=1e-3)
 
 
 def test_linear_quadratic_is_a_line_and_then_a_smooth_parabola(levels):
@@ -145,7 +154,8 @@ def test_linear_quadratic_is_a_line_and_then_a_smooth_parabola(levels):
 
 def test_align_your_steps_is_the_published_list_at_its_own_length(levels):
     sigmas = SCHEDULES["Align Your Steps"](11, levels)
-    assert sigmas.tolist() == pytest.approx([*ALIGN_YOUR_STEPS, 0])
+    published = AysSchedules["StableDiffusionSigmas"][:-1]  # diffusers has 0 for its last
+    assert sigmas.tolist() == pytest.approx([*published, 0.029, 0])
     twice = SCHEDULES["Align Your Steps"](21, levels)
     assert twice[0:21:2].tolist() == pytest.approx(ALIGN_YOUR_STEPS)
     assert twice[1].item() == pytest.approx((14.615 * 6.475) ** 0.5, rel=1e-5)

@@ -7,18 +7,10 @@ down changes next to nothing.
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
+from tests.engine.gaussian import bent, no_noise
 from webui.engine.samplers import SAMPLERS
 
 SIGMAS = torch.tensor([14.0, 9.0, 8.5, 2.0, 1.6, 0.2, 0.15, 0.0])
-
-
-def bent(x, sigma):
-    """A denoiser that is not linear, so that a wrong coefficient cannot cancel out."""
-    return torch.tanh(x / (1 + sigma)) * 0.8
-
-
-def no_noise(sigma, sigma_next):
-    raise AssertionError("a deterministic sampler must not draw noise")
 
 
 def test_dpmpp_2m_agrees_with_diffusers_on_uneven_levels():

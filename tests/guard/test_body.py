@@ -114,3 +114,45 @@ def test_an_upload_passes_up_to_its_own_limit(rules):
     too_long = FORM | {"content-length": "2001"}
     assert status(Guard(app, rules), path=UPLOAD, headers=too_long) == 413
     assert status(Guard(app, rules), path=UPLOAD, headers=JSON, chunks=(b"{}",)) == 415
+
+
+PICTURE = {"content-type": "image/png"}
+RECIPES = "/api/v1/recipes"
+
+
+def test_a_bare_picture_passes_where_it_is_listed_up_to_the_upload_limit(rules):
+    app = App()
+    chunks = [b"x" * 500] * 4
+    assert status(Guard(app, rules), path=RECIPES, headers=PICTURE, chunks=chunks) == 200
+    assert app.bodies == [b"x" * 2000]
+    answer = ask(Guard(app, rules), path=RECIPES, headers=PICTURE, chunks=[b"x" * 500] * 5)
+    assert answer[0] == 413 and json.loads(answer[2])["error"]["kind"] == "Refused"
+    too_long = PICTURE | {"content-length": "2001"}
+    assert status(Guard(app, rules), path=RECIPES, headers=too_long) == 413
+    assert len(app.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/v1/jobs", PICTURE),
+        (RECIPES + "/x", PICTURE),
+        (RECIPES, {"content-type": "text/plain"}),
+        (RECIPES, {"content-type": "ximage/png"}),
+        (RECIPES, {"content-type": ["image/png", "text/plain"]}),
+        (RECIPES, FORM),
+    ],
+)
+def test_a_bare_picture_passes_nowhere_else_and_nothing_passes_as_one(rules, path, headers):
+    app = App()
+    assert status(Guard(app, rules), path=path, headers=headers, chunks=(b"x",)) == 415
+    assert app.bodies == []
+
+
+def test_where_pictures_pass_json_is_still_checked(rules):
+    app = App()
+    assert status(Guard(app, rules), path=RECIPES, headers=JSON, chunks=(b"{}",)) == 200
+    assert status(Guard(app, rules), path=RECIPES, headers=JSON, chunks=(b"[NaN]",)) == 400
+    other = PICTURE | {"origin": "http://evil.com"}
+    assert status(Guard(app, rules), path=RECIPES, headers=other, chunks=(b"x",)) == 403
+    assert app.bodies == [b"{}"]

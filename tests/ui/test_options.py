@@ -70,6 +70,22 @@ def test_a_schedule_is_told_what_it_has_and_automatic_what_it_stands_for(service
     assert told("DPM2", "Automatic") == ScheduleOptions(sigma_min=0.1, rho=5)  # Karras
 
 
+def test_how_a_prompt_is_read_reaches_the_request(services) -> None:
+    made = request(services, {"emphasis": "no norm", "clip_skip": 2})
+    assert (made.emphasis, made.clip_skip) == ("no norm", 2)
+
+
+@pytest.mark.parametrize(("name", "sent"), [("emphasis", "No norm"), ("clip_skip", 13)])
+def test_what_is_wrong_of_it_is_marked_in_its_fold(services, name, sent) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        request(services, {name: sent})
+    assert form.shown_fields("txt2img")[raised.value.field] == {
+        "label": FIELDS[name].label,
+        "element": f"txt2img_{name}",
+        "inside": "txt2img_prompt_options",
+    }
+
+
 def test_own_noise_levels_take_the_place_of_schedule_and_steps(services) -> None:
     own = {"schedule_options.sigmas": "14.6, 3,1 , 0", "schedule_options.rho": 5}
     made = request(services, own)
@@ -133,4 +149,6 @@ def test_a_sampler_says_what_a_step_costs() -> None:
     infos = {"A": SamplerInfo(name="A", order=2, calls=2, help="Good."), "B": SamplerInfo(name="B")}
     with gr.Blocks():
         said = form.explained(form.choice("txt2img", "sampler", ["A", "B"], "A"), infos)
-    assert "Good. <span>(order 2 · 2 model calls a step)</span>" in said.value
+    assert (
+        "Good. <span>(order 2 · 2 model calls a step · Automatic is Uniform)</span>" in said.value
+    )

@@ -79,7 +79,7 @@ SAMPLING: tuple[AnyField, ...] = (
 SCHEDULING: tuple[AnyField, ...] = (
     NumberField(
         name="schedule_options.sigma_min",
-        label="Schedule min sigma",
+        label="Sigma min",
         default=0.03,
         minimum=0.001,
         maximum=10.0,
@@ -89,7 +89,7 @@ SCHEDULING: tuple[AnyField, ...] = (
     ),
     NumberField(
         name="schedule_options.sigma_max",
-        label="Schedule max sigma",
+        label="Sigma max",
         default=14.6,
         minimum=0.01,
         maximum=1000.0,
@@ -99,7 +99,7 @@ SCHEDULING: tuple[AnyField, ...] = (
     ),
     NumberField(
         name="schedule_options.rho",
-        label="Schedule rho",
+        label="Rho",
         default=7.0,
         minimum=0.1,
         maximum=30.0,
@@ -140,7 +140,7 @@ NOISE: tuple[AnyField, ...] = (
     ),
     IntegerField(
         name="seed_resize.width",
-        label="Resize seed from width",
+        label="Seed from width",
         default=512,
         minimum=64,
         maximum=2048,
@@ -149,7 +149,7 @@ NOISE: tuple[AnyField, ...] = (
     ),
     IntegerField(
         name="seed_resize.height",
-        label="Resize seed from height",
+        label="Seed from height",
         default=512,
         minimum=64,
         maximum=2048,

@@ -30,6 +30,7 @@ class Rules:
     max_body: int = 2 * 2**20  # bytes, of JSON
     max_upload: int = 64 * 2**20  # bytes
     upload_paths: Sequence[str] = ("/gradio_api/upload",)
+    picture_paths: Sequence[str] = ("/api/v1/recipes",)  # take a bare picture besides JSON
     body_seconds: float = 30.0  # a JSON body has to arrive
     checks: Sequence[Check] = ()  # further ones, after host and origin
 
@@ -61,6 +62,8 @@ class Guard:
             await self._app(scope, receive, hardened(scope, send))
         elif scope["path"].rstrip("/") in self._rules.upload_paths:
             await self._upload(scope, receive, send)
+        elif scope["path"] in self._rules.picture_paths and media_type(scope).startswith("image/"):
+            await self._counted(scope, receive, send)
         else:
             await self._write(scope, receive, send)
 
@@ -107,10 +110,14 @@ class Guard:
         return None
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A form with files, counted while it passes."""
+        """A form with files."""
         if media_type(scope) != "multipart/form-data":
             await refuse(send, Refusal(415, "the body must be multipart/form-data"))
             return
+        await self._counted(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A body that is not read here, counted while it passes."""
         limit = self._rules.max_upload
         refusal = Refusal(413, f"at most {limit} bytes fit in one upload")
         if length(scope) > limit:

@@ -61,7 +61,7 @@
     if (!noticeBox) return;
     noticeBox.replaceChildren();
     if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");
-    noticeBox.append(text);
+    noticeBox.append(text, closing());
     noticeBox.hidden = false;
     if (inside) darkroom.turnFold(inside, true);
     const field = element && document.getElementById(element);
@@ -72,6 +72,19 @@
     document.querySelectorAll(".dk-wrong").forEach(unmark);
     if (noticeBox) noticeBox.hidden = true;
   };
+
+  // A complaint is about the form as it was sent: whatever is changed in it takes it back.
+  document.addEventListener("input", (event) => { if (event.target.closest(".dk-field")) darkroom.clearComplaint(); });
+  document.addEventListener("pointerdown", (event) => { // a menu closes, and is gone, before the pointer is up
+    if (event.target.closest(".dk-wrong, .dk-field .options")) darkroom.clearComplaint();
+  }, true);
+
+  function closing() {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "dk-notice-close", textContent: "\u00d7" });
+    button.setAttribute("aria-label", "Close this message");
+    button.addEventListener("click", darkroom.clearComplaint);
+    return button;
+  }
 
   // --- folds: closed until they are wanted --------------------------------------------------------
   darkroom.turnFold = (id, open = document.getElementById(id).dataset.open !== "yes") => {
@@ -91,14 +104,6 @@
       input.setAttribute("aria-invalid", "true");
       input.setAttribute("aria-describedby", message.id);
     }
-    const clear = () => {
-      field.removeEventListener("input", clear);
-      field.removeEventListener("pointerup", clear);
-      unmark(field);
-      if (noticeBox && !document.querySelector(".dk-wrong")) noticeBox.hidden = true;
-    };
-    field.addEventListener("input", clear);
-    field.addEventListener("pointerup", clear);
     const box = field.getBoundingClientRect();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const bar = noticeBox.closest(".dk-go").getBoundingClientRect(); // lies over the form
@@ -123,6 +128,7 @@
     const levels = table.schedules[schedule === "Automatic" ? known.automatic : schedule] ?? [];
     const hidden = [...known.lacks, ...(own?.trim() ? table.own : levels)];
     const rule = hidden.map((id) => `#${CSS.escape(id)}`).join();
+    darkroom.clearComplaint(); // what it was about may be hidden now
     hiding(tab).textContent = rule && `${rule} { display: none !important; }`;
     return chosen.map((value, i) => menu(value, known.menus[i] ?? []));
   };
@@ -133,7 +139,7 @@
 
   function menu(value, offered) {
     if (!offered.length) return { __type__: "update" }; // hidden, and kept for the sampler that has it
-    const choices = [[`Default (${offered[0]})`, ""], ...[...offered].sort().map((each) => [each, each])];
+    const choices = [[`${offered[0]} (default)`, ""], ...[...offered].sort().map((each) => [each, each])];
     return { __type__: "update", choices, value: offered.includes(value) ? value : "" };
   }
 

@@ -28,6 +28,7 @@ from webui.fields import (
 from webui.interfaces import SamplerInfo, ScheduleInfo
 
 RANDOM_SEED = -1
+_DOT = "\N{MIDDLE DOT}"
 
 # The field's name -> the end of its element id; A1111's ids, which users' scripts and styles know.
 _IDS = {
@@ -195,7 +196,8 @@ def _cost(info: SamplerInfo | ScheduleInfo) -> str:
     if not isinstance(info, SamplerInfo):
         return ""
     calls = f"{info.calls} model call{'s' if info.calls > 1 else ''}"
-    return f" <span>(order {info.order} \N{MIDDLE DOT} {calls} a step)</span>"
+    said = (f"order {info.order}", f"{calls} a step", f"Automatic is {info.automatic}")
+    return f" <span>({f' {_DOT} '.join(said)})</span>"
 
 
 def script_json(value: object) -> str:

@@ -12,6 +12,7 @@ from webui.api.routes import (
     pictures,
     previews,
     prompts,
+    recipes,
     samplers,
 )
 from webui.interfaces import Route
@@ -27,4 +28,5 @@ ROUTES: Sequence[Route] = (
     health.router,
     pictures.router,
     prompts.router,
+    recipes.router,
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
+from webui.pictures import MEDIA_TYPES
 from webui.services import Services
 
 
@@ -19,7 +20,7 @@ def router(services: Services) -> APIRouter:
             raise HTTPException(404, "there is no such picture")
         return FileResponse(
             found,
-            media_type="image/png",
+            media_type=MEDIA_TYPES[found.suffix],
             filename=found.name,
             content_disposition_type="attachment" if download else "inline",
             headers={"Cache-Control": "private, max-age=86400"},
@@ -29,13 +30,13 @@ def router(services: Services) -> APIRouter:
 
 
 def contained(folder: Path, path: str) -> Path | None:
-    """The regular .png file at `path` in `folder`, links followed; None for anything else."""
+    """The regular picture file at `path` in `folder`, links followed; None for anything else."""
     parts = path.split("/")
     if "\\" in path or ":" in path or any(not part or part.startswith(".") for part in parts):
         return None
     try:
         home, found = folder.resolve(), folder.joinpath(*parts).resolve()
-        inside = found.is_relative_to(home) and found.suffix == ".png"
+        inside = found.is_relative_to(home) and found.suffix in MEDIA_TYPES
         hidden = inside and any(each.startswith(".") for each in found.relative_to(home).parts)
         if not inside or hidden or not stat.S_ISREG(found.stat().st_mode):
             return None

@@ -1,4 +1,4 @@
-"""ER-SDE: a family of SDEs between DDPM and the ODE, solved to third order. One call a step."""
+"""ER-SDE: a family of SDEs between DDPM and the ODE, by up to three guesses. One call a step."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,0 +1,106 @@
+"""What a prompt does to what the shipped model draws: means over 16 seeds.
+
+Feature space: the latents of the last step, in which the model's own autoencoder writes a picture:
+averaged over 4 x 4 cells, what is drawn is told by outline and colour and no pixel counts for
+itself. Colours are read off the border, through the autoencoder's own linear map to RGB.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.conftest import request
+from webui.events import Step
+from webui.trajectories import read_step
+from webui.wire import RunOptions
+
+SEEDS, STEPS = 16, 6
+
+
+@pytest.fixture(scope="module")
+def drawn(shipped, tmp_path_factory):
+    """prompt -> the last latents (16, 4, 16, 16), made once."""
+    known = {}
+
+    def draw(prompt):
+        if prompt not in known:
+            folder = tmp_path_factory.mktemp("kept")
+            asked = request(
+                model="fluent-emoji", prompt=prompt, negative_prompt="", width=128, height=128,
+                steps=STEPS, images=SEEDS, batch_size=8, guidance_scale=4.0, emphasis="no norm",
+            )  # fmt: skip
+            for batch in range(2):
+                run = shipped.run(asked, RunOptions(keep=str(folder), first_batch=batch))
+                while not (isinstance(event := next(run), Step) and event.step == STEPS):
+                    pass
+                run.close()  # the pictures themselves are not needed
+            spools = [read_step(folder, batch, STEPS).x for batch in range(2)]
+            known[prompt] = torch.from_numpy(np.concatenate(spools))
+        return known[prompt]
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def features(drawn):
+    """prompt -> (16, 64)."""
+    return lambda prompt: torch.nn.functional.avg_pool2d(drawn(prompt), 4).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def blueness(shipped, drawn):
+    """prompt -> how much bluer than red and green the border is, on average."""
+    model = shipped._models.load("fluent-emoji").model
+
+    def measure(prompt):
+        colours = model.latent_to_rgb(drawn(prompt))
+        border = torch.cat([colours[:, :, 0], colours[:, :, :, 0], colours[:, :, :, -1]], dim=2)
+        red, green, blue = border.mean((0, 2))
+        return float(blue - (red + green) / 2)
+
+    return measure
+
+
+def mean_distance(one, two):
+    return float((one.mean(0) - two.mean(0)).norm())
+
+
+def between(part, start, end):
+    """Where the mean stands on the way from the mean of `start` (0) to that of `end` (1)."""
+    way = end.mean(0) - start.mean(0)
+    return float((part.mean(0) - start.mean(0)) @ way / (way @ way))
+
+
+def test_more_weight_on_a_colour_makes_more_of_it(blueness):
+    plain, twice, thrice = (blueness(f"a heart, (blue:{w}), (red:1)") for w in (1, 2, 3))
+    assert plain + 0.1 < twice < thrice - 0.1
+
+
+def test_more_weight_on_a_thing_makes_more_of_it(features):
+    panda, pizza = features("panda"), features("pizza")
+    plain, twice, thrice = (
+        between(features(f"panda (pizza:{weight})"), panda, pizza) for weight in (1, 2, 3)
+    )
+    assert plain + 0.05 < twice < thrice - 0.05
+
+
+def test_a_prompt_that_turns_becomes_the_second_the_more_the_earlier_it_turns(features):
+    one, two = features("cat face"), features("rocket")
+    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (5, 3, 1)]
+    assert told == sorted(told)
+    assert told[0] < 0.5 < told[-1]
+
+
+def test_and_shows_both(features, blueness):
+    panda, sky = features("panda"), features("blue background")
+    both = "panda AND blue background"
+    assert blueness(both) > blueness("panda") + 0.3
+    assert between(features(both), sky, panda) > 0.3
+
+
+@pytest.mark.parametrize("mode", ["token", "text", "token:slerp", "text:slerp"])
+def test_a_mix_is_nearer_to_each_parent_than_they_are_to_each_other(features, mode):
+    one, two = features("cat"), features("panda")
+    mixed = features(f"<mix:cat,panda:0.5:{mode}>")
+    apart = mean_distance(one, two)
+    assert max(mean_distance(mixed, one), mean_distance(mixed, two)) < 0.9 * apart

@@ -1,0 +1,117 @@
+"""How a picture was made, read from its file or from a text: values for the form.
+
+Nothing is kept of what is sent, and nothing here starts a job.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from starlette.requests import ClientDisconnect
+
+from webui import recipes
+from webui.api import schema
+from webui.errors import InvalidRequest
+from webui.guard.strict_json import NotStrictError, parse
+from webui.metadata import NAME
+from webui.pictures import Header, hidden, look
+from webui.services import Services
+
+MOST = 64 * 2**20  # bytes of a picture
+MAX_TEXT = 2**20  # characters of a text
+_AT_ONCE = 4  # pictures, each of which is held in memory
+_PATIENCE = 60.0  # seconds that a picture may take to arrive
+
+
+def router(services: Services) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/recipes", tags=["recipes"])
+    reading = threading.BoundedSemaphore(_AT_ONCE)
+
+    async def sent(request: Request) -> AsyncIterator[bytes | str]:
+        """A picture's bytes, or a text."""
+        if not reading.acquire(blocking=False):
+            raise HTTPException(503, "other pictures are being read", {"Retry-After": "1"})
+        try:
+            yield await _body(request)
+        finally:
+            reading.release()
+
+    @router.post("")
+    def read(body: Annotated[bytes | str, Depends(sent)]) -> dict[str, Any]:
+        """A picture's bytes as image/*, or {"text": "..."} as application/json."""
+        header = _looked(body) if isinstance(body, bytes) else None
+        parameters = header.parameters if header else str(body)
+        record = header.text(NAME) if header else None
+        found = recipes.read(services.registry, services.library, parameters, record)
+        return {
+            "source": found.source,
+            "values": found.values,
+            "lost": [asdict(each) for each in found.lost],
+            "request": found.request,
+            "parameters": parameters,
+            "pairs": [list(pair) for pair in found.pairs],
+            "chunks": [asdict(chunk) for chunk in header.chunks] if header else [],
+            "picture": _picture(header) if header else None,
+        }
+
+    return router
+
+
+def _looked(data: bytes) -> Header:
+    """With the text that its pixels hide, where it has no other."""
+    header = look(data)
+    if header.parameters is None and header.text(NAME) is None:
+        with suppress(InvalidRequest):  # its pixels are damaged; what was looked at stays
+            if found := hidden(data, header):
+                return replace(header, chunks=(*header.chunks, found))
+    return header
+
+
+def _picture(header: Header) -> dict[str, Any]:
+    return {
+        "format": header.format,
+        "width": header.width,
+        "height": header.height,
+        "mode": header.mode,
+    }
+
+
+async def _body(request: Request) -> bytes | str:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _text(await request.body())
+    if not kind.startswith("image/"):
+        raise HTTPException(415, "the body must be a picture (image/*) or application/json")
+    parts, taken = [], 0
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for part in request.stream():
+                taken += len(part)
+                if taken > MOST:
+                    raise HTTPException(413, f"at most {MOST} bytes fit in one picture")
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, "the picture took too long to arrive") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the picture did not arrive whole") from None
+    return b"".join(parts)
+
+
+def _text(body: bytes) -> str:
+    try:
+        values = parse(body)
+    except NotStrictError as error:
+        raise HTTPException(400, f"the body {error}") from None
+    if not isinstance(values, dict):
+        raise InvalidRequest("request", "must be a JSON object")
+    schema.check_known(values, ("text",))
+    text = schema.text(values, "text", None)
+    if text is None:
+        raise InvalidRequest("text", "is missing")
+    if len(text) > MAX_TEXT:
+        raise InvalidRequest("text", f"has {len(text)} characters; at most {MAX_TEXT} are read")
+    return text

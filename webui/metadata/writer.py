@@ -1,0 +1,130 @@
+"""A request as the "parameters" text that A1111 and its many readers know.
+
+    prompt, may have lines
+    Negative prompt: may have lines           (left out if empty)
+    Steps: 20, Sampler: ..., Version: ...     (always one line, the last)
+
+Our reader gives the prompts back exactly unless a line of the prompt begins "Negative prompt:"; our
+own JSON stands beside the text in the file for that. A1111's reader trims each line.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from webui.fields import ChoiceField
+from webui.metadata import keys
+from webui.request import GenerationRequest
+
+HASH_DIGITS = 10
+TI_HASH_DIGITS = 12
+OURS = "darkroom-"  # how our Version begins
+_NOTE = re.compile(r"(\w[\w \-/]+): (.+)", re.DOTALL)  # a key as A1111's reader knows it
+_PART = {"sampling", "schedule_options"}
+
+Pair = tuple[str, object]
+
+
+def parameters_text(
+    request: GenerationRequest, model_hash: str, version: str, notes: Sequence[str] = ()
+) -> str:
+    """`model_hash` is the sha256 of the weights, or "" if unknown.
+
+    A note "key: value" stands under its key, any other under "Notes".
+    """
+    first: list[Pair] = [*_named(request, keys.FIRST), *_size(request, "Size")]
+    first += [("Model hash", model_hash[:HASH_DIGITS]), ("Model", request.model)]
+    options: list[str] = []
+    others: list[str] = []
+    for name in keys.DECLARED:
+        if name not in (*keys.ALWAYS, "negative_prompt"):
+            (options if name.partition(".")[0] in _PART else others).append(name)
+    others.sort(key=lambda name: "." not in name)  # the noise first
+    rest = [*_named(request, others), *_named(request, options)]
+    rest = [*_sized(rest, request), *_embeddings(request), *_noted(notes)]
+    last_pairs = [*first, *rest, ("Version", OURS + version)]
+    last = ", ".join(f"{key}: {_quoted(value)}" for key, value in last_pairs if value != "")
+    lines = [request.prompt]
+    if request.negative_prompt:
+        lines.append(f"Negative prompt: {request.negative_prompt}")
+    return "\n".join([*lines, last])
+
+
+def value_of(request: GenerationRequest, name: str) -> Any:
+    """What the field of that name says; None for what the request leaves to defaults."""
+    if name.startswith("seed_resize."):
+        size = request.seed_resize
+        return None if size is None else size[name.endswith("height")]
+    value: Any = request
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    if name.startswith("variation.") and request.variation and request.variation.strength == 0:
+        return None
+    return value
+
+
+def _named(request: GenerationRequest, names: Sequence[str]) -> Iterator[Pair]:
+    """A key and its value for each field that says what A1111 does not understand anyway."""
+    for name in names:
+        key, value = keys.key(name, request.sampler), value_of(request, name)
+        if key is None or value is None or value == _unsaid(name):
+            continue
+        yield key, _written(name, value)
+
+
+def _unsaid(name: str) -> object:
+    """What need not be written."""
+    if name in keys.ALWAYS or "." in name:
+        return None
+    return keys.UNSAID.get(name, keys.DECLARED[name].default)
+
+
+def _written(name: str, value: Any) -> object:
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, tuple):
+        return " ".join(str(_number(each)) for each in value)
+    if isinstance(keys.DECLARED[name], ChoiceField):
+        return keys.SAID.get(name, {}).get(value, value)
+    return value
+
+
+def _size(request: GenerationRequest, key: str) -> list[Pair]:
+    width, height = (value_of(request, name) for name in keys.SIZES[key])
+    return [] if width is None else [(key, f"{width}x{height}")]
+
+
+def _sized(pairs: list[Pair], request: GenerationRequest) -> list[Pair]:
+    """With the other size, before what is written of the sampler."""
+    at = sum(key.startswith("Variation") for key, _ in pairs)
+    return [*pairs[:at], *_size(request, "Seed resize from"), *pairs[at:]]
+
+
+def _embeddings(request: GenerationRequest) -> list[Pair]:
+    """As A1111 names the files that were used: the first digits of each one's sha256."""
+    hashes = [
+        f"{re.sub('[:,]', '', name)}: {digest[:TI_HASH_DIGITS]}"
+        for name, digest in request.embeddings.items()
+    ]
+    return [("TI hashes", ", ".join(hashes))]
+
+
+def _noted(notes: Sequence[str]) -> list[Pair]:
+    keyed = [_NOTE.fullmatch(note) for note in notes]
+    plain = [note for note, match in zip(notes, keyed, strict=True) if not match]
+    pairs: list[Pair] = [(match[1], match[2]) for match in keyed if match]
+    return pairs + ([("Notes", "; ".join(plain))] if plain else [])
+
+
+def _number(value: float) -> object:
+    """7, not 7.0; else as many digits as it takes."""
+    return int(value) if value.is_integer() else value
+
+
+def _quoted(value: object) -> str:
+    """As JSON where A1111's reader would take it apart, or trim it."""
+    text = str(value)
+    if any(character in text for character in ",:\n\r") or text.startswith('"'):
+        return json.dumps(text, ensure_ascii=False)
+    return text if text == text.strip() else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,49 @@
+"""What a picture or a text says of how it was made -> values for the form, and what was lost.
+
+Nothing is executed, loaded or changed: the answer is values by the form's names, for somebody to
+look at and submit. Knows what there is to choose from, and neither page nor routes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from webui.errors import InvalidRequest
+from webui.interfaces import ServerRegistry
+from webui.library import Library
+from webui.metadata import NAME, read_record, read_text
+from webui.recipes import of_record, of_text
+from webui.recipes.settled import Draft, Lost
+from webui.request import to_dict
+
+__all__ = ["Lost", "Recipe", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    source: Literal["darkroom", "a1111"] | None  # which of the two said it; None: nothing did
+    values: dict[str, Any] = field(default_factory=dict)  # by the form's names; None: its default
+    lost: tuple[Lost, ...] = ()  # what was there and is not in `values` as it was
+    request: dict[str, Any] | None = None  # our exact request
+    pairs: tuple[tuple[str, str], ...] = ()  # of A1111's text
+
+
+def read(
+    registry: ServerRegistry, library: Library, parameters: str | None, record: str | None = None
+) -> Recipe:
+    """`parameters` is A1111's text, `record` our JSON, which wins. Raises nothing for bad ones."""
+    text = read_text(parameters) if parameters is not None else None
+    pairs = text.pairs if text else ()
+    damaged = Draft()
+    if record is not None:
+        try:
+            ours = read_record(record)
+        except InvalidRequest as error:
+            instead = "; A1111's text is taken instead" if text and text.recipe else ""
+            damaged.lose(NAME, record, f"the exact request cannot be read ({error}){instead}")
+        else:
+            draft = of_record.draft(registry, library, ours)
+            return Recipe("darkroom", draft.values, tuple(draft.lost), to_dict(ours.request), pairs)
+    if text is None or not text.recipe:
+        return Recipe(None, lost=tuple(damaged.lost))
+    draft = of_text.draft(registry, library, text)
+    return Recipe("a1111", draft.values, (*damaged.lost, *draft.lost), None, pairs)

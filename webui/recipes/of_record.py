@@ -1,0 +1,49 @@
+"""Our exact request -> the form's values."""
+
+from webui import names
+from webui.errors import InvalidRequest
+from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS
+from webui.interfaces import ServerRegistry
+from webui.library import Library
+from webui.metadata import Record, value_of
+from webui.metadata.keys import DECLARED
+from webui.recipes.models import choose
+from webui.recipes.settled import Draft, settle
+from webui.request import GenerationRequest
+
+_NOT_ON_THE_FORM = ("images", "batch_size")  # it says them as batches
+
+
+def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
+    request = record.request
+    draft = Draft({name: value_of(request, name) for name in DECLARED})
+    for name in _NOT_ON_THE_FORM:
+        del draft.values[name]
+    _set_batches(draft, request)
+    for name in ("sampler", "schedule"):
+        try:
+            draft.values |= names.sampler_and_schedule(registry, {name: getattr(request, name)})
+        except InvalidRequest:
+            draft.drop(name, f"there is no such {name} here")
+    draft.values.setdefault("schedule", "Automatic")
+    del draft.values["model"]
+    choose(library, draft, request.model, record.model_hash)
+    for extension, options in request.extras.items():
+        draft.lose(extension, options, "there is no such extension here")
+    if draft.values[OWN_SIGMAS.name] is not None:
+        draft.values[OWN_SIGMAS.name] = list(draft.values[OWN_SIGMAS.name])
+    settle(registry, draft)
+    return draft
+
+
+def _set_batches(draft: Draft, request: GenerationRequest) -> None:
+    """As many pictures, in batches as near to the request's as their number allows."""
+    images, size = request.images, request.batch_size
+    for each in (*range(size, 0, -1), *range(size, MAX_BATCH_SIZE + 1)):
+        if images % each == 0 and images // each <= MAX_BATCH_COUNT:
+            draft.values |= {"batch_count": images // each, "batch_size": each}
+            return
+    each = -(-images // MAX_BATCH_COUNT)
+    draft.values |= {"batch_count": images // each, "batch_size": each}
+    made = images // each * each
+    draft.lose(FIELDS["images"].label, images, f"no batches make so many; {made} are set instead")

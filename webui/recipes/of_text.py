@@ -1,0 +1,162 @@
+"""A1111's text -> the form's values, with A1111's meaning of what it does not say."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from webui import names
+from webui.errors import InvalidRequest
+from webui.fields import OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
+from webui.interfaces import ServerRegistry
+from webui.library import Library
+from webui.metadata import Text, keys
+from webui.recipes.models import choose
+from webui.recipes.settled import Draft, settle
+
+_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
+_WHOLE = re.compile(r"[+-]?\d{1,30}(\.0{1,9})?")
+_MAX_NUMBER = 40  # characters
+_TAKEN_APART = ("sampler", "schedule", "model")  # looked up in what there is
+_KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothing here; () is any
+    "Version": (),
+    "Model hash": (),  # looked up with the model
+    "Notes": (),
+    "VAE decoder": (),
+    "User": (),
+    "App": (),
+    "Backend": (),
+    "Pipeline": (),
+    "Operations": (),
+    "Parser": (),
+    "Index": (),
+    "Batch": (),
+    "Comment": (),
+    "Original prompt": (),
+    "Original negative": (),
+    "Created Date": (),
+    "Civitai resources": (),
+    "Civitai metadata": (),
+    "Hashes": (),
+    "Lora hashes": (),
+    "TI hashes": (),
+    "TI": (),
+    "Module 1": ("Built in",),
+    "Clip skip": ("1",),
+    "Emphasis": ("Original",),
+    "Face restoration": ("False", "None"),
+    "Tiling": ("False",),
+    "VAE": ("Automatic", "None"),
+    "VAE hash": (),
+    "VAE Encoder": ("Full",),
+    "VAE Decoder": ("Full",),
+    "FP8 weight": ("Disable",),
+    "Diffusion in Low Bits": ("Automatic",),
+    "ENSD": ("0",),
+}
+
+
+def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
+    draft = Draft(_unsaid())
+    draft.values |= {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
+    given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
+    _sampler(registry, draft, given)
+    choose(library, draft, given.get("Model"), given.get("Model hash", ""))
+    sampler = draft.values.get("sampler", "")
+    fields, others = keys.fields(sampler), keys.of_other_samplers(sampler)
+    for key, value in given.items():
+        if key in keys.SIZES:
+            _size(draft, key, value)
+        elif key in fields:
+            if fields[key] not in _TAKEN_APART:
+                _field(draft, fields[key], key, value)
+        elif key in others:
+            draft.lose(key, value, f"it is for {others[key]}")
+        elif key not in _KNOWN or (_KNOWN[key] and value not in _KNOWN[key]):
+            draft.lose(key, value, "there is nothing here that it could set")
+    settle(registry, draft)
+    return draft
+
+
+def _unsaid() -> dict[str, Any]:
+    """What a text means by saying nothing."""
+    return {
+        name: None if "." in name else keys.UNSAID.get(name, field.default)
+        for name, field in keys.DECLARED.items()
+        if name not in (*keys.ALWAYS, "images", "batch_size")
+    }
+
+
+def _sampler(registry: ServerRegistry, draft: Draft, given: Mapping[str, str]) -> None:
+    """Also A1111's old names of both in one, and the names that its API and Civitai use."""
+    asked = {
+        name: given[key] for name in ("sampler", "schedule")
+        if (key := keys.DECLARED[name].metadata or "") in given
+    }  # fmt: skip
+    try:
+        found = names.sampler_and_schedule(registry, asked)
+    except InvalidRequest:
+        found = {}
+        for name, value in asked.items():
+            try:
+                found = names.sampler_and_schedule(registry, {name: value}) | found
+            except InvalidRequest:
+                key = keys.DECLARED[name].metadata or name
+                draft.lose(key, value, f"there is no such {name} here")
+    draft.values |= {"schedule": "Automatic"} | found
+
+
+def _size(draft: Draft, key: str, value: str) -> None:
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        draft.lose(key, value, "it is no size such as 512x768")
+        return
+    for name, number in zip(keys.SIZES[key], match.groups(), strict=True):
+        _field(draft, name, key, number)
+
+
+def _field(draft: Draft, name: str, key: str, text: str) -> None:
+    """The nearest value that there can be, which is then said; a seed has no nearest."""
+    field = keys.DECLARED[name]
+    value = _value(field, text)
+    if value is None:
+        draft.lose(key, text, "it cannot be understood")
+        return
+    if name == OWN_SIGMAS.name:  # judged as a whole
+        draft.values[name] = value
+        return
+    try:
+        field.check(value)
+    except InvalidRequest as error:
+        why = error.problem
+        if isinstance(field, IntegerField | NumberField) and not name.endswith("seed"):
+            value = field.nearest(value)
+            draft.values[name] = value
+            why = f"{why.partition(', got')[0]}; {value:g} is set instead"
+        draft.lose(key, text, why)
+        return
+    draft.values[name] = value
+
+
+def _value(field: AnyField, text: str) -> Any:
+    """Of the field's kind; None for what is none."""
+    if isinstance(field, IntegerField):
+        return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else None
+    if isinstance(field, NumberField):
+        return _number(text)
+    if isinstance(field, ChoiceField):
+        spelled = {each.casefold(): each for each in field.choices}
+        spelled |= keys.ALSO.get(field.name, {})
+        return spelled.get(text.casefold())
+    if field.name == OWN_SIGMAS.name:
+        levels = [_number(part) for part in text.replace(",", " ").split()]
+        return None if None in levels else levels
+    return text
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text) if len(text) <= _MAX_NUMBER else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
