@@ -32,7 +32,7 @@ def test_both_prompts_are_looked_at(client, models):
         [
             {
                 "text": "blur",
-                "id": 25756,
+                "id": 27976,
                 "weight": 1.3,
                 "start": 1,
                 "end": 5,
@@ -59,7 +59,7 @@ def test_what_is_half_typed_is_an_error_of_that_prompt_alone(client, models):
         ({"prompt": 3}, "prompt", "must be text, got 3"),
         ({"prompt": "a" * 100_001}, "prompt", "at most 100000 characters"),
         ({"model": "nix"}, "model", "there is no model 'nix'"),
-        ({"model": "broken"}, "model", "tokenizer"),
+        ({"model": "broken"}, "model", "broken cannot be used: tokenizer/"),
         ({"steps": 0}, "steps", "1"),
         ({"emphasis": "loud"}, "emphasis", "must be one of original, no norm, ignore, none"),
         ({"promt": "a"}, "promt", "is not a field"),
@@ -68,8 +68,8 @@ def test_what_is_half_typed_is_an_error_of_that_prompt_alone(client, models):
 def test_a_bad_question_is_refused_by_field(client, models, body, field, problem):
     answer = client.post("/api/v1/prompts/look", json=body)
     assert answer.status_code == 422
-    assert answer.json()["field"] == field
-    assert problem in answer.json()["error"]
+    assert answer.json()["error"]["field"] == field
+    assert problem in answer.json()["error"]["text"]
 
 
 def test_embeddings_that_come_are_seen(client, models):
@@ -92,3 +92,11 @@ def test_names_have_a_limit(client, models):
     asked = client.get("/api/v1/prompts/names", params={"prefix": "cat", "limit": 3})
     assert [each["text"] for each in asked.json()["names"]] == ["cat 0", "cat 1", "cat 10"]
     assert client.get("/api/v1/prompts/names", params={"limit": 201}).status_code == 422
+
+
+def test_half_a_surrogate_pair_is_answered(client, models):
+    body = b'{"prompt": "cat \\ud800 <lora:\\ud800:1>"}'
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/api/v1/prompts/look", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert "surrogate" in answer.json()["error"]["text"]

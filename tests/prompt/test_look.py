@@ -1,6 +1,5 @@
 """A prompt under the microscope."""
 
-from tests.prompt.conftest import Words
 from webui.prompt import Note
 from webui.prompt.look import SeenStage, look
 

@@ -40,6 +40,11 @@ def test_a_schedule_before_a_stray_bracket_is_a_schedule():
     assert schedule("[a:b:2])", 3) == [(2, "a)"), (3, "b)")]
 
 
+def test_brackets_that_are_not_well_formed_keep_a_schedule_from_being_one():
+    assert schedule("[(a:b):2]", 3) == [(2, ""), (3, "(a:b)")]
+    assert schedule("[(a:b:c):2]", 3) == [(3, "[(a:b:c):2]")]
+
+
 def test_a_prompt_that_ends_in_a_backslash_switches_nothing_as_in_a1111():
     assert schedule("[a:b:2] \\", 3) == [(3, "[a:b:2] \\")]
     assert schedule("[a:b:2] \\\n", 3) == [(3, "[a:b:2] \\\n")]

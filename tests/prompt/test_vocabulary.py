@@ -13,10 +13,10 @@ from webui.prompt import ClipVocabulary
 from webui.prompt.embedding_list import embeddings
 
 PIECES = (
-    "cat", "DOG", "ñandú", "e\u0301", "İ", "ß", "Σίσυφος", "ΣΑΣ", "👨‍👩‍👧", "中文", "日本語", "\u00a0", "\t",
-    "\n", "  ", "don't", "I'M", "we'LL", "12345", "½", "²", "!!", "...", "<|endoftext|>",
-    "<|STARTOFTEXT|>", "</w>", "\x00", "\x1f", "\u200b", "Ǆ", "ﬁ", "한국", "\ufeff", "(", ":1.2",
-    "_", "É", "🏳️‍🌈", "!", "\\",
+    "cat", "DOG", "ñandú", "e\u0301", "İ", "ß", "Σίσυφος", "ΣΑΣ", "👨‍👩‍👧", "中文",
+    "日本語", "\u00a0", "\t", "\n", "  ", "don't", "I'M", "we'LL", "12345", "½", "²", "!!", "...",
+    "<|endoftext|>", "<|STARTOFTEXT|>", "</w>", "\x00", "\x1f", "\u200b", "Ǆ", "ﬁ", "한국",
+    "\ufeff", "(", ":1.2", "_", "É", "🏳️‍🌈", "!", "\\",
 )  # fmt: skip
 OLD = {
     "__type": "AddedToken",

@@ -37,8 +37,7 @@ def split(text: str, atoms: Sequence[tuple[int, int]] = (), field: str = "prompt
     words = list(_AND.finditer(text))
     if not words:
         return Composition((Piece(1.0, 0, len(text)),))
-    pairs, _ = brackets.pairs(text, atoms)
-    inside = brackets.outermost([*pairs, *atoms])
+    inside = brackets.outermost([*brackets.pairs(text, atoms)[0], *atoms])
     starts = [start for start, _ in inside]
 
     def protects(at: int) -> bool:

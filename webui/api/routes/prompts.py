@@ -30,8 +30,10 @@ def router(services: Services) -> APIRouter:
         try:
             folder = services.library.find(name).folder
             return services.vocabularies.of(folder, embeddings)
-        except (ModelNotFound, ModelRefused) as error:
+        except ModelNotFound as error:
             raise InvalidRequest("model", str(error)) from None
+        except ModelRefused as error:
+            raise InvalidRequest("model", f"{name} cannot be used: {error}") from None
 
     @router.post("/look")
     def looked_at(body: JsonObject) -> dict[str, Any]:
