@@ -250,6 +250,10 @@ def test_a_mix_becomes_a_strip_of_labelled_pictures_each_with_its_recipe(server,
     assert strip(tab) == shown
     tab.page.get_by_role("button", name="50 % cat, 50 % panda").click()
     tab.page.locator("#result-recipe").get_by_text(prompts[2]).wait_for()
+    for _ in range(3):  # and there it stays, though later ones are over too
+        with tab.page.expect_response("**/api/v1/live?*", timeout=30_000):
+            pass
+    assert prompts[2] in tab.page.locator("#result-recipe").inner_text()
 
 
 def test_a_mix_is_written_where_the_cursor_is_and_kept_as_an_embedding(stocked, open_tab):
