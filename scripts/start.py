@@ -127,13 +127,14 @@ def _serve(
     _set_up(root, chosen)
     show = not browser_is_settled(rest, environ, given)
     show = show and machine.has_display(sys.platform, environ)
-    server = [str(Environment(root / ".venv").python), "-u", "-m", "webui", *rest]
+    shown, hidden = settings.hide(rest)
+    server = [str(Environment(root / ".venv").python), "-u", "-m", "webui", *shown]
 
     def command(starts: int, safe: bool) -> list[str]:
         browser = ["--no-open-browser"] if starts else ["--open-browser"] if show else []
         return [*server, *browser, *(["--safe-mode"] if safe else [])]
 
-    return supervise(command, root, Limits(), _say)
+    return supervise(command, root, Limits(), _say, {**environ, **hidden})
 
 
 def browser_is_settled(

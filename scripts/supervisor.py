@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -36,14 +36,17 @@ def supervise(
     folder: Path,
     limits: Limits,
     say: Callable[[str], None],
+    environ: Mapping[str, str] | None = None,
 ) -> int:
     """Runs `command(starts so far, safe mode)` until it has ended for good; returns its exit code.
+
+    `environ`: of the command; None for that of this process.
 
     Two failed starts in a row: the third is in safe mode. If that fails too, it is the end.
     """
     starts, failures = 0, 0
     while True:
-        ended = run(command(starts, failures == 2), folder, limits)
+        ended = run(command(starts, failures == 2), folder, limits, environ)
         starts += 1
         if ended.asked or ended.code in (0, REFUSED):
             return ended.code
@@ -59,13 +62,17 @@ def supervise(
         say(f"The server failed to start (exit code {ended.code}); starting {how}.")
 
 
-def run(command: Sequence[str], folder: Path, limits: Limits) -> Ended:
+def run(
+    command: Sequence[str], folder: Path, limits: Limits, environ: Mapping[str, str] | None = None
+) -> Ended:
     """Runs the command to its end; SIGINT and SIGTERM are passed on, then it has `grace` seconds.
 
     It has a session of its own, or Ctrl-C would reach it twice: from the terminal and from here.
     """
     started = time.monotonic()
-    child = subprocess.Popen(command, cwd=folder, start_new_session=sys.platform != "win32")
+    child = subprocess.Popen(
+        command, cwd=folder, env=environ, start_new_session=sys.platform != "win32"
+    )
     killer = threading.Timer(limits.grace, child.kill)
     killer.daemon = True
     asked = False

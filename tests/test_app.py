@@ -1,6 +1,7 @@
 """The whole server, as a process where that matters; its engine is a stand-in that never runs."""
 
 import asyncio
+import base64
 import json
 import logging
 import os
@@ -10,13 +11,14 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from webui import app
+from webui import __main__, app, settings
 from webui.events import Saved
 from webui.request import GenerationRequest
 
@@ -144,7 +146,7 @@ def test_it_starts_whatever_lies_in_its_folders_and_tells_of_pictures_that_were_
 def test_sweeping_goes_on_after_an_error(tmp_path, monkeypatch, caplog):
     swept = []
 
-    def sweep(folder):
+    def sweep(folder, quota):
         swept.append(folder)
         if len(swept) == 1:
             raise PermissionError("not now")
@@ -153,7 +155,7 @@ def test_sweeping_goes_on_after_an_error(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(app, "_SWEEP", 0)
 
     async def some_rounds():
-        sweeping = asyncio.create_task(app._sweep(tmp_path))
+        sweeping = asyncio.create_task(app._sweep(tmp_path, 1))
         while len(swept) < 3 and not sweeping.done():
             await asyncio.sleep(0.001)
         assert not sweeping.done()
@@ -202,3 +204,50 @@ def test_a_store_of_a_newer_version_is_refused_and_everything_let_go(tmp_path):
         command(tmp_path, "--port", "0"), capture_output=True, text=True, cwd=ROOT, timeout=60
     )
     assert ran.returncode == 2 and "has version 99" in ran.stderr
+
+
+# --- on a network --------------------------------------------------------------------------------
+
+
+def test_on_a_network_it_answers_to_its_own_names_and_those_given(tmp_path):
+    given = ["--data-dir", str(tmp_path), "--auth", "ann:sesame", "--host-name", "nas.lan"]
+    rules = app._rules(settings.read([*given, "--listen"], {}), "")
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    assert set(rules.host_names) == {"nas.lan", name, short, f"{short}.local"}
+    assert rules.own_addresses and rules.login is not None
+    alone = app._rules(settings.read(["--data-dir", str(tmp_path)], {}), "")
+    assert set(alone.host_names) == {"127.0.0.1"}
+    assert not alone.own_addresses and alone.login is None
+
+
+def guess(address, number, client):
+    """The status of a wrong login that says it comes from `client`."""
+    coded = base64.b64encode(f"ann:guess{number}".encode()).decode()
+    headers = {"authorization": f"Basic {coded}", "x-forwarded-for": client}
+    asked = urllib.request.Request(f"{address}/api/v1/health", headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(asked, timeout=20):
+        pass
+    caught.value.close()
+    return caught.value.code
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_only_a_proxy_that_was_named_is_believed_where_a_client_is(tmp_path, trusted):
+    named = ["--trusted-proxies", "127.0.0.1"] if trusted else []
+    with serving(tmp_path, "--auth", "ann:sesame", *named) as (process, address, _):
+        found = [guess(address, i, f"10.0.0.{i}") for i in range(11)]
+        assert found == [401] * 10 + [401 if trusted else 429]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT + 5) == 0
+
+
+def test_listening_everywhere_it_says_where(tmp_path):
+    with serving(tmp_path, "--listen", "--auth", "ann:sesame") as (_, address, _):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+        port = address.rpartition(":")[2]
+        with pytest.raises(urllib.error.HTTPError, match="401") as caught:
+            fetch(f"http://127.0.0.1:{port}/api/v1/health")
+        caught.value.close()
+    assert all(each.endswith(":1") for each in __main__._network_addresses("0.0.0.0", 1))
+    assert __main__._network_addresses("127.0.0.1", 1) == []

@@ -82,5 +82,20 @@ def test_a_temp_file_that_cannot_be_deleted_does_not_keep_the_others(tmp_path, m
         unlink(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refused)
-    sweep(tmp_path)
+    sweep(tmp_path, 2**30)
     assert [path.name for path in tmp_path.iterdir()] == ["held"]
+
+
+def test_folders_go_with_their_last_file_and_when_they_are_old_and_empty(tmp_path):
+    for name in ("used", "emptied", "kept/inside", "new"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("used/a", "used/b", "emptied/a"):
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("used/a", "emptied/a", "kept/inside", "kept"):
+        os.utime(tmp_path / name, (0, 0))
+    sweep(tmp_path, 2**30)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"used", "used/b", "new", "kept"}  # whose last folder has only just gone
+    os.utime(tmp_path / "kept", (0, 0))
+    sweep(tmp_path, 2**30)
+    assert not (tmp_path / "kept").exists() and tmp_path.exists()

@@ -17,10 +17,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TORCH = "cuda: Optional[str] = None\nhip: Optional[str] = None\n"
 SERVER = """
-import sys
+import os, sys
 from pathlib import Path
 starts = Path("starts.txt")
-with starts.open("a") as file: file.write(" ".join(sys.argv[1:]) + "\\n")
+said = [*sys.argv[1:], os.environ.get("DARKROOM_AUTH", "")]
+with starts.open("a") as file: file.write(" ".join(said) + "\\n")
 import paper
 sys.exit(75 if len(starts.read_text().splitlines()) == 1 else 0)
 """
@@ -36,7 +37,13 @@ class Shop:
         (self.project / "webui").mkdir(parents=True)
         shutil.copy(ROOT / "launch.py", self.project)
         shutil.copytree(ROOT / "scripts", self.project / "scripts")
-        for name in ("__init__.py", "errors.py", "settings.py"):
+        for name in (
+            "__init__.py",
+            "errors.py",
+            "passwords.py",
+            "setting_values.py",
+            "settings.py",
+        ):
             shutil.copy(ROOT / "webui" / name, self.project / "webui")
         (self.project / "webui" / "__main__.py").write_text(SERVER)
         bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
@@ -160,8 +167,9 @@ def test_a_set_up_from_nothing_killed_on_the_way_then_locks_that_change(tmp_path
 
     # the right one; served, and served again when the server asks
     second.write_bytes(good)
-    code, out, err = shop.run("--port", "0")
+    code, out, err = shop.run("--port", "0", "--auth", "ann:sesame")
     assert (code, err) == (0, "")
     assert shop.installed()["paper"] == "2.0"
     starts = (shop.project / "starts.txt").read_text()
-    assert starts == "--port 0\n--port 0 --no-open-browser\n"
+    # the password is not in the arguments, which everybody can see
+    assert starts == "--port 0 ann:sesame\n--port 0 --no-open-browser ann:sesame\n"

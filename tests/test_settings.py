@@ -1,11 +1,13 @@
+import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from webui.errors import StartError
-from webui.settings import Settings, apply_environment, parser, read
+from webui.settings import Settings, apply_environment, environment, hide, parser, read
 
 DEFAULTS = Settings(
     host="127.0.0.1",
@@ -20,9 +22,16 @@ DEFAULTS = Settings(
     threads=0,
     open_browser=False,
     safe_mode=False,
+    listen=False,
     host_names=(),
+    auth=(),
+    auth_file=(),
+    api_auth=(),
+    cors_allow_origins=(),
+    trusted_proxies=(),
     max_waiting=10_000,
     trajectory_quota=4 * 2**30,
+    temp_quota=2 * 2**30,
     max_pixels=2048 * 2048 * 4,
 )
 
@@ -68,8 +77,8 @@ def test_every_kind_of_value_can_be_given_in_every_place(tmp_path):
         (
             ["--host", "0.0.0.0"],
             {},
-            "--host: '0.0.0.0' would open the server to the network, which needs a login, and "
-            "there is none yet; use 127.0.0.1",
+            "--host 0.0.0.0 would open the server to the network, which needs a login; add "
+            "--auth-file FILE (a line name:password for each person), or --auth name:password",
         ),
         (["--port", "70000"], {}, "--port: '70000' must be from 0 to 65535"),
         ([], {"DARKROOM_THREADS": "many"}, "DARKROOM_THREADS: 'many' must be a whole number"),
@@ -140,3 +149,120 @@ def test_gradio_and_the_hub_are_told_to_stay_at_home(monkeypatch, tmp_path):
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert os.environ["HF_HUB_OFFLINE"] == "1"
     assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path / "temp")
+
+
+# --- who may use it ------------------------------------------------------------------------------
+
+
+def names(accounts):
+    return [each.name for each in accounts]
+
+
+def test_listening_needs_a_login_and_then_serves_the_network():
+    with pytest.raises(StartError) as caught:
+        read(["--listen"], {})
+    assert str(caught.value) == (
+        "--listen would open the server to the network, which needs a login; add --auth-file FILE "
+        "(a line name:password for each person), or --auth name:password"
+    )
+    assert read(["--listen", "--auth", "ann:sesame"], {}).host == "0.0.0.0"
+    assert read(["--listen", "--api-auth", "robot:beep"], {}).host == "0.0.0.0"
+    assert read(["--listen", "--host", "10.0.0.1", "--auth", "a:b"], {}).host == "10.0.0.1"
+    assert read(["--server-name", "10.0.0.1", "--auth", "a:b"], {}).host == "10.0.0.1"
+    assert read(["--auth", "ann:sesame"], {}).host == "127.0.0.1"
+
+
+def test_accounts_come_from_arguments_environment_settings_and_a_file(tmp_path):
+    (tmp_path / "people").write_text("eve:a\nfay:b\n")
+    (tmp_path / "webui.toml").write_text(
+        f'auth = ["cyd:a,b", "dot:x"]\nauth_file = "{tmp_path}/people"\n'
+    )
+    given = ["--data-dir", str(tmp_path)]
+    assert names(read(given, {}).accounts) == ["cyd", "dot", "eve", "fay"]
+    assert names(read(given, {"DARKROOM_AUTH": "bob:x"}).accounts) == ["bob", "eve", "fay"]
+    both = read([*given, "--auth", "ann:x,abe:y"], {"DARKROOM_AUTH": "bob:x"})
+    assert names(both.accounts) == ["ann", "abe", "eve", "fay"]
+    assert names(read([*given, "--api-auth", "robot:x"], {}).api_auth) == ["robot"]
+    with pytest.raises(StartError, match="must not have a name in common"):
+        read([*given, "--auth", "eve:x"], {})
+
+
+def test_no_password_is_in_settings_nor_in_what_is_said_of_them(tmp_path):
+    settings = read(["--auth", "ann:sesame", "--api-auth", "robot:opensaysme"], {})
+    told = repr(settings) + repr(asdict(settings)) + parser().format_help()
+    assert "ann" in told and "sesame" not in told and "saysme" not in told
+    (tmp_path / "webui.toml").write_text('auth = "sesame"')
+    for argv, environ in [
+        (["--auth", "sesame"], {}), (["--api-auth", "ann:sesame,"], {}),
+        ([], {"DARKROOM_AUTH": "sesame"}), (["--data-dir", str(tmp_path)], {}),
+    ]:  # fmt: skip
+        with pytest.raises(StartError, match="must have both a name and a password") as caught:
+            read(argv, environ)
+        assert "sesame" not in str(caught.value)
+
+
+def test_no_password_reaches_a_child(monkeypatch):
+    monkeypatch.setenv("DARKROOM_AUTH", "ann:sesame")
+    monkeypatch.setenv("DARKROOM_API_AUTH", "robot:sesame")
+    monkeypatch.setenv("DARKROOM_PORT", "1")
+    handed = environment()
+    assert handed["DARKROOM_PORT"] == "1" and "sesame" not in repr(handed)
+
+
+@pytest.mark.parametrize(
+    ("argv", "left", "hidden"),
+    [
+        (["--port", "1", "--auth", "a:b", "--listen"], ["--port", "1", "--listen"],
+         {"DARKROOM_AUTH": "a:b"}),
+        (["--auth=a:b", "--api-auth=c:d=e"], [],
+         {"DARKROOM_AUTH": "a:b", "DARKROOM_API_AUTH": "c:d=e"}),
+        (["--auth", "a:b", "--auth", "c:d"], [], {"DARKROOM_AUTH": "c:d"}),
+        (["--auth-file", "people"], ["--auth-file", "people"], {}),
+        ([], [], {}),
+    ],
+)  # fmt: skip
+def test_secret_arguments_become_variables(argv, left, hidden):
+    assert hide(argv) == (left, hidden)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("http://localhost:3000", ("http://localhost:3000",)),
+        ("HTTPS://Tool.Example,http://a:1", ("https://tool.example", "http://a:1")),
+        ("https://a:443,http://b:80,http://[::1]:8", ("https://a", "http://b", "http://[::1]:8")),
+    ],
+)
+def test_origins_are_kept_as_browsers_send_them(given, expected):
+    assert read(["--cors-allow-origins", given], {}).cors_allow_origins == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("*", "would let every web page there is make pictures here"),
+        ("tool.example", "must be origins like http://localhost:3000"),
+        ("https://tool.example/", "must be origins like"),
+        ("https://a@tool.example", "must be origins like"),
+        ("null", "must be origins like"),
+        ("ftp://a", "must be origins like"),
+        ("http://a:x", "must be origins like"),
+        ("http://b\u00fccher.de", "must be origins like"),
+        ("http://a,", "must be text"),
+    ],
+)
+def test_what_is_no_origin_is_refused(given, text):
+    with pytest.raises(StartError, match=re.escape(text)):
+        read(["--cors-allow-origins", given], {})
+
+
+def test_proxies_are_addresses_or_networks():
+    given = ["--trusted-proxies", "127.0.0.1,172.16.0.0/12,fd00::/8"]
+    assert read(given, {}).trusted_proxies == ("127.0.0.1", "172.16.0.0/12", "fd00::/8")
+    for wrong in ("*", "proxy", "172.16.0.1/12"):
+        with pytest.raises(StartError, match="must be addresses like"):
+            read(["--trusted-proxies", wrong], {})
+
+
+def test_one_host_name_more_is_said_in_the_singular_too():
+    assert read(["--host-name", "nas.lan"], {}).host_names == ("nas.lan",)

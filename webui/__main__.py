@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
+import psutil
 import uvicorn
 
 from webui import app, settings
@@ -17,6 +18,7 @@ from webui.errors import DarkroomError, ExtensionError, StartError
 from webui.settings import Settings
 
 _CANNOT_START = 2  # exit code: as asked it never will
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # and what to call it on this computer
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,10 +37,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _serve(wanted: Settings, listening: socket.socket) -> int:
     application = app.build(wanted)
-    address = _address(wanted.host, listening.getsockname()[1])
+    port = listening.getsockname()[1]
+    address = _address(wanted.host, port)
 
     def ready() -> None:
         _say(f"Darkroom is at {address}\nLog file: {application.log_path}\n")
+        for each in _network_addresses(wanted.host, port):
+            _say(f"On the network: {each}\n")
         if wanted.open_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
@@ -48,6 +53,9 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
         lifespan="on",
+        # whose word on the client's address and on https is taken; nobody's unless named
+        proxy_headers=bool(wanted.trusted_proxies),
+        forwarded_allow_ips=list(wanted.trusted_proxies),
     )
     server = _Server(config, ready)
     # uvicorn raises the signal that ended it again when all is closed
@@ -97,7 +105,18 @@ def _bound(wanted: Settings) -> socket.socket:
 
 
 def _address(host: str, port: int) -> str:
+    """To type into a browser of this computer."""
+    host = _EVERYWHERE.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _network_addresses(host: str, port: int) -> list[str]:
+    """Where others reach a server that listens everywhere: this computer's own IPv4 addresses."""
+    if host not in _EVERYWHERE:
+        return []
+    found = [each for card in psutil.net_if_addrs().values() for each in card]
+    own = [each.address for each in found if each.family == socket.AF_INET]
+    return [f"http://{each}:{port}" for each in own if not each.startswith("127.")]
 
 
 def _say(text: str) -> None:

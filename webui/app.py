@@ -6,6 +6,7 @@ nothing slow stands between the end of that import and the first page.
 
 import asyncio
 import logging
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import webui
-from webui import data_folder, log_file
+from webui import data_folder, log_file, setting_values
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.embeddings import Embeddings
@@ -29,7 +30,7 @@ from webui.events import (
     Warned,
 )
 from webui.extensions import server_registry
-from webui.guard import Guard, Rules
+from webui.guard import Guard, Login, Rules
 from webui.guard.asgi import App, Receive, Scope, Send
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
@@ -220,7 +221,7 @@ def _guarded(services: Services, close: Callable[[], None]) -> Guard:
 
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep(settings.temp_dir))
+        sweeping = asyncio.create_task(_sweep(settings.temp_dir, settings.temp_quota))
         try:
             yield
         finally:
@@ -231,20 +232,41 @@ def _guarded(services: Services, close: Callable[[], None]) -> Guard:
 
     app = server.create(services, lifespan)
     page.mount(app, services)  # last: it takes every address that is not taken
+    return Guard(app, _rules(settings, page.icon()))
+
+
+def _rules(settings: Settings, icon: str) -> Rules:
+    open_to_network = not setting_values.is_of_this_computer(settings.host)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    rules = Rules(
-        host_names=(*settings.host_names, host),
+    # 0.0.0.0 is no name: web pages use it to reach servers of the computer that they are seen on
+    own = _own_names() if open_to_network else ()
+    named = () if host in ("0.0.0.0", "[::]") else (host,)
+    login = Login(settings.accounts, settings.api_auth, icon=icon)
+    return Rules(
+        host_names=(*settings.host_names, *named, *own),
+        own_addresses=open_to_network,
+        origins=settings.cors_allow_origins,
+        login=login if settings.accounts or settings.api_auth else None,
         uploads=settings.temp_dir,
         outputs=settings.outputs,
+        make_room=lambda size: data_folder.sweep(
+            settings.temp_dir, max(0, settings.temp_quota - size)
+        ),
     )
-    return Guard(app, rules)
 
 
-async def _sweep(temp_dir: Path) -> None:
+def _own_names() -> tuple[str, ...]:
+    """What this computer is called; nobody is asked, so without the name of its network."""
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    return (name, short, f"{short}.local")
+
+
+async def _sweep(temp_dir: Path, quota: int) -> None:
     """Keeps the temp folder small while the server runs."""
     while True:
         try:
-            await asyncio.to_thread(data_folder.sweep, temp_dir)
+            await asyncio.to_thread(data_folder.sweep, temp_dir, quota)
         except OSError as error:
             _logger.warning("the folder %s cannot be swept: %s", temp_dir, error)
         await asyncio.sleep(_SWEEP)

@@ -13,7 +13,6 @@ from typing import IO
 from webui.errors import StartError
 
 VERSION = 1  # of the folder's layout; the job store has its own
-TEMP_BYTES = 2 * 2**30
 TEMP_SECONDS = 24 * 3600.0
 
 
@@ -45,25 +44,32 @@ class Lock:
         self._file.close()
 
 
-def sweep(folder: Path, max_bytes: int = TEMP_BYTES, max_age: float = TEMP_SECONDS) -> None:
+def sweep(folder: Path, max_bytes: int, max_age: float = TEMP_SECONDS) -> None:
     """Deletes files older than `max_age` seconds, then the oldest until `max_bytes` are left.
 
-    What cannot be deleted (on Windows: what is in use) stays.
+    So go the folders that this leaves empty, and empty ones of that age. What cannot be deleted (on
+    Windows: what is in use) stays.
     """
-    files = []
-    for place, _, names in os.walk(folder):  # it passes over what goes away meanwhile
+    files, oldest = [], time.time() - max_age
+    for place, _, names in os.walk(
+        folder, topdown=False
+    ):  # it passes over what goes away meanwhile
+        with suppress(OSError):
+            if Path(place) != folder and Path(place).lstat().st_mtime < oldest:
+                Path(place).rmdir()
         for path in (Path(place, name) for name in names):
             with suppress(OSError):
                 status = path.lstat()
                 files.append((status.st_mtime, status.st_size, path))
     used = sum(size for _, size, _ in files)
-    oldest = time.time() - max_age
     for modified, size, path in sorted(files):
         if modified >= oldest and used <= max_bytes:
             break
         with suppress(OSError):
             path.unlink(missing_ok=True)
             used -= size
+            if path.parent != folder:
+                path.parent.rmdir()  # only ever an empty one
 
 
 def _check_version(folder: Path) -> None:

@@ -5,15 +5,17 @@ show `--help` and read the settings under a bare Python.
 """
 
 import argparse
-import ipaddress
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from webui import passwords
+from webui import setting_values as values
 from webui.errors import StartError
+from webui.passwords import Account
 
 RESTART_EXIT_CODE = 75  # the server ends with it to be started again by launch.py
 PREFIX = "DARKROOM_"
@@ -37,9 +39,16 @@ class Settings:
     threads: int  # of torch; 0: as torch chooses
     open_browser: bool
     safe_mode: bool  # nothing but what ships is loaded
+    listen: bool  # to the network
     host_names: tuple[str, ...]  # further names under which browsers may reach the server
+    auth: tuple[Account, ...]
+    auth_file: tuple[Account, ...]
+    api_auth: tuple[Account, ...]  # good for the API alone
+    cors_allow_origins: tuple[str, ...]  # of pages that may do what ours may
+    trusted_proxies: tuple[str, ...]  # addresses, networks
     max_waiting: int  # jobs
     trajectory_quota: int  # bytes; 0 keeps nothing after the run
+    temp_quota: int  # bytes
     max_pixels: int  # width x height x batch size of a request
 
     @property
@@ -47,82 +56,10 @@ class Settings:
         """Uploads and Gradio's copies."""
         return self.data_dir / "temp"
 
-
-# --- what a value may be: each raises ValueError saying what would work --------------------------
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be text")
-    return value.strip()
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value)).expanduser().absolute()
-
-
-def _names(value: object) -> tuple[str, ...]:
-    """A list, or one text with commas."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, Sequence):
-        raise ValueError("must be a list of names")
-    return tuple(_text(part) for part in parts)
-
-
-def _flag(value: object) -> bool:
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    word = str(value).lower()
-    if word not in words:
-        raise ValueError(f"must be one of {', '.join(words)}")
-    return words[word]
-
-
-def _number(minimum: int, maximum: int) -> Callable[[object], int]:
-    def number(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError("must be a whole number")
-        try:
-            whole = int(value)
-        except ValueError:
-            raise ValueError("must be a whole number") from None
-        if not minimum <= whole <= maximum:
-            raise ValueError(f"must be from {minimum} to {maximum}")
-        return whole
-
-    return number
-
-
-def _loopback(value: object) -> str:
-    """Until there is a login, nobody else may reach the server."""
-    host = _text(value).strip("[]")
-    try:
-        local = host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
-        raise ValueError(
-            "would open the server to the network, which needs a login, and there is none yet; "
-            "use 127.0.0.1"
-        )
-    return host.lower()
-
-
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def one(value: object) -> str:
-        if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return str(value)
-
-    return one
-
-
-def _device(value: object) -> str:
-    """The engine knows which there are; here only what could be one."""
-    text = _text(value)
-    kind, _, index = text.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps", "xpu") or (index and not index.isdigit()):
-        raise ValueError("must be auto, cpu, cuda, cuda:0, mps or xpu")
-    return text
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Good for everything."""
+        return (*self.auth, *self.auth_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,42 +68,87 @@ class _Option:
     read: Callable[[object], Any]
     default: object
     help: str
+    alias: str = ""
+    secret: bool = False  # never quoted, never handed to a child in its arguments
 
 
 _OPTIONS = (
-    _Option("host", _loopback, "127.0.0.1", "address to serve at; of this computer only"),
-    _Option("port", _number(0, 65535), 7860, "port to serve at; 0 takes any free one"),
-    _Option("data_dir", _path, "outputs/.darkroom", "folder of jobs, log, trajectories, temp"),
-    _Option("outputs", _path, "outputs", "folder that pictures are saved in"),
+    _Option(
+        "host",
+        values.host,
+        "127.0.0.1",
+        "address to serve at; with --listen 0.0.0.0",
+        alias="--server-name",
+    ),
+    _Option("listen", values.flag, False, "serve the whole network; needs --auth or --auth-file"),
+    _Option("port", values.number(0, 65535), 7860, "port to serve at; 0 takes any free one"),
+    _Option(
+        "data_dir", values.path, "outputs/.darkroom", "folder of jobs, log, trajectories, temp"
+    ),
+    _Option("outputs", values.path, "outputs", "folder that pictures are saved in"),
     _Option(
         "image_format",
-        _one_of("png", "jpeg", "webp", "avif"),
+        values.one_of("png", "jpeg", "webp", "avif"),
         "png",
         "png, jpeg, webp or avif: what pictures are saved as",
     ),
-    _Option("image_quality", _number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
-    _Option("models_dir", _path, "models", "folder with checkpoints/ in it"),
-    _Option("device", _device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
+    _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
+    _Option("models_dir", values.path, "models", "folder with checkpoints/ in it"),
+    _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(
         "dtype",
-        _one_of("auto", "fp32", "fp16", "bf16"),
+        values.one_of("auto", "fp32", "fp16", "bf16"),
         "auto",
         "auto, fp32, fp16 or bf16",
     ),
-    _Option("threads", _number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
-    _Option("open_browser", _flag, False, "show the page in a browser when it is ready"),
-    _Option("safe_mode", _flag, False, "load nothing but what ships: no installed extension"),
-    _Option("host_names", _names, (), "further host names to answer to, with commas between"),
-    _Option("max_waiting", _number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
+    _Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
+    _Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
+    _Option("safe_mode", values.flag, False, "load nothing but what ships: no installed extension"),
+    _Option(
+        "host_names",
+        values.names,
+        (),
+        "further host names to answer to, with commas between",
+        alias="--host-name",
+    ),
+    _Option(
+        "auth",
+        passwords.accounts,
+        (),
+        "name:password of who may use it, with commas between",
+        secret=True,
+    ),
+    _Option("auth_file", passwords.accounts_of_file, (), "file with a name:password in each line"),
+    _Option(
+        "api_auth",
+        passwords.accounts,
+        (),
+        "name:password for programs, good for the API alone",
+        secret=True,
+    ),
+    _Option(
+        "cors_allow_origins",
+        values.origins,
+        (),
+        "other sites whose pages may use this server",
+    ),
+    _Option("trusted_proxies", values.networks, (), "addresses of reverse proxies to believe"),
+    _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
     _Option(
         "trajectory_quota",
-        _number(0, 2**60),
+        values.number(0, 2**60),
         4 * 2**30,
         "bytes of steps to keep on disk, oldest out; 0 keeps none after the run",
     ),
     _Option(
+        "temp_quota",
+        values.number(256 * 2**20, 2**60),
+        2 * 2**30,
+        "bytes of uploads to keep, oldest out, none longer than a day",
+    ),
+    _Option(
         "max_pixels",
-        _number(64 * 64, 2**40),
+        values.number(64 * 64, 2**40),
         2048 * 2048 * 4,
         "most pixels at once: width x height x batch size",
     ),
@@ -184,13 +166,14 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     for option in _OPTIONS:
-        name = "--" + option.name.replace("_", "-")
+        name = _flag_of(option)
+        flags = [name, option.alias] if option.alias else [name]
         shown = ",".join(option.default) if isinstance(option.default, tuple) else option.default
         text = f"{option.help} (default: {'none' if shown == '' else shown})".replace("%", "%%")
-        if option.read is _flag:
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
+        if option.read is values.flag:
+            parser.add_argument(*flags, action=argparse.BooleanOptionalAction, help=text)
         else:
-            parser.add_argument(name, metavar="X", help=text)
+            parser.add_argument(*flags, metavar="X", help=text)
     return parser
 
 
@@ -211,16 +194,16 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Setti
     )
     file = data_dir / FILE
     written = _file(file)
-    values = {}
+    settled = {}
     for option in _OPTIONS:
         places: list[tuple[str, Mapping[str, Any]]] = [
-            ("--" + option.name.replace("_", "-"), arguments),
+            (_flag_of(option), arguments),
             (PREFIX + option.name.upper(), variables),
             (f"{file}: {option.name}", written),
             ("default", default_places),
         ]
-        values[option.name] = data_dir if option.name == "data_dir" else _value(option, places)
-    return Settings(**values)
+        settled[option.name] = data_dir if option.name == "data_dir" else _value(option, places)
+    return _checked(Settings(**settled))
 
 
 def apply_environment(settings: Settings) -> None:
@@ -231,8 +214,45 @@ def apply_environment(settings: Settings) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The process's own, for its children."""
-    return dict(os.environ)
+    """The process's own, for its children: without what is secret."""
+    secret = {PREFIX + option.name.upper() for option in _OPTIONS if option.secret}
+    return {name: value for name, value in os.environ.items() if name not in secret}
+
+
+def hide(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments without the secret ones, and those as variables of the environment.
+
+    Everybody on a computer sees the arguments of every process, but not their environment.
+    """
+    given = vars(parser().parse_args(argv))
+    hidden = {_flag_of(option): option for option in _OPTIONS if option.secret}
+    left, rest = [], iter(argv)
+    for each in rest:
+        if each in hidden:
+            next(rest)
+        elif each.partition("=")[0] not in hidden:
+            left.append(each)
+    known = {option.name for option in hidden.values()} & given.keys()
+    return left, {PREFIX + name.upper(): given[name] for name in known}
+
+
+def _checked(settings: Settings) -> Settings:
+    """Raises StartError for settings that do not go together."""
+    if settings.listen and settings.host == _option("host").default:
+        settings = replace(settings, host="0.0.0.0")
+    if len({each.name for each in settings.accounts}) != len(settings.accounts):
+        raise StartError("--auth and --auth-file must not have a name in common")
+    if values.is_of_this_computer(settings.host) or settings.accounts or settings.api_auth:
+        return settings
+    asked = "--listen" if settings.listen else f"--host {settings.host}"
+    raise StartError(
+        f"{asked} would open the server to the network, which needs a login; "
+        "add --auth-file FILE (a line name:password for each person), or --auth name:password"
+    )
+
+
+def _flag_of(option: _Option) -> str:
+    return "--" + option.name.replace("_", "-")
 
 
 def _option(name: str) -> _Option:
@@ -247,7 +267,8 @@ def _value(option: _Option, places: Sequence[tuple[str, Mapping[str, Any]]]) -> 
     try:
         return option.read(given)
     except ValueError as error:
-        raise StartError(f"{place}: {str(given)[:80]!r} {error}") from None
+        quoted = "" if option.secret else f"{str(given)[:80]!r} "
+        raise StartError(f"{place}: {quoted}{error}") from None
 
 
 def _file(path: Path) -> Mapping[str, Any]:

@@ -89,6 +89,28 @@ def test_any_file_could_be_read_through_a_file_slot_and_no_longer_can(mounted, o
     assert run(client, "file", secret) == 403
 
 
+def queued(client, number, value):
+    """What an event of the page gives by the queue; the status if it is not even taken."""
+    body = {"data": [value], "fn_index": number, "session_hash": "thief"}
+    joined = client.post("/gradio_api/queue/join", json=body)
+    if joined.status_code != 200:
+        return joined.status_code
+    told = client.get("/gradio_api/queue/data", params={"session_hash": "thief"}).text
+    messages = [json.loads(line.removeprefix("data: ")) for line in told.split("\n") if line]
+    return next(each["output"] for each in messages if each["msg"] == "process_completed")
+
+
+def test_nor_by_the_queue(mounted, open_client, client):
+    secret = with_meta(mounted[1] / "secret.txt")
+    [stolen] = queued(open_client, 1, secret)["data"]
+    assert open_client.get(f"/gradio_api/file={stolen['path']}").text == "the secret"
+    assert queued(client, 1, secret) == 403
+    for picture in (secret, {"path": str(mounted[1] / "secret.png")}):
+        picture["path"] = str(mounted[1] / "secret.png")
+        assert queued(open_client, 0, picture)["data"] == ["(3, 2)"]
+        assert queued(client, 0, picture) == 403
+
+
 @pytest.mark.parametrize("meta", [True, False])
 def test_any_picture_could_be_opened_and_no_longer_can(mounted, open_client, client, meta):
     path = mounted[1] / "secret.png"
@@ -99,7 +121,7 @@ def test_any_picture_could_be_opened_and_no_longer_can(mounted, open_client, cli
     assert run(client, "gallery", [{"image": value}]) == 403
 
 
-@pytest.mark.parametrize("route", ["queue/join", "call/image", "call/v2/image", "api/image"])
+@pytest.mark.parametrize("route", ["queue/join", "call/image", "api/image"])
 def test_no_other_route_takes_a_foreign_file_either(mounted, client, route):
     value = {"path": str(mounted[1] / "secret.png")}
     bodies = [

@@ -5,6 +5,7 @@ process looks up or connects to is written down by an audit hook, and every requ
 Chromium; a test that ends with a foreign one in the list fails.
 """
 
+import base64
 import json
 import os
 import re
@@ -56,6 +57,8 @@ class Server:
 
     folder: Path
     port: int
+    options: tuple[object, ...] = ()  # further arguments, which go before those of start
+    account: str = ""  # name:password, where it has a login
     models: Path = ROOT / "models"
     process: subprocess.Popen = field(init=False)
 
@@ -84,6 +87,7 @@ class Server:
                 [
                     *(sys.executable, "-m", "webui"),
                     *(str(each) for pair in arguments.items() for each in pair),
+                    *map(str, self.options),
                 ],
                 cwd=ROOT,
                 env={
@@ -110,8 +114,15 @@ class Server:
         raise AssertionError((self.folder / "server.log").read_text()[-3000:])
 
     def get(self, path: str) -> dict:
-        with urllib.request.urlopen(f"{self.address}/{path}", timeout=30) as answer:
+        asked = urllib.request.Request(f"{self.address}/{path}", headers=self.headers)
+        with urllib.request.urlopen(asked, timeout=30) as answer:
             return json.load(answer)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """With which a program comes in."""
+        coded = base64.b64encode(self.account.encode()).decode()
+        return {"Authorization": f"Basic {coded}"} if self.account else {}
 
     def jobs(self) -> list[dict]:
         return self.get("api/v1/jobs")["jobs"]
@@ -195,9 +206,15 @@ def browser() -> Iterator[Browser]:
 class Tab:
     """The page in one browser tab, by what a person does there."""
 
-    def __init__(self, page: Page, server: Server) -> None:
+    def __init__(self, page: Page, server: Server, login: tuple[str, str] | None = None) -> None:
+        """`login`: name and password, where there is one."""
         self.page = page
         self.server = server
+        if login:
+            page.goto(f"{server.address}/login")
+            page.fill("#name", login[0])
+            page.fill("#password", login[1])
+            page.click("button")
         self.problems: list[str] = []
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         page.on("console", self._console)
@@ -294,10 +311,10 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     """Opens the page in a browser profile of its own; problems of any of them fail the test."""
     contexts, tabs = [], []
 
-    def open_it(server: Server, **options: object) -> Tab:
+    def open_it(server: Server, login: tuple[str, str] | None = None, **options: object) -> Tab:
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
         contexts.append(context)
-        tabs.append(Tab(context.new_page(), server))
+        tabs.append(Tab(context.new_page(), server, login))
         return tabs[-1]
 
     yield open_it

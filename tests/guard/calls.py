@@ -1,6 +1,7 @@
 """A guarded application that remembers what came through, and a way to call it."""
 
 import asyncio
+import base64
 
 OK = [(b"content-type", b"text/plain"), (b"access-control-allow-origin", b"http://evil.com")]
 
@@ -30,15 +31,33 @@ class App:
 JSON = {"content-type": "application/json"}
 
 
-def ask(guard, method="POST", path="/api/v1/jobs", headers=(), chunks=(b"",), kind="http"):
-    """(status, headers, body); None for what never answers."""
+def ask(*args, **kwargs):
+    """(status, headers, body); what was sent, for a websocket and for what never answers."""
+    return asyncio.run(asked(*args, **kwargs))
+
+
+async def asked(
+    guard,
+    method="POST",
+    path="/api/v1/jobs",
+    headers=(),
+    chunks=(b"",),
+    kind="http",
+    query="",
+    scheme="http",
+    client="127.0.0.1",
+    server="127.0.0.1",
+):
     given = {"host": "localhost:7860"} | dict(headers)
     fields = [
         (name.encode(), each.encode("latin-1"))
         for name, value in given.items()
         for each in ([value] if isinstance(value, str) else value)
     ]
-    scope = {"type": kind, "method": method, "path": path, "headers": fields, "scheme": "http"}
+    scope = {
+        "type": kind, "method": method, "path": path, "headers": fields, "scheme": scheme,
+        "query_string": query.encode(), "client": (client, 1), "server": (server, 7860),
+    }  # fmt: skip
     left, sent = list(chunks), []
 
     async def receive():
@@ -49,7 +68,7 @@ def ask(guard, method="POST", path="/api/v1/jobs", headers=(), chunks=(b"",), ki
     async def send(message):
         sent.append(message)
 
-    asyncio.run(guard(scope, receive, send))
+    await guard(scope, receive, send)
     if kind == "websocket" or not sent:
         return sent
     return sent[0]["status"], sent[0]["headers"], b"".join(each["body"] for each in sent[1:])
@@ -57,3 +76,8 @@ def ask(guard, method="POST", path="/api/v1/jobs", headers=(), chunks=(b"",), ki
 
 def status(*args, **kwargs):
     return ask(*args, **kwargs)[0]
+
+
+def basic(name, password, encoding="utf-8"):
+    coded = base64.b64encode(f"{name}:{password}".encode(encoding)).decode()
+    return {"authorization": f"Basic {coded}"}

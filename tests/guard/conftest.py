@@ -1,5 +1,6 @@
 import pytest
 
+from webui import passwords
 from webui.guard import Rules
 
 
@@ -15,3 +16,9 @@ def rules(tmp_path):
         max_upload=2000,
         body_seconds=0.2,
     )
+
+
+@pytest.fixture
+def cheap_passwords(monkeypatch):
+    """So that hundreds of them can be tried: the cost is what makes guessing slow, nothing else."""
+    monkeypatch.setattr(passwords, "_COST", 2)

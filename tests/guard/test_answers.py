@@ -48,3 +48,30 @@ def test_other_scopes_pass(rules):
     app = App()
     assert ask(Guard(app, rules), kind="lifespan") == []
     assert app.bodies == [b""]
+
+
+def policy(answer):
+    found = [value.decode() for name, value in answer[1] if name == b"content-security-policy"]
+    assert len(found) <= 1
+    return dict(part.strip().partition(" ")[::2] for part in found[0].split(";")) if found else {}
+
+
+def test_the_page_loads_from_and_sends_to_nobody_else(rules):
+    app = App([(b"content-type", b"text/html; charset=utf-8")])
+    said = policy(ask(Guard(app, rules), "GET", "/"))
+    assert said["object-src"] == "'none'" and said["frame-ancestors"] == "'self'"
+    assert said["base-uri"] == said["form-action"] == "'self'"
+    for name in ("default-src", "script-src", "connect-src", "img-src", "worker-src", "style-src"):
+        assert set(said[name].split()) <= {
+            "'self'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:",
+        }  # fmt: skip
+
+
+def test_a_served_file_may_do_nothing_and_data_needs_no_policy(rules, tmp_path):
+    app = App([(b"content-type", b"text/html")])
+    path = f"/gradio_api/file={tmp_path}/temp/x.html"
+    assert policy(ask(Guard(app, rules), "GET", path)) == {
+        "default-src": "'none'", "style-src": "'unsafe-inline'", "sandbox": "",
+    }  # fmt: skip
+    app = App([(b"content-type", b"application/json")])
+    assert policy(ask(Guard(app, rules), "GET", "/api/v1/jobs")) == {}

@@ -1,10 +1,11 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
-from tests.guard.calls import JSON, App, ask, status
+from tests.guard.calls import JSON, App, ask, asked, status
 from webui.guard import Guard
 from webui.guard.strict_json import NotStrictError, parse
 
@@ -114,6 +115,59 @@ def test_an_upload_passes_up_to_its_own_limit(rules):
     too_long = FORM | {"content-length": "2001"}
     assert status(Guard(app, rules), path=UPLOAD, headers=too_long) == 413
     assert status(Guard(app, rules), path=UPLOAD, headers=JSON, chunks=(b"{}",)) == 415
+
+
+def dripping(guard, pause, pieces, size):
+    """An upload of `pieces` pieces with a pause (seconds) before each; the status."""
+    sent, left = [], [b"x" * size] * pieces
+
+    async def receive():
+        await asyncio.sleep(pause)
+        body = left.pop() if left else b""
+        return {"type": "http.request", "body": body, "more_body": bool(left)}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", FORM["content-type"].encode())]
+    scope = {"type": "http", "method": "POST", "path": UPLOAD, "headers": headers}
+    asyncio.run(guard(scope, receive, send))
+    return sent[0]["status"]
+
+
+def test_an_upload_that_drips_is_given_up_and_a_slow_one_is_not(rules):
+    # 0.2 s at the start, and one more second for every 1000 bytes
+    guard = Guard(App(), replace(rules, upload_rate=1000.0))
+    assert dripping(guard, 0.02, pieces=100, size=1) == 408
+    assert dripping(guard, 0.05, pieces=15, size=100) == 200
+
+
+def test_room_is_made_for_all_uploads_that_are_on_their_way_and_few_are_at_once(rules):
+    wanted, inside = [], asyncio.Event()
+
+    async def slow(scope, receive, send):
+        await inside.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guard = Guard(slow, replace(rules, make_room=wanted.append, max_uploads=3))
+
+    async def at_once():
+        calls = [
+            asyncio.create_task(asked(guard, path=UPLOAD, headers=FORM, chunks=(b"x",)))
+            for _ in range(5)
+        ]
+        for _ in range(5000):
+            if len(wanted) == 3:
+                break
+            await asyncio.sleep(0.001)
+        inside.set()
+        return sorted([(await each)[0] for each in calls])
+
+    assert asyncio.run(at_once()) == [200, 200, 200, 503, 503]
+    assert max(wanted) == 3 * 2000
+    assert status(guard, path=UPLOAD, headers=FORM, chunks=(b"x",)) == 200
+    assert wanted[-1] == 2000
 
 
 PICTURE = {"content-type": "image/png"}

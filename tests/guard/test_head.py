@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tests.guard.calls import App, ask, status
-from webui.guard import Guard, Refusal
+from webui.guard import Guard
 
 HOSTS = {
     "localhost": 200, "LOCALHOST:1": 200, "127.0.0.1": 200, "127.0.0.1:7860": 200,
@@ -92,10 +92,21 @@ def test_addresses_that_no_page_uses_are_not_passed_on(rules, method, path, expe
     assert len(app.bodies) == (expected == 200)
 
 
-def test_a_further_check_is_asked_like_the_others(rules):
-    def login(scope):
-        return Refusal(401, "log in first") if scope["path"] != "/login" else None
-
-    guard = Guard(App(), replace(rules, checks=(login,)))
-    assert status(guard, "GET", "/") == 401
-    assert status(guard, "GET", "/login") == 200
+@pytest.mark.parametrize(
+    ("host", "server", "expected"),
+    [
+        ("192.168.1.5:7860", "192.168.1.5", 200), ("192.168.1.5", "192.168.1.5", 200),
+        ("[fd00::5]:7860", "fd00::5", 200), ("[FD00:0::5]", "fd00::5", 200),
+        ("[fe80::5]", "fe80::5%eth0", 200), ("192.168.1.5", "::ffff:192.168.1.5", 200),
+        ("192.168.1.6", "192.168.1.5", 421), ("fd00::5", "fd00::5", 421),
+        ("evil.com", "192.168.1.5", 421), ("0.0.0.0", "192.168.1.5", 421),
+        ("192.168.1.5.nip.io", "192.168.1.5", 421), ("3232235781", "192.168.1.5", 421),
+        ("evil.com", "/run/socket", 421), ("evil.com", "", 421), ("", "", 400),
+    ],
+)  # fmt: skip
+def test_on_a_network_it_answers_to_the_address_that_the_connection_came_to(
+    rules, host, server, expected
+):
+    on_network = Guard(App(), replace(rules, own_addresses=True))
+    assert status(on_network, "GET", headers={"host": host}, server=server) == expected
+    assert status(Guard(App(), rules), "GET", headers={"host": host}, server=server) >= 400

@@ -56,6 +56,9 @@ class Library:
                 return entry
         raise ModelNotFound(name)
 
+    def hash(self, name: str, at_once: bool = False) -> str:
+        return ""  # not known
+
     def default(self) -> str | None:
         return self.names[0] if self.names else None
 

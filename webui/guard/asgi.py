@@ -9,6 +9,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
 
 READS = ("GET", "HEAD", "OPTIONS")  # everything else writes
 
@@ -17,6 +18,7 @@ READS = ("GET", "HEAD", "OPTIONS")  # everything else writes
 class Refusal:
     status: int
     text: str
+    headers: tuple[Header, ...] = ()
 
 
 Check = Callable[[Scope], Refusal | None]

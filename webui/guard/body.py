@@ -1,6 +1,7 @@
 """Bodies: read whole within limits, looked through, and given on."""
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from webui.guard.asgi import Message, Receive, Refusal, Scope, header
 
@@ -60,3 +61,12 @@ def media_type(scope: Scope) -> str:
     """Without parameters; "" if there is none, or more than one."""
     kinds = header(scope, b"content-type")
     return kinds[0].partition(";")[0].strip().lower() if len(kinds) == 1 else ""
+
+
+def parameters(text: bytes) -> dict[str, str]:
+    """Of a form or a query, the first of each name; what is malformed or too many are none."""
+    try:
+        pairs = parse_qsl(text.decode(), keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        return {}
+    return dict(reversed(pairs))

@@ -50,6 +50,7 @@ darkroom.live = (element, showPictures) => {
   async function ask(query) {
     try {
       const answer = await fetch(`api/v1/live?${query}`, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+      if (answer.status === 401) location.reload(); // logged out meanwhile: on to the login, and back
       return answer.ok ? await answer.json() : answer.status === 404 ? null : undefined;
     } catch {
       return undefined;

@@ -17,7 +17,7 @@ from webui.ui import form
 _SAMPLING = tuple(name for name in FIELDS if name.startswith("sampling."))
 _SCHEDULING = tuple(name for name in FIELDS if name.startswith("schedule_options."))
 # What these menus hold depends on the sampler; all of it until the browser has fitted them.
-_MENUS: Mapping[str, Sequence[str]] = {
+MENUS: Mapping[str, Sequence[str]] = {
     "sampling.order": form.ORDERS,
     "sampling.solver_type": form.choices("sampling.solver_type"),
 }
@@ -39,8 +39,8 @@ def build(
         with gr.Row(elem_classes="dk-grid"):
             for name in (*_SAMPLING, *_SCHEDULING):
                 components[name] = (
-                    form.optional_choice(tab, name, _MENUS[name], "Default")
-                    if name in _MENUS
+                    form.optional_choice(tab, name, MENUS[name], "Default")
+                    if name in MENUS
                     else form.optional(tab, name, "Default")
                 )
         own = form.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
@@ -53,7 +53,7 @@ def build(
                 components[name] = form.optional(tab, name, "Off")
         rng = form.choices("rng")
         components["rng"] = form.choice(tab, "rng", rng, rng[0])
-    menus = [components[name] for name in _MENUS]
+    menus = [components[name] for name in MENUS]
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks), "a tab is built inside the page"
     table = form.script_json(_table(tab, registry))
@@ -100,6 +100,22 @@ def _table(tab: str, registry: ServerRegistry) -> dict[str, Any]:
         },
         "own": lacking(_SCHEDULING, ()),
     }
+
+
+def menu(registry: ServerRegistry, name: str, sampler: str, value: Any) -> dict[str, Any]:
+    """What to show in the menu `name` with that sampler; as `fitOptions` does in the browser.
+
+    A sampler without such an option hides the menu, which then keeps `value` for one that has it.
+    """
+    info = registry.samplers.get(sampler)
+    orders = [str(order) for order in info.orders] if info else []
+    types = list(info.solver_types) if info else []
+    offered = orders if name == "sampling.order" else types
+    nothing = f"Default ({offered[0]})" if offered else "Default"
+    kept = value if not offered or value in offered else ""
+    entries = sorted(offered) if offered else [kept] if kept else []
+    choices = [[nothing, ""], *([each, each] for each in entries)]
+    return {"__type__": "update", "choices": choices, "value": kept}
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -184,3 +200,32 @@ def _own_sigmas(given: Values) -> list[float] | None:
                 OWN_SIGMAS.name, f"must be numbers with commas between, got {shown(each)}"
             ) from None
     return levels or None
+
+
+# --- and back ------------------------------------------------------------------------------------
+
+_NOTHING: Mapping[str, Any] = {"variation.seed": form.RANDOM_SEED, "variation.strength": 0}
+
+
+def unpacked(values: Values) -> dict[str, Any]:
+    """A recipe's `values` as the form's components hold them; `packed` makes the same of it again.
+
+    Options without a value are empty or off. What else has none is left out: it stays as it is.
+    """
+    return {
+        name: _shown(name, value)
+        for name, value in values.items()
+        if "." in name or value is not None
+    }
+
+
+def _shown(name: str, value: Any) -> Any:
+    if "." not in name or name in _NOTHING:
+        return _NOTHING[name] if value is None else value
+    return "" if value is None else _digits(value)
+
+
+def _digits(value: Any) -> str:
+    """All of them: what is read again is the same number."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)

@@ -112,6 +112,37 @@ window.darkroom = (() => {
     return count >= 2 ** 30 ? `${(count / 2 ** 30).toFixed(1)} GB` : `${Math.round(count / 2 ** 20)} MB`;
   }
 
+  /* Of a file or a text. */
+  function size(count) {
+    if (count < 1000) return `${count} bytes`;
+    return count < 10 ** 6 ? `${Math.round(count / 1000)} kB` : `${(count / 10 ** 6).toFixed(1)} MB`;
+  }
+
+  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+  /* A new element that holds nothing but text. */
+  function node(tag, className, text = "") {
+    return Object.assign(document.createElement(tag), { className, textContent: text });
+  }
+
+  /* Copies a text and says so on the button; where there is no clipboard (no HTTPS) it selects `place`. */
+  async function copy(button, text, place) {
+    const says = button.dataset.says ??= button.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(place);
+      button.textContent = "Selected: press Ctrl+C";
+    }
+    setTimeout(() => { button.textContent = says; }, 1800);
+  }
+
+  function openTab(id) {
+    const button = document.querySelector(`#tabs button[role="tab"][aria-controls="tab_${id}"]`);
+    if (button?.getAttribute("aria-selected") === "false") button.click();
+  }
+
   /* A row of buttons of which one is pressed: arrow keys move, as in any group of radio buttons. */
   function segments(root, choices, changed) {
     const buttons = choices.map(([value, label, help]) => {
@@ -152,5 +183,5 @@ window.darkroom = (() => {
     return answer.json().catch(() => null);
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, segments, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, sentence, node, copy, openTab, segments, send, interrupt() {} };
 })();

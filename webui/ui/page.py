@@ -11,14 +11,16 @@ import gradio as gr
 
 from webui.errors import DarkroomError
 from webui.events import Saved
+from webui.guard import MAX_UPLOAD
 from webui.services import Services
 from webui.ui import live
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
-_STYLES = ("page.css", "form.css", "prompts.css", "panel.css")
+_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "recipes.css")
 _SCRIPTS = (
-    *("page.js", "form.js", "editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
+    *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
+    *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "stage.js", "live.js", "results.js", "strip.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
@@ -32,7 +34,7 @@ def build(services: Services) -> gr.Blocks:
     with gr.Blocks(
         title="Darkroom", fill_width=True, analytics_enabled=False, delete_cache=(_DAY, _DAY)
     ) as blocks:
-        gr.HTML(_read("header.html"), elem_id="darkroom_header", apply_default_css=False)
+        gr.HTML(_header(services), elem_id="darkroom_header", apply_default_css=False)
         with gr.Row(elem_id="room"):
             with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
                 for tab in services.registry.tabs:
@@ -60,10 +62,17 @@ def mount(app: Any, services: Services) -> None:
         footer_links=[],
         run_history=False,
         show_error=False,
+        max_file_size=MAX_UPLOAD,
         ssr_mode=False,
         server_name=services.settings.host,
         server_port=services.settings.port,
     )
+
+
+def _header(services: Services) -> str:
+    """With the button to log out where there is a login."""
+    logout = _read("logout.html") if services.settings.accounts else ""
+    return _read("header.html").replace("<!-- logout -->", logout)
 
 
 def _table(services: Services) -> None:
@@ -143,10 +152,10 @@ def in_order(saved: tuple[Saved, ...]) -> list[Saved]:
 
 def _head() -> str:
     scripts = "\n".join(_read(name) for name in _SCRIPTS)
-    return f'<link rel="icon" href="{_icon()}">\n<script>\n{scripts}\n</script>'
+    return f'<link rel="icon" href="{icon()}">\n<script>\n{scripts}\n</script>'
 
 
-def _icon() -> str:
+def icon() -> str:
     """The mark as a data URI: no file, no request."""
     mark = _read("mark.svg").replace("\n", "").replace('"', "'").replace("#", "%23")
     return "data:image/svg+xml," + mark.replace("<", "%3C").replace(">", "%3E")

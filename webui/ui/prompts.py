@@ -22,7 +22,14 @@ _COUNTERS = {"prompt": "token_counter", "negative_prompt": "negative_token_count
 def build(tab: str) -> dict[str, Component]:
     """The boxes, by the names of their fields."""
     with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-prompts"):
-        return {name: _box(tab, name, *_BOXES[name]) for name in _BOXES}
+        paste = form.small(
+            "Restore a recipe: from the prompt, the clipboard or the last picture", "paste", "paste"
+        )
+        boxes: dict[str, Component] = {name: _box(tab, name, *_BOXES[name]) for name in _BOXES}
+    paste.click(
+        None, [boxes["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"
+    )
+    return boxes
 
 
 def _box(tab: str, name: str, lines: int, placeholder: str) -> gr.Textbox:

@@ -22,7 +22,9 @@
       chosen = props.chosen.index;
       draw(root.dataset.job);
     });
-    find("result-copy").addEventListener("click", copy);
+    find("result-copy").addEventListener("click", (event) => {
+      darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
+    });
     draw("");
   };
 
@@ -61,16 +63,6 @@
     darkroom.rememberSeed(picture.seed);
   }
 
-  async function copy() {
-    const button = find("result-copy");
-    const text = find("result-recipe").textContent;
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-    } catch { // no clipboard without HTTPS: select it, so that Ctrl+C does it
-      getSelection().selectAllChildren(find("result-recipe"));
-      button.textContent = "Selected: press Ctrl+C";
-    }
-    setTimeout(() => { button.textContent = "Copy recipe"; }, 1800);
-  }
+  /* The one that is looked at. */
+  darkroom.lastPicture = () => pictures[chosen] ?? null;
 })();

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from webui.interfaces import Tab
+from webui.ui.tabs.pnginfo import PngInfo
 from webui.ui.tabs.txt2img import TextToImage
 
-TABS: Sequence[Tab] = (TextToImage(),)
+TABS: Sequence[Tab] = (TextToImage(), PngInfo())
