@@ -143,7 +143,7 @@ def stocked(tmp_path_factory):
     (models / "tags" / "mine.csv").write_text(
         "long_hair,0,5000,hairy\nlong_sleeves_(style),0,90,\nlonely,0,7000,\n"
     )
-    server = Server(folder, free_port(), models)
+    server = Server(folder, free_port(), models=models)
     server.start()
     yield server
     assert server.foreign() == []
