@@ -5,6 +5,7 @@ What it should do wrong is written in the prompt, words separated by spaces; k c
 all batches from 1, and what was done before a death counts (as kept in the folder `keep`):
 
     sleep=0.1     seconds each step takes (0 by default)
+    render=0.1    seconds each picture takes to be decoded (0 by default)
     die@k         ends the process at step k, the first time it gets there
     hang@k        goes on beating and does nothing more at step k
     mute@k        stops beating and does nothing more at step k
@@ -30,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from webui.errors import Failure, InvalidRequest, error_of, failure
-from webui.events import Picture, Preview, Rendered, Stage, Step
+from webui.events import Picture, Preview, Rendered, Skipped, Stage, Step
 from webui.request import GenerationRequest, from_dict
 from webui.wire import Message, RunOptions, event_message, read, write
 
@@ -50,6 +51,12 @@ def signature(rgb: bytes) -> tuple[str, int]:
     return job_id, seed
 
 
+def written(path: Path, number: int) -> None:
+    """Whole, or not at all: it may end at any moment."""
+    path.with_suffix(".part").write_text(str(number))
+    path.with_suffix(".part").replace(path)
+
+
 class Stub:
     def __init__(self, pipe, beat: float) -> None:
         self.pipe = pipe
@@ -59,6 +66,7 @@ class Stub:
         self.inbox: queue.Queue[Message] = queue.Queue()
         self.job = ""
         self.stop = None  # "keep" or "discard"
+        self.skip = None  # a batch
         self.previews = {"noisy": None, "predicted": None, "every": 1}
 
     def send(self, message: Message) -> None:
@@ -88,7 +96,7 @@ class Stub:
                 self.call(message)
 
     def run(self, message: Message) -> None:
-        self.job, self.stop = message.head["run"], None
+        self.job, self.stop, self.skip = message.head["run"], None, None
         end = {"end": self.job}
         try:
             options = RunOptions(**message.head["options"])
@@ -107,10 +115,12 @@ class Stub:
                 self.step(request, options, batch, step)
                 if self.stop == "discard":
                     return "cancelled"
-                if self.stop == "keep":
+                if self.stop == "keep" or self.skip == batch:
                     break
-            self.event(Stage("decoding"))
-            self.render(request, batch)
+            if not self.render(request, batch):
+                if self.stop == "discard":
+                    return "cancelled"
+                self.event(Skipped(batch, step))
             if self.stop:
                 return "stopped"
         return "done"
@@ -130,6 +140,9 @@ class Stub:
             if method and step % self.previews["every"] == 0:
                 frame = signed(self.job, step, request.width // 8, request.height // 8)
                 self.event(Preview(batch, step, kind, method, frame))
+        self.serve_waiting()
+
+    def serve_waiting(self) -> None:
         while not self.inbox.empty():
             self.call(self.inbox.get())
 
@@ -153,10 +166,19 @@ class Stub:
     def event(self, event: object) -> None:
         self.send(event_message(event))
 
-    def render(self, request: GenerationRequest, batch: int) -> None:
+    def render(self, request: GenerationRequest, batch: int) -> bool:
+        """Whether all were wanted."""
+        words = dict(word.partition("=")[::2] for word in request.prompt.split())
         for image, seed in enumerate(request.batch_seeds(batch), batch * request.batch_size):
+            if self.stop == "discard" or (self.stop is None and self.skip == batch):
+                return False
+            if image % request.batch_size == 0:
+                self.event(Stage("decoding"))
+            time.sleep(float(words.get("render", 0)))
             picture = signed(self.job, seed, request.width, request.height)
             self.event(Rendered(image, picture, request.alone(image), 0.5, 1000))
+            self.serve_waiting()
+        return True
 
     # what is kept: a file for the last step of each batch, and one for the furthest step tried
 
@@ -166,7 +188,7 @@ class Stub:
 
     def keep(self, options: RunOptions, batch: int, step: int) -> None:
         if options.keep:
-            (Path(options.keep) / f"{batch}.kept").write_text(str(step))
+            written(Path(options.keep) / f"{batch}.kept", step)
 
     def reached(self, options: RunOptions, number: int) -> bool:
         """Whether step `number` is tried for the first time."""
@@ -175,7 +197,7 @@ class Stub:
         Path(options.keep).mkdir(parents=True, exist_ok=True)
         path = Path(options.keep) / "reached"
         before = int(path.read_text()) if path.exists() else 0
-        path.write_text(str(max(before, number)))
+        written(path, max(before, number))
         return number > before
 
     def call(self, message: Message) -> None:
@@ -191,6 +213,10 @@ class Stub:
             if args["job"] == self.job and self.stop != "discard":
                 self.stop = "keep" if args["keep"] else "discard"
             return {"stopping": args["job"] == self.job}, ()
+        if name == "skip":
+            if args["job"] == self.job:
+                self.skip = args["batch"]
+            return {"skipping": args["job"] == self.job}, ()
         if name == "previews":
             self.previews = dict(args)
             return {}, ()

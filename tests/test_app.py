@@ -107,10 +107,13 @@ def test_it_serves_this_computer_alone_and_ends_when_asked(tmp_path, sent):
         assert fetch(f"{address}/api/v1/health")["engine"]["state"] == "starting"
         job = fetch(f"{address}/api/v1/jobs", {"request": {"prompt": "p"}})
         assert job["state"] in ("queued", "running")
+        stream = urllib.request.urlopen(f"{address}/api/v1/events", timeout=10)  # never read on
         began = time.monotonic()
         process.send_signal(sent)
         assert process.wait(LIMIT + 5) == 0
         assert time.monotonic() - began < LIMIT
+        assert stream.read().startswith(b"retry: 2000\n\n")  # it was ended, not cut
+        stream.close()
         assert process.stderr is not None and "Traceback" not in process.stderr.read()
 
 

@@ -11,8 +11,14 @@ import pytest
 
 from tests.stub_engine import signature
 from webui.backend import EngineProcess, process
-from webui.errors import EngineDied, InvalidRequest, OutOfMemory
-from webui.events import Preview, Rendered, Stage, Step
+from webui.errors import (
+    EngineDied,
+    EngineNotStarted,
+    EngineRestarted,
+    InvalidRequest,
+    OutOfMemory,
+)
+from webui.events import Preview, Rendered, Skipped, Stage, Step
 from webui.request import GenerationRequest
 from webui.wire import RunOptions
 
@@ -328,3 +334,58 @@ def test_two_runs_at_once_wait_for_each_other(start):
     for thread in threads:
         thread.join(10)
     assert results == [("done", True)] * 4
+
+
+def test_a_run_that_gets_nowhere_is_ended_though_its_heart_beats(start):
+    engine = start(stall=0.5)
+    began = time.monotonic()
+    with pytest.raises(EngineDied, match=r"got no further for 0\.5 s and was ended"):
+        play(engine, request("hang@2"))
+    assert time.monotonic() - began < 10
+    assert play(engine, request())[1] == "done"
+
+
+def test_a_run_with_slow_steps_gets_more_time(start):
+    """20 times its slowest step, which is more than what was set."""
+    engine = start(stall=0.2)
+    assert play(engine, request("sleep=0.1 render=0.9", steps=2))[1] == "done"
+
+
+def test_an_idle_engine_and_one_that_may_take_for_ever_are_left_alone(start):
+    engine = start(stall=0.2)
+    play(engine, request())
+    pid = engine.state().pid
+    time.sleep(0.6)
+    assert engine.state().pid == pid
+    patient = start(stall=0)
+    assert play(patient, request("sleep=0.4", steps=1))[1] == "done"
+
+
+def test_an_engine_that_cannot_start_says_so_by_its_own_error(start):
+    with pytest.raises(EngineNotStarted, match="no device of that kind"):
+        play(start("--doomed", backoff=0.01), request())
+    engine = start()
+    run = engine.run("job-0001", request("hang@1"), RunOptions())
+    next(run)
+    engine.restart()
+    with pytest.raises(EngineRestarted):
+        next(run)
+    with pytest.raises(EngineDied) as raised:
+        play(engine, request("die@1"))
+    assert type(raised.value) is EngineDied
+
+
+def test_a_skip_leaves_out_one_batch_and_only_of_its_own_job(start):
+    engine = start()
+    run = engine.run("job-0001", request("sleep=0.02", steps=20, images=2), RunOptions())
+    next(run)
+    engine.call("skip", {"job": "another1", "batch": 0})
+    engine.call("skip", {"job": "job-0001", "batch": 0})
+    events = []
+    with pytest.raises(StopIteration) as end:
+        while True:
+            events.append(next(run))
+    assert end.value.value == "done"
+    [skipped] = [event for event in events if isinstance(event, Skipped)]
+    assert skipped.batch == 0 and skipped.step < 5
+    assert [event.image for event in events if isinstance(event, Rendered)] == [1]

@@ -30,6 +30,7 @@ DEFAULTS = Settings(
     cors_allow_origins=(),
     trusted_proxies=(),
     max_waiting=10_000,
+    stall_timeout=600,
     trajectory_quota=4 * 2**30,
     temp_quota=2 * 2**30,
     max_pixels=2048 * 2048 * 4,

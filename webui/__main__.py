@@ -57,7 +57,7 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
         proxy_headers=bool(wanted.trusted_proxies),
         forwarded_allow_ips=list(wanted.trusted_proxies),
     )
-    server = _Server(config, ready)
+    server = _Server(config, ready, application.services.line.hang_up)
     # uvicorn raises the signal that ended it again when all is closed
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -68,14 +68,22 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
+        """`ending()` is called before open connections are waited for."""
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -42,7 +42,7 @@ from webui.outputs import Outputs
 from webui.pictures import Format
 from webui.services import Services
 from webui.settings import Settings
-from webui.trajectories import Trajectories
+from webui.trajectories import Trajectories, read_header, read_spool
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
@@ -107,6 +107,7 @@ def engine_process(settings: Settings) -> EngineProcess:
         command,
         environ={**environ, "PYTHONPATH": settings_module.PATH_SEPARATOR.join(path)},
         log_path=settings.data_dir / "engine.log",
+        stall=settings.stall_timeout,
     )
 
 
@@ -163,13 +164,20 @@ def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) ->
     return Workshop(
         run=backend.run,
         stop=lambda job_id, keep: backend.call("stop", {"job": job_id, "keep": keep}, timeout=0),
+        skip=lambda job_id, batch: backend.call("skip", {"job": job_id, "batch": batch}, timeout=0),
         show=show,
         save=lambda job, rendered: outputs.save(rendered),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         keep_folder=trajectories.folder,
+        kept_steps=_kept_steps,
         tidy=trajectories.sweep,
         preview=preview,
     )
+
+
+def _kept_steps(folder: Path, batch: int) -> int:
+    header = read_header(folder, batch)
+    return len(read_spool(folder, header)) if header else 0
 
 
 def _picture(made: Mapping[str, object]) -> Picture:

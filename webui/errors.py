@@ -7,10 +7,13 @@ DarkroomError             what went wrong, and what would work
 ├── OutOfMemory           the device's memory did not suffice (names the stage)
 ├── NotFinite             NaN or Inf in a latent or picture (names the stage and step)
 ├── EngineDied            the engine process ended or fell silent in the middle of something
+│   ├── EngineNotStarted  it ended before it could take anything: nothing that was asked did it
+│   └── EngineRestarted   somebody asked for a new one
 ├── EngineBusy            the engine works on something else; later it could
 ├── EngineFailed          the engine raised something that nobody foresaw
 ├── JobNotFound           no job of that id
 ├── LineFull              too many jobs are waiting
+├── WrongState            the job is past what was asked, or not there yet (names its state)
 ├── NotSaved              a picture or a job's state could not be written (names the place)
 ├── ExtensionError        an extension failed to load or broke in a hook (names it)
 └── StartError            the server cannot start as asked (settings, port, data folder)
@@ -56,6 +59,14 @@ class EngineDied(DarkroomError):
     pass
 
 
+class EngineNotStarted(EngineDied):
+    pass
+
+
+class EngineRestarted(EngineDied):
+    pass
+
+
 class EngineBusy(DarkroomError):
     pass
 
@@ -69,6 +80,10 @@ class JobNotFound(DarkroomError):
 
 
 class LineFull(DarkroomError):
+    pass
+
+
+class WrongState(DarkroomError):
     pass
 
 
@@ -110,8 +125,9 @@ def _sendable(text: str) -> str:
 _BY_NAME: dict[str, type[DarkroomError]] = {
     each.__name__: each
     for each in (
-        ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineBusy,
-        EngineFailed, JobNotFound, LineFull, NotSaved, ExtensionError, StartError,
+        ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineNotStarted,
+        EngineRestarted, EngineBusy, EngineFailed, JobNotFound, LineFull, WrongState, NotSaved,
+        ExtensionError, StartError,
     )
 }  # fmt: skip
 

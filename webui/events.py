@@ -1,8 +1,9 @@
 """What happens while a job runs.
 
-The engine yields Stage, Step, Preview, Warned and Rendered; the job line adds Queued, Started,
-Resumed, Saved (for each Rendered) and Finished, which is always last and always sent. Pictures are
-plain bytes: nothing above the engine needs torch.
+The engine yields Stage, Step, Preview, Skipped, Warned and Rendered; the job line adds Queued,
+Held, Edited, Started, Resumed, Saved (for each Rendered) and Finished, which is always sent, and
+last unless an interrupted job is resumed. Pictures are plain bytes: nothing above the engine needs
+torch.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,18 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A waiting job is held back; Queued says when it is let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A waiting job has another request now."""
+
+    fields: tuple[str, ...]  # of the request, that changed
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     batches: int
     steps: int  # of each batch
@@ -37,7 +50,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The engine died; the job goes on after the last step that was kept."""
+    """Engine or server died; the job goes on after the last step that was kept."""
 
     batch: int  # 0-based
     step: int  # the last kept step; 0 if the batch begins again
@@ -73,6 +86,14 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """The pictures of a batch that were not finished are left out; the job goes on."""
+
+    batch: int  # 0-based
+    step: int  # the last one that was made
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     text: str
 
@@ -104,5 +125,5 @@ class Finished:
     error: Failure | None = None
 
 
-EngineEvent = Stage | Step | Preview | Warned | Rendered
-Event = EngineEvent | Queued | Started | Resumed | Saved | Finished
+EngineEvent = Stage | Step | Preview | Skipped | Warned | Rendered
+Event = EngineEvent | Queued | Held | Edited | Started | Resumed | Saved | Finished

@@ -13,14 +13,14 @@ from typing import Any
 from webui import names
 from webui.backend import Backend
 from webui.embeddings import SUFFIX, EmbeddingEntry, Embeddings
-from webui.errors import InvalidRequest, ModelNotFound, NotSaved
+from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.fields import BATCH_COUNT, FIELDS, TextField, shown
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.outputs import write_atomically
-from webui.request import GenerationRequest, from_dict
+from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
 from webui.vocabularies import Vocabularies
@@ -31,6 +31,7 @@ _EMBEDDING = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII | re.I
 # names that no file can have on Windows
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
 _TEXT = TextField(name="text", label="Text", help="What becomes an embedding.", max_length=2000)
+_TRIES = 5  # to edit a job that others edit too
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,51 @@ def submit(
     With an id that is known: that job. Raises InvalidRequest, LineFull, NotSaved.
     """
     return services.line.submit(request_of(services, values, id), id=id, owner=owner)
+
+
+def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
+    """A waiting job with some fields of its request changed; what is not named stays.
+
+    Raises JobNotFound, InvalidRequest, WrongState if it runs already, NotSaved.
+    """
+    for _ in range(_TRIES):
+        job = services.line.job(id)
+        request = changed(services, job.request, changes)
+        if services.line.order.edit(id, request, job.request):
+            return services.line.job(id)
+    raise WrongState("others edit this job at the same time; try again")
+
+
+def duplicate(
+    services: Services,
+    job_id: str,
+    changes: Mapping[str, Any],
+    *,
+    id: str | None = None,
+    owner: str | None = None,
+) -> Job:
+    """A new job at the end of the line with the request of another, some fields of it changed.
+
+    Raises JobNotFound, and what `submit` raises.
+    """
+    job = services.line.job(job_id)
+    request = changed(services, job.request, changes, id)
+    owner = job.owner if owner is None else owner
+    return services.line.submit(request, id=id, owner=owner)
+
+
+def changed(
+    services: Services,
+    request: GenerationRequest,
+    changes: Mapping[str, Any],
+    id: str | None = None,
+) -> GenerationRequest:
+    """As `request_of`, of a request that was complete already. Raises InvalidRequest."""
+    values = to_dict(request)
+    if "batch_count" in changes and "images" not in changes:
+        del values["images"]
+    named = names.sampler_and_schedule(services.registry, changes)
+    return request_of(services, {**values, **changes, **named}, id)
 
 
 def request_of(

@@ -47,6 +47,7 @@ class Settings:
     cors_allow_origins: tuple[str, ...]  # of pages that may do what ours may
     trusted_proxies: tuple[str, ...]  # addresses, networks
     max_waiting: int  # jobs
+    stall_timeout: int  # seconds; 0: never
     trajectory_quota: int  # bytes; 0 keeps nothing after the run
     temp_quota: int  # bytes
     max_pixels: int  # width x height x batch size of a request
@@ -134,6 +135,12 @@ _OPTIONS = (
     ),
     _Option("trusted_proxies", values.networks, (), "addresses of reverse proxies to believe"),
     _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
+    _Option(
+        "stall_timeout",
+        values.number(0, 10**6),
+        600,
+        "seconds without a sign of progress after which the engine is started anew; 0: never",
+    ),
     _Option(
         "trajectory_quota",
         values.number(0, 2**60),

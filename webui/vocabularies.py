@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from webui.prompt import ClipVocabulary
-from webui.prompt.embedding_list import embeddings
 
 _KEPT = 4  # models; each about 30 MB
 _FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
@@ -19,10 +18,9 @@ class Vocabularies:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Path, tuple[_Stamp, ClipVocabulary]] = OrderedDict()
-        self._counted: tuple[Path, _Stamp, Mapping[str, int]] | None = None
 
-    def of(self, model: Path, embedding_folder: Path) -> ClipVocabulary:
-        """Of a model's folder, with the embeddings that lie in the other one.
+    def of(self, model: Path, embeddings: Mapping[str, int]) -> ClipVocabulary:
+        """Of a model's folder, with the embeddings that it can use: their numbers of vectors.
 
         Raises ModelRefused, naming the file.
         """
@@ -36,14 +34,7 @@ class Vocabularies:
             self._kept.move_to_end(folder)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-            return known[1].with_embeddings(self._embeddings(embedding_folder))
-
-    def _embeddings(self, folder: Path) -> Mapping[str, int]:
-        """Read again when a file came or went."""
-        stamp = (_stamp(folder),)
-        if self._counted is None or self._counted[:2] != (folder, stamp):
-            self._counted = (folder, stamp, embeddings(folder))
-        return self._counted[2]
+            return known[1].with_embeddings(embeddings)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -19,15 +19,18 @@ from typing import IO, Any
 
 from webui.errors import EngineDied
 from webui.events import (
+    Edited,
     EngineEvent,
     Event,
     Finished,
+    Held,
     Picture,
     Preview,
     Queued,
     Rendered,
     Resumed,
     Saved,
+    Skipped,
     Stage,
     Started,
     Step,
@@ -41,7 +44,8 @@ _MAX_HEAD = 64 * 2**20  # bytes; no message of ours comes near it
 EVENT_TYPES: dict[str, type] = {
     each.__name__: each
     for each in (
-        Queued, Started, Resumed, Stage, Step, Preview, Warned, Rendered, Saved, Finished,
+        Queued, Held, Edited, Started, Resumed, Stage, Step, Preview, Skipped, Warned, Rendered,
+        Saved, Finished,
     )
 }  # fmt: skip
 

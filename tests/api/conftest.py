@@ -38,8 +38,13 @@ REGISTRY = ServerRegistry(
 class IdleBackend:
     """Says that it is ready; everything that runs goes through the puppet."""
 
+    restarts = 0
+
     def state(self):
         return EngineState("ready", "CPU", "ready on CPU", 1, {})
+
+    def restart(self):
+        self.restarts += 1
 
 
 @pytest.fixture

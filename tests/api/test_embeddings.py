@@ -81,7 +81,7 @@ def test_a_mix_becomes_a_file_and_is_listed(client, engine, folder):
 def test_nothing_is_overwritten(client, engine, folder):
     (folder / "sub").mkdir(parents=True)
     (folder / "sub" / "Catpan.pt").write_bytes(b"mine")
-    answer = client.post("/api/v1/embeddings", json={"name": "catpan", "text": "cat"})
+    answer = client.post("/api/v1/embeddings", json={"name": "CATPAN", "text": "cat"})
     assert (answer.status_code, answer.json()["error"]) == (
         422,
         {"kind": "InvalidRequest", "text": "is taken by Catpan.pt; try another", "field": "name"},

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests.embedding_files import vectors, write
 from tests.prompt.conftest import SHIPPED
 
 
@@ -73,10 +74,11 @@ def test_a_bad_question_is_refused_by_field(client, models, body, field, problem
 
 
 def test_embeddings_that_come_are_seen(client, models):
-    folder = models / "embeddings"
-    folder.mkdir()
-    header = b'{"emb_params": {"dtype": "F32", "shape": [2, 768], "data_offsets": [0, 0]}}'
-    (folder / "inky.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    (models / "checkpoints" / "toy" / "text_encoder" / "config.json").write_text(
+        '{"hidden_size": 16}'
+    )
+    write(models / "embeddings" / "inky.safetensors", {"emb_params": vectors(2, 16)})
+    write(models / "embeddings" / "cat.safetensors", {"emb_params": vectors(2, 32)})  # too wide
     answer = client.post("/api/v1/prompts/look", json={"prompt": "inky cat"})
     (window,) = answer.json()["prompt"]["texts"][0]["windows"]
     assert [token["embedding"] for token in window] == ["inky", "inky", ""]

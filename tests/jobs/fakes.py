@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from webui.errors import EngineDied, OutOfMemory
-from webui.events import Picture, Preview, Rendered, Saved, Stage, Step
+from webui.events import Picture, Preview, Rendered, Saved, Skipped, Stage, Step
 from webui.jobs.work import Workshop
 from webui.request import GenerationRequest
 
@@ -31,6 +31,7 @@ class Puppet:
         self.runs = []  # (job, first batch)
         self.options = []
         self.stops = []  # (job, keep)
+        self.skips = []  # (job, batch)
         self.shown = []
         self.saved = []  # (job, image)
         self.tidied = 0
@@ -39,10 +40,12 @@ class Puppet:
         functions = {
             "run": self.run,
             "stop": self.stop,
+            "skip": self.skip,
             "show": self.shown.append,
             "save": self.save,
             "save_grid": lambda job, pictures: None,
             "keep_folder": lambda job_id: self.folder / job_id,
+            "kept_steps": lambda folder, batch: 0,
             "tidy": self.tidy,
             "preview": lambda folder, batch, step, kind, method: None,
         }
@@ -59,6 +62,10 @@ class Puppet:
         self.stops.append((job_id, keep))
         self.orders.put((job_id, keep))
 
+    def skip(self, job_id, batch):
+        self.skips.append((job_id, batch))
+        self.orders.put((job_id, batch, "skip"))
+
     def save(self, job, rendered):
         self.saved.append((job.id, rendered.image))
         path = f"{job.id}-{rendered.image}.png"
@@ -72,7 +79,10 @@ class Puppet:
         for batch in range(options.first_batch, asked.batches):
             order = "step"
             for step in range(1, asked.steps + 1):
-                order = "finish" if finishing else self._next(job_id)
+                order = "finish" if finishing else self._next(job_id, batch)
+                if order == "skip":
+                    yield Skipped(batch, step - 1)
+                    break
                 if order == "die":
                     raise EngineDied("killed as ordered")
                 if order == "fail":
@@ -84,15 +94,20 @@ class Puppet:
                 finishing = order == "finish"
                 yield Step(batch, step, asked.steps, 1.0, 0.1)
                 yield Preview(batch, step, "noisy", "fast", Picture(2, 1, b"abcdef"))
+            if order == "skip":
+                continue
             yield from self._render(asked, batch)
             if order == "keep":
                 return "stopped"
         return "done"
 
-    def _next(self, job_id):
-        """The next order that is for this job; a stop for another one is none."""
+    def _next(self, job_id, batch):
+        """The next order for this job; a stop for another one is none, nor a skip of a batch
+        that is over."""
         while isinstance(order := self.orders.get(), tuple):
-            if order[0] == job_id:
+            if order == (job_id, batch, "skip"):
+                return "skip"
+            if order[0] == job_id and order[2:] != ("skip",):
                 return "keep" if order[1] else "discard"
         return order
 

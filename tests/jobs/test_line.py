@@ -326,7 +326,10 @@ def test_a_second_death_interrupts_the_job_and_the_line_goes_on(start, puppet):
     puppet.order("step", "step", "die", "die", "finish")
     job = ended(line, first.id)
     assert (job.state, job.attempts, len(job.pictures)) == ("interrupted", 2, 1)
-    text = "the engine died twice in this job, the second time so: killed as ordered"
+    text = (
+        "this job has taken the engine or the server down 2 times and is not run again unasked; "
+        "the last time: killed as ordered"
+    )
     assert job.error == Failure("EngineDied", text)
     assert events(line, first.id)[-1] == Finished("interrupted", job.error)
     assert ended(line, second.id).state == "done"
@@ -481,7 +484,7 @@ def test_what_the_last_server_left_running_is_interrupted_and_the_waiting_go_on(
     store.close()
     line = start()
     job = line.job("job-0000")
-    error = Failure("EngineDied", "the server ended while this job ran; generate again")
+    error = Failure("EngineDied", "the server ended while this job ran; resume it, or run it again")
     assert (job.state, job.error, job.pictures, job.attempts) == ("interrupted", error, (saved,), 1)
     outline = [Started(2, 2), saved, Finished("interrupted", error)]
     assert line.read("job-0000", 0) == (list(enumerate(outline, 1)), 3)

@@ -36,10 +36,12 @@ class Bench:
             Workshop(
                 run=self.engine.run,
                 stop=lambda job, keep: self.engine.call("stop", {"job": job, "keep": keep}, 0),
+                skip=lambda job, batch: self.engine.call("skip", {"job": job, "batch": batch}, 0),
                 show=lambda choice: self.engine.call("previews", vars_of(choice), 0),
                 save=self.save,
                 save_grid=lambda job, pictures: None,
                 keep_folder=lambda job_id: folder / "kept" / job_id,
+                kept_steps=lambda folder, batch: kept(folder / f"{batch}.kept"),
                 tidy=lambda: None,
                 preview=lambda *place: None,
             ),
@@ -65,6 +67,10 @@ class Bench:
         self.line.close()
         self.engine.close()
         self.store.close()
+
+
+def kept(path):
+    return int(path.read_text()) if path.exists() else 0
 
 
 def vars_of(choice):
@@ -100,7 +106,7 @@ def test_an_engine_that_dies_twice_interrupts_its_job_and_serves_the_next(bench)
     job, after = bench.line.submit(request(prompt="die@1 die@2")), bench.line.submit(request(1))
     ended = bench.ended(job.id)
     assert (ended.state, ended.attempts, ended.error.kind) == ("interrupted", 2, "EngineDied")
-    assert "died twice" in ended.error.text and "exit code 1" in ended.error.text
+    assert "down 2 times" in ended.error.text and "exit code 1" in ended.error.text
     assert bench.ended(after.id).state == "done"
 
 

@@ -61,10 +61,10 @@ def test_a_job_comes_back_as_it_went_in_also_after_reopening(store, path):
 def test_order_is_that_of_acceptance_whatever_the_clock_says(store):
     for number, now in enumerate([500.0, 100.0, 300.0]):
         store.add(f"job-000{number}", "", request(), now, 10)
-    assert store.queued() == ["job-0000", "job-0001", "job-0002"]
+    assert store.places.ids() == ["job-0000", "job-0001", "job-0002"]
     assert [job.id for job in store.jobs(2)] == ["job-0002", "job-0001"]
     assert store.claim(0.0).id == "job-0000"
-    assert [store.ahead(f"job-000{number}") for number in range(3)] == [0, 1, 2]
+    assert [store.places.ahead(f"job-000{number}") for number in range(3)] == [0, 1, 2]
 
 
 def test_the_newest_of_an_owner_is_found(store):
@@ -97,14 +97,14 @@ def test_ten_thousand_wait_and_the_next_is_refused(store, path):
         )
     database.close()
     add(store, "job-last")
-    assert store.waiting() == 10_000
+    assert store.places.waiting() == 10_000
     with pytest.raises(LineFull, match=r"^10000 jobs are waiting already; try again later$"):
         add(store, "job-more")
     with pytest.raises(JobNotFound):
         store.job("job-more")
     assert add(store, "job-last").state == "queued"  # a repeated one is not a new one
     started = time.perf_counter()
-    assert (store.ahead("job-last"), store.ahead("job-0000")) == (9_999, 0)
+    assert (store.places.ahead("job-last"), store.places.ahead("job-0000")) == (9_999, 0)
     assert store.claim(1.0).id == "job-0000"
     assert time.perf_counter() - started < 0.5
     add(store, "job-more")
@@ -124,7 +124,7 @@ def test_a_change_that_fails_halfway_leaves_nothing(store):
     store.add_picture("job-0001", saved)
     with pytest.raises(NotSaved, match=r"jobs\.sqlite: UNIQUE"):
         store.add_picture("job-0001", saved)
-    with pytest.raises(ZeroDivisionError), store._transaction():
+    with pytest.raises(ZeroDivisionError), store.database.transaction():
         store.finish("job-0001", "done", 1 / 1)
         raise ZeroDivisionError
     assert store.job("job-0001").state == "queued"
@@ -149,7 +149,7 @@ def test_a_row_of_another_version_hides_no_other(store, path):
     store = Store(path)
     assert [job.id for job in store.jobs(9)] == ["job-0002", "job-0001"]
     assert store.claim(1.0).id == "job-0001"
-    assert store.queued() == ["job-0002"]
+    assert store.places.ids() == ["job-0002"]
     store.close()
 
 
@@ -202,7 +202,7 @@ def test_a_newer_store_is_refused_and_not_touched(path):
     database.close()
     before = path.read_bytes()
     with pytest.raises(
-        StartError, match=r"jobs\.sqlite has version 7, this program knows version 1"
+        StartError, match=r"jobs\.sqlite has version 7, this program knows version 2"
     ):
         Store(path)
     assert path.read_bytes() == before
@@ -263,7 +263,7 @@ def test_eight_threads_lose_and_double_nothing(store):
         thread.start()
     for thread in threads:
         thread.join()
-    queued = store.queued()
+    queued = store.places.ids()
     assert len(queued) == len(set(queued)) == 80
     for thread in range(8):  # each thread's own in the order it gave them
         own = [each for each in queued if each.startswith(f"job-{thread}-")]
@@ -310,6 +310,6 @@ def test_ten_kills_of_a_writing_process_lose_nothing_that_was_acknowledged(path)
     assert [job_id for job_id in added if job_id not in stored] == []
     assert [job_id for job_id in ended if stored[job_id] != "cancelled"] == []
     assert len(stored) - len(added) <= 10  # at most the one on its way at each kill
-    queued = [job_id for job_id in store.queued() if job_id in added]
+    queued = [job_id for job_id in store.places.ids() if job_id in added]
     assert queued == [job_id for job_id in added if stored[job_id] == "queued"]
     store.close()

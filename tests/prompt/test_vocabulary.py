@@ -10,7 +10,6 @@ from transformers import CLIPTokenizer
 from tests.prompt.conftest import SHIPPED
 from webui.errors import ModelRefused
 from webui.prompt import ClipVocabulary
-from webui.prompt.embedding_list import embeddings
 
 PIECES = (
     "cat", "DOG", "ñandú", "e\u0301", "İ", "ß", "Σίσυφος", "ΣΑΣ", "👨‍👩‍👧", "中文",
@@ -120,21 +119,3 @@ def test_a_tokenizer_file_cannot_say_how_text_is_cut_up(tmp_path):
 def header(path, tensors, length=None):
     data = json.dumps(tensors).encode() if not isinstance(tensors, bytes) else tensors
     path.write_bytes((len(data) if length is None else length).to_bytes(8, "little") + data)
-
-
-def test_embeddings_are_counted_from_their_headers(tmp_path):
-    def tensor(*shape):
-        return {"dtype": "F32", "shape": list(shape), "data_offsets": [0, 0]}
-
-    header(tmp_path / "a1111.safetensors", {"emb_params": tensor(3, 768), "x": tensor(1)})
-    header(tmp_path / "diffusers.safetensors", {"<cat-toy>": tensor(768), "__metadata__": {}})
-    header(tmp_path / "sdxl.safetensors", {"clip_l": tensor(2, 768), "clip_g": tensor(2, 1280)})
-    header(tmp_path / "two.safetensors", {"a": tensor(2, 768), "b": tensor(2, 768)})
-    header(tmp_path / "long.safetensors", {"a": tensor(76, 768)})
-    header(tmp_path / "lora.safetensors", {"a": tensor(4, 4, 4)})
-    header(tmp_path / "huge.safetensors", {}, 2**60)
-    header(tmp_path / "none.safetensors", b"\xff{")
-    header(tmp_path / "odd.safetensors", {"emb_params": {"shape": ["a"]}})
-    (tmp_path / "old.pt").write_bytes(b"pickle")
-    assert embeddings(tmp_path) == {"a1111": 3, "diffusers": 1, "sdxl": 2}
-    assert embeddings(tmp_path / "absent") == {}

@@ -18,4 +18,9 @@ async def _object(request: Request) -> dict[str, Any]:
     return value
 
 
+async def _optional(request: Request) -> dict[str, Any]:
+    return await _object(request) if await request.body() else {}
+
+
+OptionalObject = Annotated[dict[str, Any], Depends(_optional)]  # {} without a body
 JsonObject = Annotated[dict[str, Any], Depends(_object)]

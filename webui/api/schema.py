@@ -13,7 +13,7 @@ from urllib.parse import quote
 from webui.backend import EngineState
 from webui.embeddings import EmbeddingEntry
 from webui.errors import Failure, InvalidRequest
-from webui.events import Event, Saved
+from webui.events import Event, Preview, Saved
 from webui.fields import shown
 from webui.jobs.job import Job, PreviewChoice
 from webui.library import ModelEntry
@@ -23,6 +23,7 @@ from webui.services import Services
 from webui.wire import event_to_dict
 
 PICTURES = "api/v1/pictures/"  # relative, so that it works below any path
+FRAMES = "api/v1/jobs/"
 _RECIPES = 4096  # remembered; a saved picture never changes
 
 
@@ -34,7 +35,8 @@ class JobView:
         self._folder = services.settings.outputs
         self._recipe = lru_cache(_RECIPES)(self._read_recipe)
 
-    def job(self, job: Job) -> dict[str, Any]:
+    def job(self, job: Job, seen: int = 0) -> dict[str, Any]:
+        """Without the first `seen` pictures."""
         return {
             "id": job.id,
             "owner": job.owner,
@@ -48,7 +50,11 @@ class JobView:
             "error": asdict(job.error) if job.error else None,
             "batches": job.request.batches,
             "steps": job.request.steps,
-            "pictures": [self._picture(saved) for saved in job.pictures],
+            "crashes": job.crashes,
+            "skipped": list(job.skipped),
+            "retry_of": job.retry_of,
+            "dropped": job.dropped,
+            "pictures": [self._picture(saved) for saved in job.pictures[seen:]],
         }
 
     def _picture(self, saved: Saved) -> dict[str, Any]:
@@ -75,6 +81,27 @@ def error(failure: Failure) -> dict[str, Any]:
 def events(numbered: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
     """Without requests: the job says what was asked, and its pictures say with which seed."""
     return [{"seq": number, **_without_request(event)} for number, event in numbered]
+
+
+def frame_url(job_id: str, preview: Preview) -> str:
+    place = f"{preview.batch}/{preview.step}/{preview.kind}"
+    return f"{FRAMES}{job_id}/frames/{place}?method={quote(preview.method)}"
+
+
+def choice(values: Mapping[str, Any], name: str, known: Sequence[str]) -> str:
+    """Raises InvalidRequest unless it is one of the known."""
+    value = values.get(name)
+    if not isinstance(value, str) or value not in known:
+        raise InvalidRequest(name, f"must be one of {', '.join(known)}, got {shown(value)}")
+    return value
+
+
+def json_object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Raises InvalidRequest unless it is an object, or absent."""
+    value = values.get(name, {})
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(name, "must be a JSON object")
+    return value
 
 
 def _without_request(event: Event) -> dict[str, Any]:

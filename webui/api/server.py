@@ -26,6 +26,7 @@ from webui.errors import (
     LineFull,
     ModelNotFound,
     NotSaved,
+    WrongState,
     failure,
 )
 from webui.services import Services
@@ -34,6 +35,7 @@ _STATUS: dict[type[DarkroomError], int] = {
     InvalidRequest: 422,
     JobNotFound: 404,
     ModelNotFound: 404,
+    WrongState: 409,
     LineFull: 503,
     EngineBusy: 503,
     EngineDied: 503,

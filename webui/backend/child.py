@@ -17,8 +17,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from webui.errors import DarkroomError, EngineDied, Failure, error_of
-from webui.events import EngineEvent, Preview
+from webui.errors import DarkroomError, EngineDied, EngineRestarted, Failure, error_of
+from webui.events import EngineEvent, Preview, Step
 from webui.request import GenerationRequest, to_dict
 from webui.wire import Message, RunOptions, message_event, read, write
 
@@ -51,6 +51,9 @@ class Child:
     ) -> None:
         self.hello: dict[str, Any] | None = None  # until it is ready
         self.messages = 0  # received; it is silent while this stands still
+        self.progress = 0  # runs begun and their events; a run hangs while this stands still
+        self.slowest = 0.0  # seconds, of the run's steps
+        self.restarted = False  # killed because somebody wanted a new one
         self.ended = threading.Event()
         self.why = ""  # it ended
         self._changed = changed
@@ -75,10 +78,21 @@ class Child:
             if self.ended.is_set():
                 raise EngineDied(self.why)
             self._run = (job_id, inbox)
+            self.progress += 1
+            self.slowest = 0.0
         head = {"run": job_id, "request": to_dict(request), "options": asdict(options)}
         with suppress(EngineDied):  # then the reader sees it too, and puts the End
             self._send(Message(head))
         return inbox
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been given a run that has not ended."""
+        return self._run is not None
+
+    def death(self) -> EngineDied:
+        """What those who waited for it are told."""
+        return EngineRestarted(self.why) if self.restarted else EngineDied(self.why)
 
     def ask(self, name: str, args: Mapping[str, Any]) -> tuple[int, SimpleQueue[Answer]]:
         """Sends a call; its number, and where its answer will come, once."""
@@ -166,6 +180,9 @@ class Child:
             self._greet(dict(head["hello"]))
 
     def _hand_on(self, event: EngineEvent) -> None:
+        self.progress += 1
+        if isinstance(event, Step):
+            self.slowest = max(self.slowest, event.seconds)
         with self._lock:
             inbox = self._run[1] if self._run else None
         if inbox and not (isinstance(event, Preview) and inbox.qsize() >= _BACKLOG):
@@ -194,9 +211,9 @@ class Child:
             self._answers.clear()
             self.ended.set()
         if run is not None:
-            run[1].put(End(error=EngineDied(why)))
+            run[1].put(End(error=self.death()))
         for each in answers:
-            each.put((None, EngineDied(why)))
+            each.put((None, self.death()))
         self._changed()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from webui.backend.child import Child, End, Inbox
 from webui.backend.verbs import EngineState
-from webui.errors import EngineDied
+from webui.errors import EngineDied, EngineNotStarted, EngineRestarted
 from webui.events import EngineEvent
 from webui.request import GenerationRequest
 from webui.wire import RunOptions
@@ -26,6 +26,7 @@ _ENVIRON = {
 }
 _QUICK = 5.0  # seconds; who dies sooner after the start, or before its hello: a quick death
 _QUICK_DEATHS = 5  # in a row, and it is not started again unasked
+_SLOW = 20  # times the slowest step of a run may pass without a sign of progress
 _PATIENCE = 3.0  # seconds to end by itself at close
 _CLOSED = "the engine was closed"
 
@@ -41,15 +42,18 @@ class EngineProcess:
         log_path: Path,
         silence: float = 60.0,
         start_timeout: float = 300.0,
+        stall: float = 600.0,
         backoff: float = 0.2,
     ) -> None:
         """`environ` is the server's own. All times in seconds: how long it may say nothing, and
-        before its hello; the wait after a quick death, which doubles with each."""
+        before its hello; how long a run may get nowhere (0: for ever; a run with slow steps gets
+        more); the wait after a quick death, which doubles with each."""
         self._command = command
         self._environ = {**environ, **_ENVIRON}
         self._log_path = log_path
         self._silence = silence
         self._start_timeout = start_timeout
+        self._stall = stall
         self._backoff = backoff
         self._one_run = threading.Lock()
         self._changed = threading.Condition(threading.RLock())  # guards all that follows
@@ -61,6 +65,7 @@ class EngineProcess:
         self._busy = False
         self._closing = False
         self._text = ""  # what the last one died of
+        self._restarted = False  # it died because somebody wanted a new one
         self._thread = threading.Thread(target=self._supervise, name="engine", daemon=True)
         self._thread.start()
 
@@ -99,6 +104,7 @@ class EngineProcess:
             self._wanted = True
             self._changed.notify_all()
         if child is not None:
+            child.restarted = True
             child.kill("the engine was restarted")
 
     def state(self) -> EngineState:
@@ -129,8 +135,8 @@ class EngineProcess:
         self._thread.join(2.0)
 
     def _ready(self, deadline: float | None) -> Child:
-        """The child, when it can be talked to. Raises EngineDied, also if the one being started
-        dies, or at `deadline`."""
+        """The child, when it can be talked to. Raises EngineNotStarted if the one being started
+        dies, EngineDied at `deadline`."""
         with self._changed:
             alive = self._child is not None and not self._child.ended.is_set()
             awaited = self._starts if alive else self._starts + 1
@@ -141,7 +147,9 @@ class EngineProcess:
                 if child and child.hello is not None and not child.ended.is_set():
                     return child
                 if self._deaths >= awaited:
-                    raise EngineDied(self._text)
+                    if self._restarted:
+                        raise EngineRestarted(self._text)
+                    raise EngineNotStarted(self._text)
                 if not self._wanted:
                     self._wanted = True
                     self._changed.notify_all()
@@ -168,6 +176,7 @@ class EngineProcess:
                 self._quick_deaths = self._quick_deaths + 1 if quick else 0
                 self._wanted = False
                 self._text = problem
+                self._restarted = child is not None and child.restarted
                 self._changed.notify_all()
             self._pause()
 
@@ -184,14 +193,19 @@ class EngineProcess:
 
     def _watch(self, child: Child) -> None:
         """Until it has ended. Silence is counted in slices, so that a suspended laptop is none."""
-        interval = min(self._silence, self._start_timeout) / 20
-        seen, silent = 0, 0.0
+        limits = (self._silence, self._start_timeout, self._stall)
+        interval = min(each for each in limits if each > 0) / 20
+        seen, silent, progress, stalled = 0, 0.0, 0, 0.0
         while not child.ended.wait(interval):
             silent = silent + interval if child.messages == seen else 0.0
-            seen = child.messages
+            stalled = stalled + interval if child.running and child.progress == progress else 0.0
+            seen, progress = child.messages, child.progress
             limit = self._start_timeout if child.hello is None else self._silence
             if silent >= limit:
                 child.kill(f"the engine said nothing for {limit:g} s and was ended")
+            patience = max(self._stall, _SLOW * child.slowest)
+            if self._stall > 0 and stalled >= patience:
+                child.kill(f"the engine got no further for {patience:g} s and was ended")
 
     def _pause(self) -> None:
         with self._changed:

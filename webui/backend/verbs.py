@@ -29,7 +29,8 @@ class Backend(Protocol):
         """Yields what happens; returns "done", "stopped" or "cancelled".
 
         Closing it early throws the run away. Raises the engine's own errors; EngineDied if the
-        engine ended or fell silent.
+        engine ended, fell silent or got no further, EngineNotStarted if it could not begin,
+        EngineRestarted if somebody asked for a new one.
         """
         ...
 

@@ -28,6 +28,7 @@ from webui.events import (
     Preview,
     PreviewKind,
     Rendered,
+    Skipped,
     Stage,
     Warned,
 )
@@ -48,12 +49,17 @@ class Control:
     noisy: str | None = None  # preview method
     predicted: str | None = None  # preview method
     every: int = 1  # preview each so many steps; the last one always
+    skip: int | None = None  # the batch (0-based) whose unfinished pictures to leave out
 
     def outcome(self) -> Outcome | None:
         """What the run has to end with now, if it has to."""
         if self.stop is None:
             return None
         return "stopped" if self.stop == "keep" else "cancelled"
+
+    def drops(self, batch: int) -> bool:
+        """Whether what is not finished of a batch is wanted no more."""
+        return self.stop == "discard" or (self.stop is None and self.skip == batch)
 
 
 class Engine:
@@ -116,12 +122,16 @@ class Engine:
         try:
             yield Stage("sampling")
             last = yield from self._sample(plan, batch, recorder, control)
-            if last is not None and control.outcome() != "cancelled":
-                yield from self._render(plan, batch, recorder, last, started)
-            try:
-                recorder.finish()
-            except NotSaved as problem:  # the pictures are there all the same
-                yield Warned(str(problem))
+            whole = last is not None and (
+                yield from self._render(plan, batch, recorder, last, started, control)
+            )
+            if control.stop != "discard":  # its spool stays, to be gone on with
+                try:
+                    recorder.finish()
+                except NotSaved as problem:  # the pictures are there all the same
+                    yield Warned(str(problem))
+            if control.stop is None and not whole:
+                yield Skipped(batch, last.step if last else 0)
         finally:
             recorder.close()
         return control.outcome() or "done"
@@ -150,7 +160,7 @@ class Engine:
             for kept in recorder.take(index, seeded.draws, step):
                 last = kept
                 yield from self._shown(plan, batch, kept, control)
-            if control.outcome():
+            if control.stop or control.drops(batch):
                 break
         for kept in recorder.flush():
             last = kept
@@ -184,15 +194,25 @@ class Engine:
         return picture(side_by_side(decoder(latents, model)))
 
     def _render(
-        self, plan: Plan, batch: int, recorder: Recorder, last: KeptStep, started: float
-    ) -> Iterator[EngineEvent]:
-        """Decodes each image of a batch."""
+        self,
+        plan: Plan,
+        batch: int,
+        recorder: Recorder,
+        last: KeptStep,
+        started: float,
+        control: Control,
+    ) -> Generator[EngineEvent, None, bool]:
+        """Decodes each image of a batch; False if it was told to leave some out."""
+        if control.drops(batch):
+            return False
         yield Stage("decoding")
         unfinished = last.sigma > 0
         notes = (f"Stopped at step: {last.step}",) if unfinished else ()
         step = recorder.restored(last)
         latents = step.denoised if unfinished else step.x
         for position, latent in enumerate(torch.split(latents, 1)):
+            if control.drops(batch):
+                return False
             image, tiled = self._decode(plan.model, latent)
             number = batch * plan.request.batch_size + position
             yield Rendered(
@@ -203,6 +223,7 @@ class Engine:
                 peak_memory(self._device),
                 notes + (("VAE decoder: tiled",) if tiled else ()),
             )
+        return True
 
     def _decode(self, model: Model, latent: Tensor) -> tuple[Tensor, bool]:
         """(1, C, h, w) -> the image (1, 3, H, W), and whether memory forced tiles."""

@@ -36,6 +36,7 @@ class Session:
         self._running: tuple[str, Control] | None = None
         self._calls: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "stop": self._stop,
+            "skip": self._skip,
             "previews": self._previews,
             "load": self._load,
             "preview": self._preview,
@@ -103,6 +104,12 @@ class Session:
         if control.stop != "discard":  # what was thrown away is not brought back
             control.stop = "keep" if args["keep"] else "discard"
         return {"stopping": True}, ()
+
+    def _skip(self, args: dict[str, Any]) -> Answer:
+        if self._running is None or self._running[0] != args["job"]:
+            return {"skipping": False}, ()
+        self._running[1].skip = int(args["batch"])
+        return {"skipping": True}, ()
 
     def _previews(self, args: dict[str, Any]) -> Answer:
         if self._running is not None:

@@ -4,14 +4,13 @@ Knows neither where jobs are kept nor who runs them.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from webui.errors import Failure, InvalidRequest
 from webui.events import Saved
+from webui.jobs.states import State
 from webui.request import GenerationRequest
 
 MAX_EVERY = 150  # steps; no run has more
-State = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +27,21 @@ class Job:
     attempts: int  # runs begun; counted before each begins
     error: Failure | None
     pictures: tuple[Saved, ...]  # in the order of saving; "done" means that all are here
+    crashes: int = 0  # deaths of engine or server while it ran
+    skipped: tuple[int, ...] = ()  # images (0-based) left out as asked; "done" all the same
+    retry_of: str | None = None  # the job that this one tries again
+    dropped: bool = False  # taken off the list
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the running job is."""
+
+    batch: int  # 0-based, the one in hand
+    step: int  # of it, the last one finished
+    steps: int  # of it, in all
+    share: float  # of the whole job, from 0 to 1
+    left: float | None  # seconds; None before anything was measured
 
 
 @dataclass(frozen=True, slots=True)

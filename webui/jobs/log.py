@@ -1,12 +1,15 @@
 """What happened in each job, numbered, with the frames drawn meanwhile; in memory, bounded.
 
-Readers ask for what came after the last number they have. Knows neither the store nor the line:
-a job is "in the log" from its first event until it has ended and newer ones need the room.
+Readers ask for what came after the last number they have, of one job or of all together; who has
+nothing to read may wait to be told. Knows neither the store nor the line: a job is "in the log"
+from its first event until it has ended and newer ones need the room.
 """
 
 import io
 import threading
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from PIL import Image
@@ -17,12 +20,25 @@ from webui.jobs.job import Frame
 _LATENT = 128  # pixels; latents are at most this high, and a batch stands side by side
 _BATCH = 8
 _LONGEST = 512  # pixels, of a JPEG frame
+_LOOK_BACK = 20  # events, for the newest preview
+_RECENT = 20_000  # events of all jobs together that can be read as one stream
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event of the stream of all jobs."""
+
+    number: int  # in the stream, from 1
+    job_id: str
+    seq: int  # in its job, from 1
+    event: Event
 
 
 @dataclass(slots=True)
 class _Entry:
     events: list[Event] = field(default_factory=list)  # sequence number = index + 1
     frames: dict[Hashable, Frame] = field(default_factory=dict)
+    ended: bool = False
 
 
 class Log:
@@ -35,6 +51,10 @@ class Log:
         self._entries: dict[str, _Entry] = {}
         self._ended: list[str] = []  # oldest first
         self._used = 0  # bytes of all frames
+        self._recent: deque[Entry] = deque(maxlen=_RECENT)
+        self._total = 0  # events there ever were
+        self._watchers: tuple[Callable[[], None], ...] = ()
+        self.closed = False  # nobody should wait for more
 
     def append(self, job_id: str, event: Event) -> int:
         """The sequence number, from 1. Pixels of a preview go to the frames, not to the log."""
@@ -44,17 +64,61 @@ class Log:
             event = replace(event, picture=replace(event.picture, rgb=b""))
         with self._lock:
             entry = self._entries.setdefault(job_id, _Entry())
-            entry.events.append(event)
+            seq = self._number(job_id, entry, event)
             if isinstance(event, Preview) and frame is not None:
                 key = (event.batch, event.step, event.kind, event.method)
                 self._used += len(frame.data) - len(entry.frames.pop(key, Frame(b"", "")).data)
                 entry.frames[key] = frame
                 self._make_room(entry)
-            if isinstance(event, Finished):
-                self._ended.append(job_id)
-                if len(self._ended) > self._ended_jobs:
-                    self._forget(self._ended[0])
-            return len(entry.events)
+            self._note_end(job_id, entry, isinstance(event, Finished))
+        for watcher in self._watchers:
+            watcher()
+        return seq
+
+    def close(self) -> None:
+        """Tells all who watch that they should not wait for more."""
+        self.closed = True
+        for watcher in self._watchers:
+            watcher()
+
+    def newest(self, job_id: str) -> Preview | None:
+        """The newest preview of a job whose frame is here; of the two kinds the predicted one."""
+        with self._lock:
+            entry = self._entries.get(job_id)
+            found: Preview | None = None
+            for event in reversed(entry.events[-_LOOK_BACK:] if entry else []):
+                if isinstance(event, Preview):
+                    if event.kind == "predicted":
+                        return event
+                    found = found or event
+            return found
+
+    def restore(self, job_id: str, events: Sequence[Event]) -> None:
+        """What happened in a job before, unless it is in the log."""
+        with self._lock:
+            if job_id not in self._entries:
+                self._entries[job_id] = _Entry(list(events))
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """`watcher()` is called after each event, by whoever appends; it must not wait. Returns
+        what ends it."""
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+
+        def unwatch() -> None:
+            with self._lock:
+                self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+        return unwatch
+
+    def read_all(self, after: int) -> tuple[list[Entry], int]:
+        """What came after number `after` in all jobs, and the last number of all.
+
+        Who comes too late for some of it sees that from the first number.
+        """
+        with self._lock:
+            missing = min(max(0, self._total - after), len(self._recent))
+            return [self._recent[index] for index in range(-missing, 0)], self._total
 
     def read(self, job_id: str, after: int) -> tuple[list[tuple[int, Event]], int] | None:
         """(number, event) of all events after number `after`, and the last number of all.
@@ -72,6 +136,25 @@ class Log:
         with self._lock:
             entry = self._entries.get(job_id)
             return entry.frames.get((batch, step, kind, method)) if entry else None
+
+    def _number(self, job_id: str, entry: _Entry, event: Event) -> int:
+        entry.events.append(event)
+        self._total += 1
+        self._recent.append(Entry(self._total, job_id, len(entry.events), event))
+        return len(entry.events)
+
+    def _note_end(self, job_id: str, entry: _Entry, ended: bool) -> None:
+        """A job that was interrupted may go on, and end again."""
+        if entry.ended == ended:
+            return
+        entry.ended = ended
+        if not ended:
+            with suppress(ValueError):
+                self._ended.remove(job_id)
+            return
+        self._ended.append(job_id)
+        if len(self._ended) > self._ended_jobs:
+            self._forget(self._ended[0])
 
     def _make_room(self, entry: _Entry) -> None:
         """Frames go oldest job first; the job at hand gives its own oldest only when alone."""

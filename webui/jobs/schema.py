@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from webui.errors import StartError
+from webui.jobs import migrations
 
-VERSION = 1  # PRAGMA user_version; raise it with every change of the tables
+VERSION = 2  # PRAGMA user_version; raise it with every change of the tables, and add a migration
 _TABLES = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of acceptance, whatever the clock says
@@ -22,11 +23,20 @@ CREATE TABLE jobs (
     started REAL,
     finished REAL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT                                 -- JSON of a Failure
+    error TEXT,                                -- JSON of a Failure
+    asked TEXT,                                -- the first request, of a job that was edited
+    crashes INTEGER NOT NULL DEFAULT 0,
+    skipped TEXT NOT NULL DEFAULT '[]',        -- JSON list of images
+    retry_of TEXT,                             -- id
+    dropped INTEGER NOT NULL DEFAULT 0,        -- 1: taken off the list
+    pace TEXT NOT NULL DEFAULT '',             -- key of its speed
+    steps INTEGER NOT NULL DEFAULT 0,          -- of all batches
+    images INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX jobs_by_state ON jobs (state, rank);
+CREATE INDEX jobs_by_state ON jobs (state, rank, pace, steps, images);
 CREATE INDEX jobs_by_rank ON jobs (rank);
 CREATE INDEX jobs_by_owner ON jobs (owner, number);
+CREATE INDEX jobs_by_retry ON jobs (retry_of) WHERE retry_of IS NOT NULL;
 CREATE TABLE pictures (
     job TEXT NOT NULL REFERENCES jobs (id),
     image INTEGER NOT NULL,                    -- 0-based, -1 for the grid
@@ -36,6 +46,7 @@ CREATE TABLE pictures (
 );
 CREATE INDEX pictures_by_path ON pictures (path);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE speeds (pace TEXT PRIMARY KEY, step REAL NOT NULL, picture REAL NOT NULL);  -- seconds
 """
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -94,6 +105,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA synchronous = FULL")
     if not tables:
         database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif version < VERSION:
+        migrations.run(database, version)
 
 
 def _move_aside(path: Path) -> Path:

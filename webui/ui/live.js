@@ -5,12 +5,11 @@
 "use strict";
 darkroom.live = (element, showPictures) => {
   const { owner, plural, duration, send } = darkroom;
-  const JOBS = "darkroom.jobs";
+  const JOBS = "darkroom.jobs", TITLE = "Darkroom";
   const root = element.querySelector("#live");
   const find = (id) => document.getElementById(id);
-  const TITLE = "Darkroom";
   const stage = darkroom.stage(root, changePreviews);
-  const ACTIVE = ["queued", "running"];
+  const ACTIVE = ["queued", "paused", "running"];
 
   let server = null; // the id of the server's start; another one has other sequence numbers
   let following = null, chosen = null; // the job asked for, null leaves it to the server; and one that is to stay
@@ -29,9 +28,9 @@ darkroom.live = (element, showPictures) => {
     if (asking) { again = true; return; }
     asking = true;
     clearTimeout(timer);
-    const query = new URLSearchParams({ owner, after: String(lastSeq) });
-    if (following) query.set("job", following);
-    else if (news?.job) query.set("job", news.job.id);
+    const job = following ?? news?.job?.id ?? "";
+    const known = job && job === news?.job?.id; // of another one all is asked for
+    const query = new URLSearchParams({ owner, job, after: known ? lastSeq : 0, pictures: known ? news.job.pictures.length : 0 });
     const now = await ask(query);
     lost = now === undefined ? lost + 1 : 0;
     try {
@@ -59,7 +58,7 @@ darkroom.live = (element, showPictures) => {
 
   function pause() {
     if (lost) return Math.min(4000, 500 * lost);
-    const busy = news && (news.running || news.waiting > 0 || (news.job && ACTIVE.includes(news.job.state)));
+    const busy = news && (news.running || (!news.paused && (news.waiting > 0 || (news.job && ACTIVE.includes(news.job.state)))));
     if (document.hidden) return busy ? 1500 : 6000;
     if (busy) return 250;
     return news?.engine.state === "starting" ? 700 : 2000;
@@ -78,6 +77,7 @@ darkroom.live = (element, showPictures) => {
 
   // --- taking in ----------------------------------------------------------------------------------
   function take(now) {
+    if (now.pictures) now.job.pictures = [...news.job.pictures.slice(0, now.pictures), ...now.job.pictures];
     if (server !== null && now.server !== server) {
       server = now.server;
       following ??= now.job?.id ?? null;
@@ -203,6 +203,7 @@ darkroom.live = (element, showPictures) => {
     if (now === "empty") return "Ready when you are.";
     if (stopping) return "Stopping after this step…";
     if (now === "queued") {
+      if (news.paused) return "Waiting: the line is paused.";
       if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one.`;
       return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
     }
@@ -218,7 +219,7 @@ darkroom.live = (element, showPictures) => {
       done: `Done in${took}`,
       stopped: made ? "Stopped early. What was there is developed." : "Stopped.",
       cancelled: "Cancelled before it began.",
-      failed: "This run failed.",
+      failed: "This run failed.", paused: "Held back.",
       interrupted: "This run was interrupted when the server or its engine stopped.",
     }[now] ?? now;
   }

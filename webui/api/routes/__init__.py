@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 from webui.api.routes import (
     embeddings,
+    engine,
+    events,
     frames,
     health,
     jobs,
     live,
     models,
+    notices,
     pictures,
     previews,
     prompts,
+    queue,
     recipes,
     samplers,
 )
@@ -19,6 +23,8 @@ from webui.interfaces import Route
 
 ROUTES: Sequence[Route] = (
     jobs.router,
+    queue.router,
+    events.router,
     live.router,
     frames.router,
     previews.router,
@@ -26,6 +32,8 @@ ROUTES: Sequence[Route] = (
     embeddings.router,
     samplers.router,
     health.router,
+    engine.router,
+    notices.router,
     pictures.router,
     prompts.router,
     recipes.router,

@@ -1,13 +1,16 @@
-"""Jobs: ask for pictures, look, stop."""
+"""Jobs: ask for pictures, look, change while they wait, end, try again."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
 from webui.api import schema
-from webui.api.body import JsonObject
+from webui.api.body import JsonObject, OptionalObject
 from webui.errors import InvalidRequest
-from webui.services import Services, submit
+from webui.fields import shown
+from webui.jobs.places import Side
+from webui.jobs.states import STATES
+from webui.services import Services, duplicate, edit, submit
 
 MOST = 500  # jobs in one answer
 
@@ -27,12 +30,36 @@ def router(services: Services) -> APIRouter:
         return view.job(submit(services, values, id=schema.text(body, "id", None), owner=owner))
 
     @router.get("")
-    def newest(limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
-        return {"jobs": [view.job(job) for job in line.jobs(limit)]}
+    def newest(
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+        state: Annotated[list[str] | None, Query(max_length=len(STATES))] = None,
+        before: str | None = None,
+    ) -> dict[str, Any]:
+        """Newest first; `state` may be given several times, `before` is the last id one has."""
+        for each in state or ():
+            schema.choice({"state": each}, "state", STATES)
+        states = tuple(each for each in STATES if each in (state or ()))
+        older = line.job(before).id if before else None
+        return {"jobs": [view.job(job) for job in line.jobs(limit, states, older)]}
 
     @router.get("/{id}")
     def one(id: str) -> dict[str, Any]:
         return view.job(line.job(id))
+
+    @router.patch("/{id}")
+    def change(id: str, body: JsonObject) -> dict[str, Any]:
+        """{"request": {...}}: what is named changes, while the job waits."""
+        schema.check_known(body, ("request",))
+        return view.job(edit(services, id, schema.json_object(body, "request")))
+
+    _add_ends(router, services, view)
+    _add_order(router, services, view)
+    return router
+
+
+def _add_ends(router: APIRouter, services: Services, view: schema.JobView) -> None:
+    """The three ways to cancel."""
+    line = services.line
 
     @router.post("/{id}/stop")
     def stop(id: str) -> dict[str, Any]:
@@ -44,4 +71,71 @@ def router(services: Services) -> APIRouter:
         """Ends it and throws unfinished pictures away."""
         return view.job(line.cancel(id))
 
-    return router
+    @router.post("/{id}/skip")
+    def skip(id: str, body: OptionalObject) -> dict[str, Any]:
+        """Leaves out the unfinished pictures of the batch in hand, or of {"batch": n} if that is
+        the one; goes on with the next."""
+        schema.check_known(body, ("batch",))
+        batch = body.get("batch")
+        if batch is not None and (type(batch) is not int or batch < 0):
+            raise InvalidRequest("batch", f"must be a whole number from 0, got {shown(batch)}")
+        return view.job(line.skip(line.job(id).id, batch))
+
+
+def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> None:
+    """What can be done with those that do not run."""
+    line, order = services.line, services.line.order
+
+    def known(id: str) -> str:
+        return line.job(id).id
+
+    @router.post("/{id}/move")
+    def move(id: str, body: JsonObject) -> dict[str, Any]:
+        """{"to": "front" | "back"}, {"before": id} or {"after": id}."""
+        return view.job(order.move(known(id), *_place(body)))
+
+    @router.post("/{id}/pause")
+    def pause(id: str) -> dict[str, Any]:
+        """Holds a waiting job back."""
+        return view.job(order.hold(known(id)))
+
+    @router.post("/{id}/resume")
+    def resume(id: str) -> dict[str, Any]:
+        """A held back job may run; an interrupted one goes on after its last kept step."""
+        return view.job(order.resume(known(id)))
+
+    @router.post("/{id}/duplicate", status_code=201)
+    def copy(id: str, body: OptionalObject) -> dict[str, Any]:
+        """A new job with its request; {"request"?: changes, "id"?, "owner"?}."""
+        schema.check_known(body, ("request", "id", "owner"))
+        changes = schema.json_object(body, "request")
+        return view.job(duplicate(services, id, changes, **_new(body)))
+
+    @router.post("/{id}/retry", status_code=201)
+    def retry(id: str, body: OptionalObject) -> dict[str, Any]:
+        """An ended job again, as a new one; {"id"?, "owner"?}."""
+        schema.check_known(body, ("id", "owner"))
+        new = _new(body)
+        return view.job(order.retry(known(id), new_id=new["id"], owner=new["owner"]))
+
+    @router.post("/{id}/drop")
+    def drop(id: str) -> dict[str, Any]:
+        """Takes an ended job off the list; its pictures stay."""
+        return view.job(order.drop(known(id)))
+
+
+def _new(body: dict[str, Any]) -> dict[str, str | None]:
+    return {name: schema.text(body, name, None) for name in ("id", "owner")}
+
+
+def _place(body: dict[str, Any]) -> tuple[Side, str | None]:
+    schema.check_known(body, ("to", "before", "after"))
+    if len(body) != 1:
+        raise InvalidRequest("to", 'send {"to": "front"}, {"to": "back"}, "before" or "after"')
+    [name] = body
+    side = schema.choice(body, "to", ("front", "back")) if name == "to" else name
+    other = None if name == "to" else schema.text(body, name, "") or ""
+    for each in get_args(Side):
+        if each == side:
+            return each, other
+    raise AssertionError(side)

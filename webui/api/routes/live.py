@@ -16,23 +16,30 @@ def router(services: Services) -> APIRouter:
 
     @router.get("")
     def live(
-        owner: str = "", job: str = "", after: Annotated[int, Query(ge=0)] = 0
+        owner: str = "",
+        job: str = "",
+        after: Annotated[int, Query(ge=0)] = 0,
+        pictures: Annotated[int, Query(ge=0)] = 0,
     ) -> dict[str, Any]:
         """The job asked for, else the owner's newest, else the running one, else the newest.
 
-        `after` counts only for the job asked for; of another one all events are sent.
+        `after`, an event's number, and `pictures`, how many the page has, count only for the job
+        asked for; of another one all is sent.
         """
         running = line.running()
         chosen = _chosen(services, owner, job, running)
-        seen = after if chosen and chosen.id == job else 0
-        numbered, last = line.read(chosen.id, seen) if chosen else ([], 0)
+        known = chosen is not None and chosen.id == job
+        numbered, last = line.read(chosen.id, after if known else 0) if chosen else ([], 0)
+        first = pictures if known else 0
         return {
             "server": services.server_id,
             "engine": schema.engine(services.backend.state()),
             "waiting": line.waiting(),
             "running": running.id if running else None,
             "previews": schema.previews(line.previews()),
-            "job": view.job(line.job(chosen.id)) if chosen else None,
+            "paused": line.paused(),
+            "job": view.job(line.job(chosen.id), first) if chosen else None,
+            "pictures": first,  # were left out, because the page has them
             "events": schema.events(numbered),
             "last": last,
         }

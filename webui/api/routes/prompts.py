@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.embeddings import token_widths
 from webui.errors import InvalidRequest, ModelNotFound, ModelRefused
 from webui.fields import FIELDS, shown
 from webui.prompt import ClipVocabulary, Emphasis
@@ -21,7 +22,6 @@ _ASKED = ("prompt", "negative_prompt", "model", "steps", "emphasis")
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
-    embeddings = services.settings.models_dir / "embeddings"
 
     def vocabulary(name: str | None) -> ClipVocabulary:
         name = name or services.library.default()
@@ -29,7 +29,9 @@ def router(services: Services) -> APIRouter:
             raise InvalidRequest("model", "there is no model to use")
         try:
             folder = services.library.find(name).folder
-            return services.vocabularies.of(folder, embeddings)
+            usable = services.embeddings.usable(token_widths(folder))
+            counts = {name: entry.vectors for name, entry in usable.items()}
+            return services.vocabularies.of(folder, counts)
         except ModelNotFound as error:
             raise InvalidRequest("model", str(error)) from None
         except ModelRefused as error:

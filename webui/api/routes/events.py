@@ -1,0 +1,30 @@
+"""What happens, as server-sent events, for programs; the page polls `live`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+
+from webui.api.streams import Streams
+from webui.services import Services
+
+After = Annotated[int | None, Query(ge=0, le=10**15)]
+LastEventId = Annotated[str | None, Header(max_length=80)]
+
+
+def router(services: Services) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", tags=["events"])
+    streams = Streams(services)
+
+    @router.get("/jobs/{id}/events", response_class=Response)
+    async def of_one(id: str, after: After = None, last_event_id: LastEventId = None) -> Response:
+        """All events of a job from the first on, or those after the last one seen; ends when it
+        has ended, and then with 204."""
+        return await streams.job(id, streams.number(last_event_id, after) or 0)
+
+    @router.get("/events", response_class=Response)
+    async def of_all(after: After = None, last_event_id: LastEventId = None) -> Response:
+        """Events of all jobs from now on, or those after the last one seen."""
+        return streams.all(streams.number(last_event_id, after))
+
+    return router

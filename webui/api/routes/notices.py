@@ -1,0 +1,27 @@
+"""What the person who runs the server should know, until it was read."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from webui.api import schema
+from webui.api.body import OptionalObject
+from webui.services import Services
+
+
+def router(services: Services) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/notices", tags=["notices"])
+    line = services.line
+
+    @router.get("")
+    def notices() -> dict[str, Any]:
+        return {"notices": list(line.notices)}
+
+    @router.post("/dismiss")
+    def dismiss(body: OptionalObject) -> dict[str, Any]:
+        """{"text"?}: one of them, else all; one that happens again comes back."""
+        schema.check_known(body, ("text",))
+        line.dismiss(schema.text(body, "text", None))
+        return notices()
+
+    return router

@@ -1,0 +1,192 @@
+"""Server-sent events: readers of the event log that are told when there is more.
+
+    id: SERVER.NUMBER       the job's number, or the stream's over all jobs; of one server start
+    event: Step             the type, as in `webui.events`
+    data: {"seq": 4, ...}   as in the answers of /api/v1/live
+
+A reader has no queue: it remembers a number and reads on from there when it can. So who is slow
+costs nobody anything, and loses previews that newer ones have overtaken, and nothing else. All
+streams live on one event loop, and are woken together, at most so many times a second.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from fastapi import HTTPException
+from fastapi.responses import Response, StreamingResponse
+
+from webui.api import schema
+from webui.errors import InvalidRequest
+from webui.events import Event, Finished, Preview
+from webui.fields import shown
+from webui.services import Services
+
+MOST = 256  # streams at once
+_BEAT = 15.0  # seconds of silence before a sign of life
+_PAUSE = 0.05  # seconds between two looks of a stream
+_BEHIND = 64  # events; who has so many to read is slow
+_REMEMBERED = 4096  # events as text
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+Numbered = Sequence[tuple[int, str, int, Event]]  # number, job, number in the job, event
+Read = Callable[[int], tuple[Numbered, int, bool]]  # also the last number, and whether it is over
+
+
+class Streams:
+    """Of one application; its routes are called on one event loop."""
+
+    def __init__(self, services: Services, *, beat: float = _BEAT, most: int = MOST) -> None:
+        self._line = services.line
+        self._server = services.server_id
+        self._beat = beat
+        self._most = most
+        self.open = 0
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._telling = False
+        self._unwatch: Callable[[], None] | None = None
+        self._texts: dict[tuple[str, int, int], bytes] = {}
+
+    def number(self, given: str | None, after: int | None) -> int | None:
+        """What a reader has, by its Last-Event-ID or else by `after`; None if it says neither.
+
+        Numbers of another start of the server count for nothing. Raises InvalidRequest.
+        """
+        if not given:
+            return after
+        server, _, number = given.rpartition(".")
+        if not (number.isascii() and number.isdigit() and len(number) <= 15):
+            raise InvalidRequest("Last-Event-ID", f"must be an id of ours, got {shown(given)}")
+        return int(number) if server in ("", self._server) else 0
+
+    async def job(self, id: str, after: int) -> Response:
+        """Raises JobNotFound, HTTPException while too many others read."""
+        if self._line.read_logged(id, 0) is None:  # ended long ago: from the disk, in one go
+            outline, _ = await asyncio.to_thread(self._line.read, id, after)
+            return self._whole(b"".join(self._text(n, id, n, event) for n, event in outline))
+
+        def read(after: int) -> tuple[Numbered, int, bool]:
+            logged = self._line.read_logged(id, after)
+            if logged is None:  # forgotten while this reader was slow
+                return [], after, True
+            events, last = logged
+            newest, _ = self._line.read_logged(id, last - 1) or ([], 0)
+            over = bool(newest) and isinstance(newest[-1][1], Finished)
+            return [(number, id, number, event) for number, event in events], last, over
+
+        numbered, _, over = read(after)
+        return self._whole(b"") if over and not numbered else self._stream(read, after)
+
+    def all(self, after: int | None) -> Response:
+        """Of all jobs, from now on unless `after` says otherwise. Raises HTTPException."""
+
+        def read(after: int) -> tuple[Numbered, int, bool]:
+            entries, last = self._line.read_all(after)
+            return [(e.number, e.job_id, e.seq, e.event) for e in entries], last, False
+
+        return self._stream(read, self._line.read_all(2**62)[1] if after is None else after)
+
+    def _whole(self, text: bytes) -> Response:
+        """204 ends a browser's EventSource, which would ask again and again."""
+        if not text:
+            return Response(status_code=204)
+        return Response(text, media_type="text/event-stream", headers=_HEADERS)
+
+    def _stream(self, read: Read, after: int) -> Response:
+        if self.open >= self._most:
+            text = f"{self._most} event streams are open already; close some, or ask again later"
+            raise HTTPException(503, text, {"Retry-After": "5"})
+        return StreamingResponse(
+            self._follow(read, after), media_type="text/event-stream", headers=_HEADERS
+        )
+
+    async def _follow(self, read: Read, after: int) -> AsyncIterator[bytes]:
+        self._opened()
+        try:
+            yield b"retry: 2000\n\n"
+            first = True
+            while True:
+                woken = self._woken  # before reading, or what comes in between would be missed
+                numbered, last, over = read(after)
+                if text := b"".join(self._texts_of(numbered, after, first)):
+                    yield text
+                    await asyncio.sleep(_PAUSE)
+                after, first = last, False
+                if over or self._line.hung_up:
+                    return
+                try:
+                    await asyncio.wait_for(woken.wait(), self._beat)
+                except TimeoutError:
+                    yield b": beat\n\n"
+        finally:
+            self._closed()
+
+    def _texts_of(self, numbered: Numbered, after: int, first: bool) -> list[bytes]:
+        texts = []
+        if numbered and numbered[0][0] > after + 1:
+            gap = {"from": after + 1, "to": numbered[0][0] - 1}
+            texts.append(_message(None, "Gap", gap))
+        slow = not first and len(numbered) > _BEHIND
+        kept = _without_overtaken(numbered) if slow else numbered
+        return texts + [self._text(*each) for each in kept]
+
+    def _text(self, number: int, job: str, seq: int, event: Event) -> bytes:
+        """Made once for all readers."""
+        key = (job, number, seq)
+        if key not in self._texts:
+            [values] = schema.events([(seq, event)])
+            del values["type"]
+            if isinstance(event, Preview):
+                values["url"] = schema.frame_url(job, event)
+            values["job"] = job
+            if len(self._texts) >= _REMEMBERED:
+                self._texts.clear()
+            name = type(event).__name__
+            self._texts[key] = _message(f"{self._server}.{number}", name, values)
+        return self._texts[key]
+
+    # --- being told -------------------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        self.open += 1
+        if self._unwatch is None:
+            self._loop = asyncio.get_running_loop()
+            self._woken = asyncio.Event()
+            self._telling = False
+            self._unwatch = self._line.watch(self._tell)
+
+    def _closed(self) -> None:
+        self.open -= 1
+        if self.open == 0 and self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+
+    def _tell(self) -> None:
+        """From any thread, at next to no cost: many events may be told as one."""
+        if not self._telling and self._loop is not None:
+            self._telling = True
+            with suppress(RuntimeError):  # the loop has ended, and its streams with it
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._telling = False
+        woken, self._woken = self._woken, asyncio.Event()
+        woken.set()
+
+
+def _without_overtaken(numbered: Numbered) -> Numbered:
+    """Of the previews only the newest of each job and kind."""
+    newest = {(e.kind, job): number for number, job, _, e in numbered if isinstance(e, Preview)}
+    return [
+        each
+        for each in numbered
+        if not isinstance(each[3], Preview) or newest[each[3].kind, each[1]] == each[0]
+    ]
+
+
+def _message(id: str | None, name: str, values: Mapping[str, Any]) -> bytes:
+    head = "" if id is None else f"id: {id}\n"
+    return f"{head}event: {name}\ndata: {json.dumps(values)}\n\n".encode()

@@ -1,0 +1,88 @@
+"""How fast a job runs, measured from its own events; how far it is.
+
+Knows one run and no clock but the one it is given.
+"""
+
+import statistics
+import threading
+from collections.abc import Callable
+
+from webui.events import EngineEvent, Rendered, Stage, Step
+from webui.jobs import speed
+from webui.jobs.job import Progress
+from webui.jobs.speed import Speed
+from webui.request import GenerationRequest
+
+_RECENT = 8  # steps that the estimate of the rest looks at
+
+
+class Meter:
+    """One thread feeds it, any may ask."""
+
+    def __init__(
+        self, request: GenerationRequest, expected: Speed | None, clock: Callable[[], float]
+    ) -> None:
+        """`expected` from earlier runs; `clock` in seconds, that never goes back."""
+        self._request = request
+        self._expected = expected
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._steps: list[float] = []  # seconds of each
+        self._pictures: list[float] = []  # seconds of each, after the last step
+        self._batch = 0
+        self._step = 0
+        self._count = request.steps
+        self._images = 0  # of the batch in hand, finished
+        self._since: float | None = None  # the step or picture before
+
+    def goes_on(self, batch: int, step: int) -> None:
+        """Where a run begins that was begun before; 0, 0 for a new one."""
+        with self._lock:
+            self._batch, self._step, self._images = batch, step, 0
+
+    def saw(self, event: EngineEvent) -> None:
+        """Before it is acted on: saving a picture belongs to the next one's time."""
+        with self._lock:
+            if isinstance(event, Step):
+                if event.batch != self._batch:
+                    self._images = 0
+                self._batch, self._step, self._count = event.batch, event.step, event.steps
+                self._steps.append(event.seconds)
+                self._since = self._clock()
+            elif isinstance(event, Rendered):
+                self._batch = event.image // self._request.batch_size
+                self._images = event.image % self._request.batch_size + 1
+                if self._since is not None:
+                    self._pictures.append(self._clock() - self._since)
+                self._since = self._clock()
+            elif isinstance(event, Stage) and event.name == "sampling":
+                self._since = None
+
+    def measured(self) -> Speed | None:
+        """None without a step. The first step of several warms up and is left out."""
+        with self._lock:
+            if not self._steps:
+                return None
+            steps = self._steps[1:] or self._steps
+            picture = statistics.median(self._pictures) if self._pictures else 0.0
+            if not self._pictures and self._expected is not None:
+                picture = self._expected.picture
+            return Speed(statistics.median(steps), picture)
+
+    def progress(self) -> Progress:
+        with self._lock:
+            request = self._request
+            batches = request.batches
+            share = self._step / self._count if self._count else 0.0
+            steps = self._count - self._step + (batches - self._batch - 1) * request.steps
+            images = request.images - self._batch * request.batch_size - self._images
+            recent = self._steps[-_RECENT:]
+            pace = Speed(sum(recent) / len(recent), 0.0) if recent else self._expected
+            left = None
+            if pace is not None:
+                known = self._pictures[-1] if self._pictures else None
+                expected = self._expected.picture if self._expected else 0.0
+                picture = expected if known is None else known
+                left = speed.seconds(max(0, steps), max(0, images), Speed(pace.step, picture))
+            whole = min(1.0, (self._batch + share) / batches)
+            return Progress(self._batch, self._step, self._count, whole, left)

@@ -1,0 +1,135 @@
+"""The line as it can be looked at; nothing in here changes anything."""
+
+import re
+import threading
+from collections.abc import Callable
+from typing import cast, get_args
+
+from webui.errors import JobNotFound
+from webui.events import Event, Finished, Outcome, Preview, Started
+from webui.jobs.job import Frame, Job, PreviewChoice
+from webui.jobs.log import Entry, Log, encode
+from webui.jobs.overview import Overview, overview
+from webui.jobs.states import State
+from webui.jobs.store import Store
+from webui.jobs.work import Work, Workshop
+
+ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+OWNER = re.compile(r"[A-Za-z0-9_-]{0,64}", re.ASCII)
+
+
+class Reading:
+    """Any thread may call."""
+
+    def __init__(self, store: Store, log: Log, workshop: Workshop) -> None:
+        self._store = store
+        self._log = log
+        self._workshop = workshop
+        self._work: Work | None = None  # the running job's
+        self._notices: list[str] = []
+        self._noticing = threading.Lock()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the person who runs the server should know: a damaged store, a full disk."""
+        return tuple(self._notices)
+
+    def job(self, id: str) -> Job:
+        """Raises JobNotFound."""
+        if not ID.fullmatch(id):
+            raise JobNotFound(f"no job has the id {id[:64]!r}")
+        return self._store.job(id)
+
+    def jobs(
+        self, limit: int = 50, states: tuple[State, ...] = (), older: str | None = None
+    ) -> list[Job]:
+        """Newest first, without those dropped; in all states unless some are named, and only
+        those accepted before `older`, if that is given."""
+        return self._store.jobs(limit, states, older)
+
+    def running(self) -> Job | None:
+        found = self._store.running()
+        return self._store.job(found[0]) if found else None
+
+    def waiting(self) -> int:
+        """How many jobs wait, held back ones included."""
+        return self._store.places.waiting()
+
+    def ahead(self, id: str) -> int:
+        """How many jobs run before this one."""
+        return self._store.places.ahead(id)
+
+    def paused(self) -> bool:
+        """Whether the line stands still."""
+        return self._store.pause() is not None
+
+    def overview(self, cursor: str | None = None, limit: int = 50) -> Overview:
+        """A page of the waiting, from `cursor` on. Raises InvalidRequest for a wrong one."""
+        return overview(self._store, self._work, cursor, limit)
+
+    def latest(self, owner: str) -> Job | None:
+        """The newest job of that owner."""
+        return self._store.latest(owner) if OWNER.fullmatch(owner) else None
+
+    def read(self, id: str, after: int = 0) -> tuple[list[tuple[int, Event]], int]:
+        """(number, event) of what happened after event number `after`; the last number.
+
+        Of a job that ended long ago or under an earlier server only the outlines are left.
+        """
+        return self._log.read(id, after) or outlines(self.job(id), after)
+
+    def read_logged(self, id: str, after: int) -> tuple[list[tuple[int, Event]], int] | None:
+        """As `read`, from memory alone and at once; None for what is not there."""
+        return self._log.read(id, after)
+
+    def read_all(self, after: int) -> tuple[list[Entry], int]:
+        """What happened in all jobs after event number `after` of this server, as far as it is
+        remembered; the last number."""
+        return self._log.read_all(after)
+
+    def hang_up(self) -> None:
+        """Tells all who watch that nothing more comes: the server is about to end."""
+        self._log.close()
+
+    @property
+    def hung_up(self) -> bool:
+        return self._log.closed
+
+    def newest_preview(self, id: str) -> Preview | None:
+        """Of a running job; without its pixels, which `drawn` has."""
+        return self._log.newest(id)
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Calls `watcher()` after each event, which must not wait; returns what ends it."""
+        return self._log.watch(watcher)
+
+    def drawn(self, id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+        """A preview that is in memory, at no cost; None for any other."""
+        return self._log.frame(id, batch, step, kind, method)
+
+    def frame(self, id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+        """A preview: as drawn during the run, or made again from what the job kept; else None."""
+        drawn = self.drawn(id, batch, step, kind, method)
+        if drawn is not None:
+            return drawn
+        folder = self._workshop.keep_folder(self.job(id).id)
+        picture = self._workshop.preview(folder, batch, step, kind, method)
+        return encode(picture) if picture else None
+
+    def lists(self, path: str) -> bool:
+        """Whether a job saved the picture at `path`, relative to the output folder."""
+        return self._store.lists(path)
+
+    def previews(self) -> PreviewChoice:
+        return self._store.previews()
+
+
+def outlines(job: Job, after: int = 0) -> tuple[list[tuple[int, Event]], int]:
+    """What the store alone can tell of a job that has ended."""
+    events: list[Event] = []
+    if job.started is not None:
+        events.append(Started(job.request.batches, job.request.steps))
+    events += job.pictures
+    if job.state in get_args(Outcome):
+        events.append(Finished(cast(Outcome, job.state), job.error))
+    return list(enumerate(events, 1))[max(after, 0) :], len(events)
