@@ -59,6 +59,7 @@ class Server:
     port: int
     options: tuple[object, ...] = ()  # further arguments, which go before those of start
     account: str = ""  # name:password, where it has a login
+    models: Path = ROOT / "models"
     process: subprocess.Popen = field(init=False)
 
     @property
@@ -77,7 +78,7 @@ class Server:
             "--port": self.port,
             "--outputs": self.outputs,
             "--data-dir": self.folder / "data",
-            "--models-dir": ROOT / "models",
+            "--models-dir": self.models,
             "--device": "cpu",
             "--threads": 1,
         }

@@ -74,7 +74,7 @@ def gradio_leaves_event_loops_open() -> Iterator[None]:
 def services(tmp_path: Path) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(
-            outputs=tmp_path / "outputs", host="127.0.0.1", port=7860, max_pixels=2**24
+            outputs=tmp_path / "outputs", host="127.0.0.1", port=7860, max_pixels=2**24, accounts=()
         ),
         registry=server_registry({"builtin": builtin}),
         library=Library(),

@@ -23,6 +23,8 @@ HERE = Path(webui.ui.__file__).parent
 A1111_IDS = {
     "txt2img_prompt",
     "txt2img_neg_prompt",
+    "txt2img_token_counter",
+    "txt2img_negative_token_counter",
     "txt2img_generate",
     "txt2img_interrupt",
     "txt2img_steps",
@@ -162,7 +164,7 @@ class _Controls(HTMLParser):
         self.labels -= tag == "label"
 
 
-@pytest.mark.parametrize("name", ["live.html", "header.html", "results.html"])
+@pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.html")))
 def test_every_control_of_ours_has_a_name(name: str) -> None:
     controls = _Controls()
     controls.feed(page._read(name))

@@ -9,21 +9,32 @@
 
   // --- the draft ----------------------------------------------------------------------------------
   const loaded = new Set();
+  const values = {}; // tab -> field -> what stands in the form
 
-  darkroom.loadDraft = (tab, names, values) => {
+  darkroom.formValues = (tab) => values[tab] ?? {};
+
+  function stands(tab, names, all) {
+    values[tab] = Object.fromEntries(names.map((name, i) => [name, all[i]]));
+    document.dispatchEvent(new CustomEvent("darkroom:form", { detail: tab }));
+  }
+
+  darkroom.loadDraft = (tab, names, built) => {
     loaded.add(tab);
     document.documentElement.dataset.draft = "ready"; // a marker: from here on nothing is overwritten
     let draft = {};
     try { draft = JSON.parse(reads(localStorage, DRAFT + tab)) || {}; } catch { /* a broken draft is none */ }
-    return names.map((name, i) => {
+    const filled = names.map((name, i) => {
       const kept = draft[name];
-      return kept !== undefined && kept !== null && (values[i] === null || typeof kept === typeof values[i]) ? kept : values[i];
+      return kept !== undefined && kept !== null && (built[i] === null || typeof kept === typeof built[i]) ? kept : built[i];
     });
+    stands(tab, names, filled);
+    return filled;
   };
 
-  darkroom.saveDraft = (tab, names, values) => {
+  darkroom.saveDraft = (tab, names, all) => {
     if (!loaded.has(tab)) return; // the defaults of a page that is still being built are no draft
-    keeps(localStorage, DRAFT + tab, JSON.stringify(Object.fromEntries(names.map((name, i) => [name, values[i]]))));
+    stands(tab, names, all);
+    keeps(localStorage, DRAFT + tab, JSON.stringify(values[tab]));
   };
 
   // --- what is wrong, beside the button that was pressed ------------------------------------------

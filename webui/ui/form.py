@@ -175,6 +175,12 @@ def seed(tab: str, name: str = "seed") -> gr.Number:
     )
 
 
+def small(says: str, element: str, icon: str) -> gr.Button:
+    """A square button with an icon; what it says is its accessible name and its tooltip."""
+    classes = ["dk-small", f"dk-icon-{icon}"]
+    return gr.Button(says, elem_id=element, elem_classes=classes, min_width=40, scale=0)
+
+
 def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]) -> gr.HTML:
     """What is chosen in `box` and its one-line help; it follows in the browser."""
     sentences = {

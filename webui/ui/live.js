@@ -12,7 +12,7 @@ darkroom.live = (element, showPictures) => {
   const ACTIVE = ["queued", "paused", "running"];
 
   let server = null; // the id of the server's start; another one has other sequence numbers
-  let following = null; // the job asked for; null leaves the choice to the server
+  let following = null, chosen = null; // the job asked for, null leaves it to the server; and one that is to stay
   let news = null; // the last answer
   let lastSeq = 0;
   let progress = null; // what the events of the job add up to
@@ -135,7 +135,7 @@ darkroom.live = (element, showPictures) => {
   function moveOn(now) {
     const place = mine.indexOf(now.job?.id);
     const over = place >= 0 && !ACTIVE.includes(now.job.state);
-    const next = mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
+    const next = now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
     if (!next || next === now.job?.id || now.job?.state === "running") return;
     following = next;
     again = true;
@@ -274,7 +274,9 @@ darkroom.live = (element, showPictures) => {
     kick();
   }
 
+  darkroom.look = (id) => { following = chosen = id; kick(); };
   darkroom.follow = (id) => {
+    chosen = null;
     mine = [...mine, id].slice(-50);
     darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;

@@ -17,10 +17,11 @@ from webui.ui import live
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
-_STYLES = ("page.css", "form.css", "panel.css", "recipes.css")
+_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "recipes.css")
 _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
-    *("frames.js", "stage.js", "live.js", "results.js"),
+    *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
+    *("frames.js", "stage.js", "live.js", "results.js", "strip.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
@@ -77,6 +78,7 @@ def _header(services: Services) -> str:
 def _table(services: Services) -> None:
     """The live view, and under it the pictures of the job that it shows."""
     panel = live.panel()
+    _strip()
     with gr.Row(elem_id="hung"):
         gallery, details = _gallery(), _details()
 
@@ -95,6 +97,15 @@ def _table(services: Services) -> None:
     }
     panel.pictures(hang, None, [gallery], **quiet)
     gallery.select(choose, None, [details], **quiet)
+
+
+def _strip() -> gr.HTML:
+    return gr.HTML(
+        html_template=_read("strip.html"),
+        js_on_load=live.script("strip", "element"),
+        elem_id="strip_panel",
+        apply_default_css=False,
+    )
 
 
 def _gallery() -> gr.Gallery:

@@ -16,7 +16,7 @@ from webui.errors import DarkroomError, failure
 from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.library import Library, ModelEntry
 from webui.services import Services, submit
-from webui.ui import form, options, recipe
+from webui.ui import form, mix, options, prompts, recipe
 from webui.ui.form import Form
 from webui.ui.live import script
 
@@ -28,10 +28,14 @@ class TextToImage:
     title = "txt2img"
 
     def build(self, services: Services) -> None:
-        prompts = _prompts(self.id)
+        boxes = prompts.build(self.id)
         generate, notice, restored = _actions(self.id)
-        fields = Form(self.id, MappingProxyType({**prompts, **_settings(self.id, services)}))
+        with gr.Column(elem_classes="dk-lenses"):
+            prompts.microscope(self.id)
+            desk = prompts.mix(self.id)
+        fields = Form(self.id, MappingProxyType({**boxes, **_settings(self.id, services)}))
         owner = gr.Textbox(visible=False)  # filled in the browser; the last input, so the last id
+        mix.listen(services, fields, desk, owner)
 
         def click(sent: dict[Component, Any]) -> Update:
             return gr.HTML(answer=_queued(services, fields, sent, str(sent.get(owner) or "")))
@@ -62,23 +66,6 @@ def _queued(
     except DarkroomError as error:
         answer["error"] = form.complaint(fields.tab, failure(error))
     return answer
-
-
-def _prompts(tab: str) -> dict[str, Component]:
-    with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-stack"):
-        paste = _small(
-            "Restore a recipe: from the prompt, the clipboard or the last picture", "paste", "paste"
-        )
-        prompts: dict[str, Component] = {
-            "prompt": form.text(tab, "prompt", lines=3, placeholder="a picture of a puppy"),
-            "negative_prompt": form.text(
-                tab, "negative_prompt", lines=1, placeholder="what to leave out"
-            ),
-        }
-    paste.click(
-        None, [prompts["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"
-    )
-    return prompts
 
 
 def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML]:
@@ -112,7 +99,7 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
     with gr.Column(elem_id=f"{tab}_settings", elem_classes="dk-stack"):
         with gr.Row(elem_classes="dk-with-buttons"):
             components["model"] = model = _model(tab, library)
-            refresh = _small("Look for new models", "refresh_sd_model_checkpoint", "refresh")
+            refresh = form.small("Look for new models", "refresh_sd_model_checkpoint", "refresh")
         sampler, schedule = _choices(tab, registry.samplers, registry.schedules)
         components |= {"sampler": sampler, "schedule": schedule}
         components["steps"] = form.slider(tab, "steps")
@@ -121,14 +108,14 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
             with gr.Column(min_width=120, elem_classes="dk-stack"):
                 components["width"] = width = form.slider(tab, "width", native[0])
                 components["height"] = height = form.slider(tab, "height", native[1])
-            swap = _small("Swap width and height", f"{tab}_res_switch_btn", "swap")
+            swap = form.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
         with gr.Row(elem_classes="dk-pair"):
             components["batch_count"] = form.slider(tab, "batch_count")
             components["batch_size"] = form.slider(tab, "batch_size")
         with gr.Row(elem_classes="dk-with-buttons"):
             components["seed"] = number = form.seed(tab)
-            dice = _small("A new random seed each time", f"{tab}_random_seed", "dice")
-            reuse = _small("The seed of the last picture", f"{tab}_reuse_seed", "recycle")
+            dice = form.small("A new random seed each time", f"{tab}_random_seed", "dice")
+            reuse = form.small("The seed of the last picture", f"{tab}_reuse_seed", "recycle")
         components |= options.build(tab, registry, sampler, schedule)
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
     dice.click(None, None, [number], js=f"() => {form.RANDOM_SEED}")
@@ -148,12 +135,6 @@ def _choices(
         form.explained(sampler, samplers)
         form.explained(schedule, schedules)
     return sampler, schedule
-
-
-def _small(says: str, element: str, icon: str) -> gr.Button:
-    """A square button with an icon; what it says is its accessible name and its tooltip."""
-    classes = ["dk-small", f"dk-icon-{icon}"]
-    return gr.Button(says, elem_id=element, elem_classes=classes, min_width=40, scale=0)
 
 
 def _preferred(name: str, infos: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,76 @@
+"""The two prompt boxes with what belongs to them: counter, notes, microscope, mix.
+
+All of these read what stands in the boxes and draw in the browser; this file only knows their
+skeletons, and that nothing of them is sent with the form.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.ui import form
+from webui.ui.live import script
+
+_HERE = Path(__file__).parent
+_BOXES = {"prompt": (3, "a picture of a puppy"), "negative_prompt": (1, "what to leave out")}
+# A1111's ids; the negative one is not named after its box there.
+_COUNTERS = {"prompt": "token_counter", "negative_prompt": "negative_token_counter"}
+
+
+def build(tab: str) -> dict[str, Component]:
+    """The boxes, by the names of their fields."""
+    with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-prompts"):
+        paste = form.small(
+            "Restore a recipe: from the prompt, the clipboard or the last picture", "paste", "paste"
+        )
+        boxes: dict[str, Component] = {name: _box(tab, name, *_BOXES[name]) for name in _BOXES}
+    paste.click(
+        None, [boxes["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"
+    )
+    return boxes
+
+
+def _box(tab: str, name: str, lines: int, placeholder: str) -> gr.Textbox:
+    with gr.Column(elem_classes="dk-prompt", min_width=0):
+        _empty(f"{tab}_{_COUNTERS[name]}", "dk-counter")
+        box = form.text(tab, name, lines=lines, placeholder=placeholder)
+        _empty(f"{box.elem_id}_notes", "dk-prompt-notes")
+    return box
+
+
+def _empty(element: str, classes: str) -> gr.HTML:
+    """A place that prompts.js fills."""
+    return gr.HTML("", elem_id=element, elem_classes=classes, apply_default_css=False)
+
+
+def microscope(tab: str) -> gr.HTML:
+    """What the model is told, token by token; drawn by microscope.js while one types."""
+    return gr.HTML(
+        html_template=read("microscope.html"),
+        js_on_load=script("microscope", f"element, {tab!r}"),
+        elem_id=f"{tab}_microscope",
+        elem_classes="dk-lens",
+        apply_default_css=False,
+    )
+
+
+def mix(tab: str) -> gr.HTML:
+    """The mixing desk; triggers "strip" with the prompts that it wants rendered."""
+    properties: dict[str, Any] = {"answer": None}
+    return gr.HTML(
+        html_template=read("mix.html"),
+        # Gradio makes an event of every name that is triggered in this text
+        js_on_load=script(
+            "mix", f"element, {tab!r}, props, watch, (asked) => trigger('strip', asked)"
+        ),
+        elem_id=f"{tab}_mix",
+        elem_classes="dk-lens",
+        apply_default_css=False,
+        **properties,
+    )
+
+
+def read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,120 @@
+/* The strip of a mix: one ordinary job for each ratio, hung side by side as they come.
+
+   It remembers the ids for this browser tab and reads everything else back from the jobs. */
+"use strict";
+darkroom.strip = (element) => {
+  const KEPT = "darkroom.strip";
+  const ACTIVE = ["queued", "running"];
+  const root = element.querySelector("#strip");
+  const find = (id) => root.querySelector("#" + id);
+  let strip = null; // {first, others, steps, jobs}: `steps` are the shares of the others, `jobs` ids
+  let known = new Map(); // id -> the job as it was last read; null if it is gone
+  let timer = 0;
+
+  darkroom.hangStrip = (made) => {
+    show(made);
+    darkroom.keeps(sessionStorage, KEPT, JSON.stringify(made));
+    for (const id of made.jobs) darkroom.follow(id);
+  };
+
+  function show(made) {
+    strip = made;
+    known = new Map();
+    root.hidden = !made;
+    find("strip-row").replaceChildren(...(made ? made.jobs.map(tile) : []));
+    if (made) { draw(); read(); }
+  }
+
+  // --- reading ------------------------------------------------------------------------------------
+  async function read() {
+    clearTimeout(timer);
+    const mine = strip;
+    const open = mine.jobs.filter((id) => known.get(id) === undefined || ACTIVE.includes(known.get(id)?.state));
+    const answers = await Promise.all(open.map(ask));
+    if (strip !== mine) return;
+    open.forEach((id, i) => { if (answers[i] !== undefined) known.set(id, answers[i]); });
+    draw();
+    if (running() || answers.includes(undefined)) timer = setTimeout(read, document.hidden ? 4000 : 700);
+  }
+
+  /* The job; null if it is gone, undefined if the server cannot be reached. */
+  async function ask(id) {
+    try {
+      const answer = await fetch(`api/v1/jobs/${encodeURIComponent(id)}`, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+      return answer.ok ? await answer.json() : answer.status === 404 ? null : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  const running = () => strip.jobs.some((id) => ACTIVE.includes(known.get(id)?.state));
+
+  // --- drawing ------------------------------------------------------------------------------------
+  const percent = (share) => `${Math.round(100 * share)} %`;
+
+  function tile(id, i) {
+    const away = strip.steps[i];
+    const item = document.createElement("li"), button = document.createElement("button");
+    const plate = Object.assign(document.createElement("span"), { className: "dk-strip-plate" });
+    const image = Object.assign(document.createElement("img"), { alt: "", hidden: true });
+    const label = Object.assign(document.createElement("span"), { className: "dk-strip-label", textContent: percent(away) });
+    button.type = "button";
+    button.title = `${percent(1 - away)} ${strip.first}, ${percent(away)} ${strip.others}`;
+    button.style.setProperty("--away", percent(away).replace(" ", ""));
+    button.addEventListener("click", () => {
+      for (const each of root.querySelectorAll("li button")) each.setAttribute("aria-pressed", String(each === button));
+      darkroom.look(id);
+    });
+    plate.append(image);
+    button.append(plate, label);
+    item.append(button);
+    return item;
+  }
+
+  function draw() {
+    const states = strip.jobs.map((id) => known.get(id)?.state);
+    const made = states.filter((each) => each === "done").length;
+    find("strip-title").textContent = `${strip.first} → ${strip.others}`;
+    find("strip-facts").textContent = facts(made);
+    find("strip-stop").hidden = !running();
+    root.dataset.state = running() || states.includes(undefined) ? "running" : "done";
+    strip.jobs.forEach((id, i) => fill(find("strip-row").children[i], known.get(id)));
+  }
+
+  function facts(made) {
+    if (made < strip.jobs.length && running()) return `${made} of ${strip.jobs.length}`;
+    const seeds = new Set(strip.jobs.map((id) => known.get(id)?.request.seed).filter((seed) => seed !== undefined));
+    return `share of ${strip.others} · ${seeds.size === 1 ? `seed ${[...seeds][0]}` : darkroom.plural(made, "picture")}`;
+  }
+
+  function fill(item, job) {
+    const image = item.querySelector("img"), button = item.querySelector("button");
+    const picture = job?.pictures.find((each) => each.image >= 0);
+    item.dataset.state = job === null ? "gone" : job?.state ?? "";
+    button.setAttribute("aria-label", [button.title, picture ? "" : job === null ? "gone" : job?.error?.text ?? job?.state].filter(Boolean).join(": "));
+    const address = picture?.url.replace(/^\//, "");
+    if (!address || image.getAttribute("src") === address) return;
+    image.src = address;
+    image.hidden = false;
+    item.querySelector(".dk-strip-plate").style.aspectRatio = `${picture.width} / ${picture.height}`;
+  }
+
+  // --- doing --------------------------------------------------------------------------------------
+  find("strip-stop").addEventListener("click", async () => {
+    const open = strip.jobs.filter((id) => ACTIVE.includes(known.get(id)?.state)).reverse(); // none begins meanwhile
+    for (const id of open) {
+      try { await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(id)}/cancel`); } catch { /* it has ended */ }
+    }
+    read();
+  });
+  find("strip-close").addEventListener("click", () => {
+    clearTimeout(timer);
+    show(null);
+    darkroom.keeps(sessionStorage, KEPT, "");
+  });
+
+  try {
+    const kept = JSON.parse(darkroom.reads(sessionStorage, KEPT));
+    if (kept?.jobs?.length === kept?.steps?.length && kept?.jobs) show(kept);
+  } catch { /* none */ }
+};
