@@ -19,7 +19,8 @@
   // --- asking -------------------------------------------------------------------------------------
   function question(tab) {
     const form = darkroom.formValues(tab);
-    const given = { model: form.model, steps: form.steps, emphasis: form.emphasis };
+    const steps = Number.isInteger(form.steps) && form.steps >= 1 && form.steps <= 150 ? form.steps : null; // half typed
+    const given = { model: form.model, steps, emphasis: form.emphasis };
     const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null && value !== ""));
     for (const field of Object.keys(FIELDS)) asked[field] = boxOf(tab, field)?.value ?? "";
     return JSON.stringify(asked);
