@@ -23,23 +23,6 @@ _ASKED = ("prompt", "negative_prompt", "model", "steps", "emphasis")
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
 
-    def vocabulary(name: str | None) -> tuple[ClipVocabulary, dict[str, str]]:
-        """A model's, and the embeddings that it cannot use: their names, and why."""
-        name = name or services.library.default()
-        if name is None:
-            raise InvalidRequest("model", "there is no model to use")
-        try:
-            folder = services.library.find(name).folder
-            widths = token_widths(folder)
-            usable = services.embeddings.usable(widths)
-            vectors = {key: entry.vectors for key, entry in usable.items()}
-            words = services.vocabularies.of(folder, vectors)
-            return words, services.embeddings.unusable(widths)
-        except ModelNotFound as error:
-            raise InvalidRequest("model", str(error)) from None
-        except ModelRefused as error:
-            raise InvalidRequest("model", f"{name} cannot be used: {error}") from None
-
     @router.post("/look")
     def looked_at(body: JsonObject) -> dict[str, Any]:
         """{"prompt", "negative_prompt"?, "model"?, "steps"?, "emphasis"?}: both, token by token.
@@ -49,7 +32,7 @@ def router(services: Services) -> APIRouter:
         schema.check_known(body, _ASKED)
         steps, emphasis = _steps(body), _emphasis(body)
         texts = {name: _text(body, name) for name in ("prompt", "negative_prompt")}
-        words, unusable = vocabulary(schema.text(body, "model", None))
+        words, unusable = _vocabulary(services, schema.text(body, "model", None))
 
         def seen(name: str) -> Look:
             positive = name == "prompt"
@@ -72,6 +55,24 @@ def router(services: Services) -> APIRouter:
         return {"names": [asdict(word) for word in found]}
 
     return router
+
+
+def _vocabulary(services: Services, name: str | None) -> tuple[ClipVocabulary, dict[str, str]]:
+    """A model's, and the embeddings that it cannot use: their names, and why."""
+    name = name or services.library.default()
+    if name is None:
+        raise InvalidRequest("model", "there is no model to use")
+    try:
+        folder = services.library.find(name).folder
+        widths = token_widths(folder)
+        usable = services.embeddings.usable(widths)
+        vectors = {key: entry.vectors for key, entry in usable.items()}
+        words = services.vocabularies.of(folder, vectors)
+    except ModelNotFound as error:
+        raise InvalidRequest("model", str(error)) from None
+    except ModelRefused as error:
+        raise InvalidRequest("model", f"{name} cannot be used: {error}") from None
+    return words, services.embeddings.unusable(widths)
 
 
 def _told(look_at: Callable[[str], Look], name: str) -> dict[str, Any]:
