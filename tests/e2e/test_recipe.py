@@ -75,7 +75,7 @@ EVENT = """([kind, files, address, selector]) => {
     for (const [bytes, name, type] of files) {
         data.items.add(new File([new Uint8Array(bytes)], name, { type }));
     }
-    if (address) data.setData("text/uri-list", address);
+    if (address) data.setData(kind === "paste" ? "text/plain" : "text/uri-list", address);
     const init = { bubbles: true, cancelable: true };
     const event = kind === "paste"
         ? new ClipboardEvent(kind, { ...init, clipboardData: data })
@@ -256,8 +256,12 @@ def test_pictures_of_this_server_can_be_dragged_and_pasted_and_no_others_are_fet
     send(tab, "drop", address="http://192.0.2.1/a.png")  # a request there would fail the test
     says(tab, "problem", "Save the picture first")
     send(tab, "paste", ("fox.png", png(parameters=A1111)), at="#txt2img_prompt textarea")
-    send(tab, "paste", ("fox.png", png(parameters=A1111.replace("42", "44"))))
     says(tab, "restored", "fox.png")
+    expect_form(tab, {"txt2img_seed": "42"})
+    both = {"address": "words", "at": "#txt2img_prompt textarea"}  # the words are for the box
+    send(tab, "paste", ("words.png", png(parameters=A1111.replace("42", "43"))), **both)
+    send(tab, "paste", ("new.png", png(parameters=A1111.replace("42", "44"))))
+    says(tab, "restored", "new.png")
     expect_form(tab, {"txt2img_seed": "44"})
 
 
