@@ -80,7 +80,7 @@ EVENT = """([kind, files, address, selector]) => {
     const event = kind === "paste"
         ? new ClipboardEvent(kind, { ...init, clipboardData: data })
         : new DragEvent(kind, { ...init, dataTransfer: data });
-    document.querySelector(selector).dispatchEvent(event);
+    return document.querySelector(selector).dispatchEvent(event);
 }"""
 
 
@@ -94,8 +94,9 @@ def png(size=(16, 16), **chunks):
 
 
 def send(tab, kind, *pictures, address="", at="body"):
+    """Whether it is left to the browser. What is pasted with an `address` is that text, too."""
     files = [[list(data), name, "image/png"] for name, data in pictures]
-    tab.page.evaluate(EVENT, [kind, files, address, at])
+    return tab.page.evaluate(EVENT, [kind, files, address, at])
 
 
 def drop(tab, name, data, at="#txt2img_prompt textarea"):
@@ -259,7 +260,7 @@ def test_pictures_of_this_server_can_be_dragged_and_pasted_and_no_others_are_fet
     says(tab, "restored", "fox.png")
     expect_form(tab, {"txt2img_seed": "42"})
     both = {"address": "words", "at": "#txt2img_prompt textarea"}  # the words are for the box
-    send(tab, "paste", ("words.png", png(parameters=A1111.replace("42", "43"))), **both)
+    assert send(tab, "paste", ("words.png", png(parameters=A1111)), **both)
     send(tab, "paste", ("new.png", png(parameters=A1111.replace("42", "44"))))
     says(tab, "restored", "new.png")
     expect_form(tab, {"txt2img_seed": "44"})

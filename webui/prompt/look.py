@@ -143,7 +143,7 @@ def _vector(vector: Vector | None, vocabulary: ClipVocabulary) -> tuple[str, str
 
 
 def _unused(tags: Sequence[Tag]) -> Iterator[Note]:
-    """What other programs load and this one cannot yet; the engine says so too, with the picture."""
+    """What others load and this cannot yet; the engine says so too, with the picture."""
     for tag in tags:
         if tag.kind in KNOWN and tag.arguments and tag.arguments[0].strip():
             what = "Hypernetworks" if tag.kind == "hypernet" else "LoRA files"
