@@ -100,7 +100,7 @@ def test_a_pasted_text_of_a1111_fills_fields_and_names_what_is_lost(client):
             {"name": "Steps", "value": "200",
              "why": "must be from 1 to 150; 150 is set instead"},
             {"name": "Hires prompt", "value": "x, y",
-             "why": "there is nothing here that it could set"},
+             "why": "there is no such setting here"},
         ],
         "request": None,
         "parameters": text,
