@@ -32,11 +32,14 @@ def router(services: Services) -> APIRouter:
     reading = threading.BoundedSemaphore(_AT_ONCE)
 
     async def sent(request: Request) -> AsyncIterator[bytes | str]:
-        """A picture's bytes, or a text."""
+        """A picture's bytes, or a text, which waits for no picture."""
+        if _kind(request) == "application/json":
+            yield _text(await request.body())
+            return
         if not reading.acquire(blocking=False):
             raise HTTPException(503, "other pictures are being read", {"Retry-After": "1"})
         try:
-            yield await _body(request)
+            yield await _picture_bytes(request)
         finally:
             reading.release()
 
@@ -80,11 +83,12 @@ def _picture(header: Header) -> dict[str, Any]:
     }
 
 
-async def _body(request: Request) -> bytes | str:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        return _text(await request.body())
-    if not kind.startswith("image/"):
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _picture_bytes(request: Request) -> bytes:
+    if not _kind(request).startswith("image/"):
         raise HTTPException(415, "the body must be a picture (image/*) or application/json")
     parts, taken = [], 0
     try:
