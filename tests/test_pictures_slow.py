@@ -8,7 +8,8 @@ import pytest
 
 from tests.test_pictures_hostile import avif, box, chunk, jpeg_with, png
 from webui.errors import InvalidRequest
-from webui.pictures import look, png as png_reader
+from webui.pictures import look
+from webui.pictures import png as png_reader
 
 GIF = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0, 0, 0)
 SIZE = box(b"iprp", box(b"ipco", box(b"ispe", struct.pack(">III", 0, 8, 8))))
