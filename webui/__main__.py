@@ -51,6 +51,7 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
         application,
         log_level="warning",
         http=connections.protocol(connections.affordable()),
+        backlog=128,  # so many are let in before any is counted
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
         lifespan="on",

@@ -23,25 +23,24 @@ from webui.services import Services
 
 MOST = 64 * 2**20  # bytes of a picture
 MAX_TEXT = 2**20  # characters of a text
-_AT_ONCE = 4  # pictures, each of which is held in memory
+_AT_ONCE = 4  # pictures, each of which is held in memory, and as many texts
 _PATIENCE = 60.0  # seconds that a picture may take to arrive
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/recipes", tags=["recipes"])
-    reading = threading.BoundedSemaphore(_AT_ONCE)
+    reading, looking_up = (threading.BoundedSemaphore(_AT_ONCE) for _ in range(2))
 
     async def sent(request: Request) -> AsyncIterator[bytes | str]:
         """A picture's bytes, or a text, which waits for no picture."""
-        if _kind(request) == "application/json":
-            yield _text(await request.body())
-            return
-        if not reading.acquire(blocking=False):
-            raise HTTPException(503, "other pictures are being read", {"Retry-After": "1"})
+        is_text = _kind(request) == "application/json"
+        places = looking_up if is_text else reading
+        if not places.acquire(blocking=False):
+            raise HTTPException(503, "other recipes are being read", {"Retry-After": "1"})
         try:
-            yield await _picture_bytes(request)
+            yield _text(await request.body()) if is_text else await _picture_bytes(request)
         finally:
-            reading.release()
+            places.release()
 
     @router.post("")
     def read(body: Annotated[bytes | str, Depends(sent)]) -> dict[str, Any]:
