@@ -1,9 +1,11 @@
 """Jobs: ask for pictures, look, change while they wait, end, try again."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
+from webui import __version__, metadata, recipes
 from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
 from webui.errors import InvalidRequest
@@ -45,6 +47,14 @@ def router(services: Services) -> APIRouter:
     @router.get("/{id}")
     def one(id: str) -> dict[str, Any]:
         return view.job(line.job(id))
+
+    @router.get("/{id}/recipe")
+    def recipe(id: str) -> dict[str, Any]:
+        """Its request by the form's names, as `POST /recipes` answers for a picture."""
+        record = metadata.record_text(line.job(id).request, "", __version__)
+        found = recipes.read(services.registry, services.library, None, record)
+        lost = [asdict(each) for each in found.lost]
+        return {"source": found.source, "values": found.values, "lost": lost}
 
     @router.patch("/{id}")
     def change(id: str, body: JsonObject) -> dict[str, Any]:
