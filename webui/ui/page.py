@@ -22,7 +22,8 @@ _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "stage.js", "live.js", "results.js", "strip.js"),
-    *("queue.js", "queue_rows.js", "queue_drag.js", "ending.js", "editjob.js", "forever.js"),
+    *("queue_asking.js", "queue_rows.js", "queue_drag.js", "queue.js"),
+    *("ending.js", "editjob.js", "forever.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds

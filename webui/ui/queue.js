@@ -18,7 +18,8 @@ darkroom.queue = (element) => {
   let due = 0; // when the line is to be asked for again
   let peeking = false, lately = 0; // opened with nothing to see; when there last was something
   let doing = Promise.resolve(); // one thing after the other
-  let confirmed = null, asker = null;
+  const ask = darkroom.queueAsk;
+  const confirm = darkroom.askBack(root, enqueue);
 
   // --- asking -------------------------------------------------------------------------------------
   const query = () => (open() ? { queue: PAGE, ended: ENDED, ...(cursor === null ? {} : { cursor }) } : { queue: 1 });
@@ -35,22 +36,6 @@ darkroom.queue = (element) => {
     if (detail.queue && askedFor === version && root.dataset.dragging !== "yes") take(detail.queue);
     else draw(false);
   });
-
-  /* The answer of the server; throws an Error with what it says is wrong. */
-  async function ask(method, address, body) {
-    let answer;
-    try {
-      answer = await fetch(`api/v1/${address}`, {
-        method, cache: "no-store", headers: { "Content-Type": "application/json" },
-        body: method === "GET" ? undefined : JSON.stringify(body ?? {}), signal: AbortSignal.timeout(20_000),
-      });
-    } catch {
-      throw new Error("The server does not answer.");
-    }
-    const said = await answer.json().catch(() => null);
-    if (!answer.ok) throw new Error(darkroom.sentence(said?.error?.text ?? `the server answered ${answer.status}`));
-    return said;
-  }
 
   async function refresh() {
     const { queue: limit, ...rest } = query();
@@ -173,7 +158,6 @@ darkroom.queue = (element) => {
     return doing;
   }
   darkroom.queueDo = enqueue;
-  darkroom.queueAsk = ask;
 
   function say(text, label = "", action = null) {
     const box = find("queue-done");
@@ -260,26 +244,6 @@ darkroom.queue = (element) => {
     box.replaceChildren(node("span", "", text));
     setTimeout(() => { if (box.textContent === text) box.hidden = true; }, 4000);
   }
-
-  // --- asking back --------------------------------------------------------------------------------
-  function confirm(text, yes, action) {
-    confirmed = action;
-    asker = document.activeElement;
-    find("queue-ask-text").textContent = text;
-    find("queue-ask-yes").textContent = yes;
-    find("queue-ask").hidden = false;
-    find("queue-ask-no").focus({ preventScroll: true });
-  }
-
-  function answer(yes) {
-    find("queue-ask").hidden = true;
-    (asker?.isConnected && asker.getClientRects().length ? asker : find("queue-fold")).focus({ preventScroll: true });
-    if (yes) enqueue(confirmed);
-  }
-
-  find("queue-ask-yes").addEventListener("click", () => answer(true));
-  find("queue-ask-no").addEventListener("click", () => answer(false));
-  find("queue-ask").addEventListener("keydown", (event) => { if (event.key === "Escape") answer(false); });
 
   find("queue-clear").addEventListener("click", () => {
     const running = news.running ? " What runs goes on." : "";
