@@ -188,3 +188,16 @@ def test_any_number_of_pictures_is_read_one_after_the_other_also_bad_ones(client
 def test_another_site_cannot_send_one(client):
     headers = {"content-type": "image/png", "origin": "http://evil.com"}
     assert client.post(ADDRESS, content=png(), headers=headers).status_code == 403
+
+
+def test_a_job_gives_its_request_by_the_names_of_the_form(client):
+    client.post("/api/v1/queue/pause")
+    asked = {"prompt": "a cat", "images": 6, "batch_size": 2, "seed": 5, "width": 128}
+    asked |= {"sampler": "Euler a"}
+    job = client.post("/api/v1/jobs", json={"request": asked}).json()
+    answer = client.get(f"/api/v1/jobs/{job['id']}/recipe").json()
+    values = answer["values"]
+    assert (answer["source"], values["prompt"], values["seed"]) == ("darkroom", "a cat", 5)
+    assert (values["batch_count"], values["batch_size"], values["width"]) == (3, 2, 128)
+    assert values["sampler"] == "Euler a"
+    assert client.get("/api/v1/jobs/no-such-job/recipe").status_code == 404

@@ -37,17 +37,8 @@ def router(services: Services) -> APIRouter:
         known = chosen is not None and chosen.id == job
         numbered, last = line.read(chosen.id, after if known else 0) if chosen else ([], 0)
         first = pictures if known else 0
-        mine = line.latest(owner) if owner else None
         return {
-            "server": services.server_id,
-            "engine": schema.engine(services.backend.state()),
-            "waiting": line.waiting(),
-            "running": running.id if running else None,
-            "previews": schema.previews(line.previews()),
-            "paused": line.paused(),
-            "interrupted": line.interrupted(),
-            "notices": list(line.notices),
-            "mine": {"id": mine.id, "state": mine.state} if mine else None,
+            **_state(services, owner, running),
             "wait": line.wait(chosen.id) if chosen and chosen.state == "queued" else None,
             "queue": queues.queue(cursor, queue, ended) if queue else None,
             "job": view.job(line.job(chosen.id), first) if chosen else None,
@@ -57,6 +48,23 @@ def router(services: Services) -> APIRouter:
         }
 
     return router
+
+
+def _state(services: Services, owner: str, running: Job | None) -> dict[str, Any]:
+    """Of server, engine and line, at no cost worth naming."""
+    line = services.line
+    mine = line.latest(owner) if owner else None
+    return {
+        "server": services.server_id,
+        "engine": schema.engine(services.backend.state()),
+        "waiting": line.waiting(),
+        "running": running.id if running else None,
+        "previews": schema.previews(line.previews()),
+        "paused": line.paused(),
+        "interrupted": line.interrupted(),
+        "notices": list(line.notices),
+        "mine": {"id": mine.id, "state": mine.state} if mine else None,  # the owner's newest job
+    }
 
 
 def _chosen(services: Services, owner: str, id: str, running: Job | None) -> Job | None:
