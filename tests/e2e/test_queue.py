@@ -92,6 +92,7 @@ def test_jobs_are_moved_by_keys_by_buttons_and_by_hand(line, open_tab):
     tab.page.wait_for_function(
         "id => document.querySelectorAll('#queue-waiting li')[2].dataset.id === id", arg=d
     )
+    assert focused(tab) == [d, "dk-row-icon"]
     start = handle.bounding_box()
     first = tab.page.locator(f"li[data-id='{b}']").bounding_box()
     tab.page.mouse.move(start["x"] + 8, start["y"] + 12)
@@ -186,7 +187,9 @@ def test_all_but_the_running_one_are_cancelled_after_asking(line, open_tab):
     tab = open_tab(line)
     shown(tab, 3)
     tab.page.click("#queue-clear")
+    tab.wait_for_step(running, 1)
     tab.page.keyboard.press("Escape")  # no; and it interrupts nothing
+    assert tab.live.get_attribute("data-busy") != "stopping"
     assert waiting(line) == ids
     tab.page.click("#queue-clear")
     assert tab.page.inner_text("#queue-ask-yes") == "Cancel 3"
@@ -235,6 +238,9 @@ def test_stop_keeps_what_there_is_skip_goes_on_and_discard_keeps_nothing(line, o
 
     skipped = start(tab, txt2img_batch_count=2)
     tab.page.wait_for_selector("#txt2img_skip", state="visible")
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    bar = [tab.page.locator(f"#txt2img_{each}").bounding_box() for each in ("generate", "discard")]
+    assert bar[0]["width"] >= 80 and bar[1]["x"] + bar[1]["width"] <= 390  # all within reach
     tab.page.keyboard.press("Alt+Enter")
     job = line.finished(skipped)
     assert (job["state"], job["skipped"]) == ("done", [0])

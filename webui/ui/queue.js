@@ -220,7 +220,7 @@ darkroom.queue = (element) => {
 
   async function moveTo(id, place) {
     await ask("POST", `${job(id)}/move`, place);
-    await refresh();
+    await refresh(); // the next move goes from here
     const now = seen.waiting.find((each) => each.id === id);
     announce(now ? `Place ${now.position} of ${seen.total}` : "Moved to another page");
   }
