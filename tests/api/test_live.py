@@ -28,6 +28,11 @@ def test_with_nothing_asked_there_is_nothing_to_see(client):
         "running": None,
         "previews": {"noisy": "fast", "predicted": "fast", "every": 1},
         "paused": False,
+        "interrupted": 0,
+        "notices": [],
+        "mine": None,
+        "wait": None,
+        "queue": None,
         "job": None,
         "pictures": 0,
         "events": [],
@@ -212,3 +217,44 @@ def test_looking_changes_nothing(client, services):
         client.get(path.replace("{", "").replace("}", ""))
     assert (client.get("/api/v1/jobs").json(), live(client)) == before
     assert not any(path.is_file() for path in services.settings.outputs.rglob("*"))
+
+
+def test_the_line_comes_along_where_it_is_asked_for(client, puppet):
+    running = post(client, owner="a").json()["id"]
+    eventually(lambda: live(client)["running"] == running)
+    waits = [post(client, CAT | {"seed": n}, owner="b").json()["id"] for n in range(2)]
+    seen = live(client, owner="b", queue=1, ended=3)
+    assert seen["mine"] == {"id": waits[1], "state": "queued"}
+    assert [each["id"] for each in seen["queue"]["waiting"]] == waits[:1]
+    assert seen["queue"]["ended"] == []
+    rest = live(client, queue=5, cursor=seen["queue"]["cursor"])
+    assert [each["id"] for each in rest["queue"]["waiting"]] == waits[1:]
+    assert live(client)["queue"] is None
+    puppet.order("finish", "finish", "finish")
+    ended(client, waits[1])
+    assert live(client, owner="a")["mine"] == {"id": running, "state": "done"}
+    assert len(live(client, queue=1, ended=2)["queue"]["ended"]) == 2
+
+
+def test_a_waiting_job_knows_for_how_long(client, puppet):
+    puppet.order("finish")
+    ended(client, post(client).json()["id"])  # 2 steps of 0.1 s
+    running = post(client, CAT | {"steps": 5}).json()["id"]
+    eventually(lambda: live(client)["running"] == running)
+    post(client)
+    last = post(client).json()["id"]
+    assert live(client, job=last)["wait"] == pytest.approx(0.7, abs=0.1)
+    assert live(client, job=running)["wait"] is None
+    client.post("/api/v1/queue/pause")
+    assert live(client, job=last)["wait"] is None
+
+
+def test_notices_and_what_was_interrupted_reach_the_page(client, puppet, services):
+    services.line._notices.append("the disk is nearly full")
+    job = post(client).json()["id"]
+    eventually(lambda: live(client)["running"] == job)
+    services.line.close()
+    seen = live(client)
+    assert (seen["notices"], seen["interrupted"]) == (["the disk is nearly full"], 1)
+    client.post(f"/api/v1/jobs/{job}/drop")
+    assert live(client)["interrupted"] == 0

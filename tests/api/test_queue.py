@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.api.test_jobs import CAT, ended, post
-from tests.jobs.fakes import eventually
+from tests.jobs.fakes import eventually, request
+from webui.events import Saved
 
 
 def queue(client, **query):
@@ -31,6 +34,7 @@ def test_the_queue_tells_what_runs_who_waits_and_how_long(client, puppet):
     eventually(lambda: queue(client)["running"] and queue(client)["running"]["step"] == 1)
     seen = queue(client)
     running, [waits] = seen.pop("running"), seen.pop("waiting")
+    assert seen.pop("ends") == pytest.approx(0.7)  # 3 steps, then 2 of twice the size
     assert seen == {"paused": False, "reason": None, "total": 1, "limit": 3, "cursor": None}
     assert (running["id"], running["owner"], running["share"]) == (first["id"], "tab-1", 0.25)
     assert (running["batch"], running["batches"], running["steps"]) == (0, 1, 4)
@@ -194,3 +198,49 @@ def test_notices_are_dismissed_one_or_all(client, services):
     services.line._note("the disk is full")
     assert client.get("/api/v1/health").json()["notices"][-1] == "the disk is full"
     assert client.post("/api/v1/notices/dismiss").json() == {"notices": []}
+
+
+def test_the_ended_are_listed_with_what_was_interrupted_first(client, puppet, services):
+    puppet.order("finish")
+    done = ended(client, post(client, owner="tab-1").json()["id"])
+    store = services.line._store
+    kept = post(client, CAT | {"images": 2, "prompt": "sleep"}).json()["id"]
+    puppet.order("step")
+    eventually(lambda: client.get(f"/api/v1/jobs/{kept}").json()["state"] == "running")
+    services.line.close()
+    assert store.job(kept).state == "interrupted"
+    first, second = queue(client, ended=5)["ended"]
+    assert (first["id"], first["state"], first["made"], first["picture"]) == (
+        kept, "interrupted", 0, None,
+    )  # fmt: skip
+    assert (first["batch"], first["step"]) == (0, 0)  # the puppet keeps nothing
+    assert (second["id"], second["owner"], second["state"], second["made"]) == (
+        done["id"], "tab-1", "done", 1,
+    )  # fmt: skip
+    assert client.get("/" + second["picture"]).status_code == 200
+    assert "ended" not in queue(client)
+
+
+def test_where_an_interrupted_job_goes_on_is_told_by_what_it_kept(client, puppet, services):
+    job = post(client, CAT | {"images": 3, "batch_size": 1}).json()["id"]
+    puppet.order("step")
+    eventually(lambda: queue(client)["running"])
+    services.line.close()
+    workshop = services.line._workshop
+    kept = {0: 4, 1: 9}
+    services.line._workshop = replace(workshop, kept_steps=lambda folder, batch: kept[batch])
+    assert services.line.goes_on(job) == (0, 4)
+    services.line._store.add_picture(job, Saved(0, "0.png", request(), 0.5, 9, 64, 64))
+    assert services.line.goes_on(job) == (1, 9)
+    [offered] = queue(client, ended=1)["ended"]
+    assert (offered["batch"], offered["step"], offered["made"]) == (1, 9, 1)
+
+
+def test_a_line_that_stands_still_ends_with_what_runs(client, puppet):
+    post(client, CAT | {"steps": 4})
+    puppet.order("step")
+    eventually(lambda: queue(client)["running"] and queue(client)["running"]["step"] == 1)
+    client.post("/api/v1/queue/pause")
+    post(client)
+    seen = queue(client)
+    assert seen["ends"] == pytest.approx(seen["running"]["left"])

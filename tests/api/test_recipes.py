@@ -217,3 +217,16 @@ def test_texts_whose_model_is_looked_for_hold_four_threads_and_no_picture_up(
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert picture.status_code == 200
     assert client.post(ADDRESS, json={"text": text}).status_code == 200
+
+
+def test_a_job_gives_its_request_by_the_names_of_the_form(client):
+    client.post("/api/v1/queue/pause")
+    asked = {"prompt": "a cat", "images": 6, "batch_size": 2, "seed": 5, "width": 128}
+    asked |= {"sampler": "Euler a"}
+    job = client.post("/api/v1/jobs", json={"request": asked}).json()
+    answer = client.get(f"/api/v1/jobs/{job['id']}/recipe").json()
+    values = answer["values"]
+    assert (answer["source"], values["prompt"], values["seed"]) == ("darkroom", "a cat", 5)
+    assert (values["batch_count"], values["batch_size"], values["width"]) == (3, 2, 128)
+    assert values["sampler"] == "Euler a"
+    assert client.get("/api/v1/jobs/no-such-job/recipe").status_code == 404

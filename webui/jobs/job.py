@@ -3,6 +3,7 @@
 Knows neither where jobs are kept nor who runs them.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from webui.errors import Failure, InvalidRequest
@@ -31,6 +32,12 @@ class Job:
     skipped: tuple[int, ...] = ()  # images (0-based) left out as asked; "done" all the same
     retry_of: str | None = None  # the job that this one tries again
     dropped: bool = False  # taken off the list
+
+
+def whole_batches(request: GenerationRequest, over: Set[int]) -> int:
+    """How many of the first batches are over, when the images (0-based) in `over` are."""
+    first = next((image for image in range(request.images) if image not in over), None)
+    return request.batches if first is None else first // request.batch_size
 
 
 @dataclass(frozen=True, slots=True)

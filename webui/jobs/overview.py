@@ -26,6 +26,7 @@ class Overview:
     running: Job | None
     progress: Progress | None  # of the running one
     total: int  # jobs that wait
+    ends: float | None  # seconds until all that may run have; None if that is not known
     waiting: tuple[Waiting, ...]
     cursor: str | None  # where the next page begins; None after the last
 
@@ -42,11 +43,13 @@ def overview(store: Store, work: Work | None, cursor: str | None, limit: int) ->
             known.setdefault(speed.key(work.job.request), measured)
         first = places[0].rank if places else 0.0
         before, position = store.places.work_before(first), store.places.position(first)
+        all_work = store.places.work_before(float("inf"))
         jobs = store.each([each.id for each in places])
         running = store.job(work.job.id) if work else None
     progress = work.meter.progress() if work else None
     left = progress.left if progress else 0.0
-    begins = None if left is None else _sum(left, speed.together(before, known))
+    begins = _sum(left, speed.together(before, known))
+    ends = _sum(left, speed.together(all_work, known)) if pause is None else left
     waiting = []
     for place in places:
         position += 1
@@ -58,7 +61,21 @@ def overview(store: Store, work: Work | None, cursor: str | None, limit: int) ->
         if job is None or job.state == "queued":
             begins = _sum(begins, takes)
     following = repr(places[-1].rank) if more else None
-    return Overview(pause, running, progress, total, tuple(waiting), following)
+    return Overview(pause, running, progress, total, ends, tuple(waiting), following)
+
+
+def wait(store: Store, work: Work | None, job_id: str) -> float | None:
+    """Seconds before a queued job begins; None where that is not known, and while the line stands
+    still."""
+    with store.database.lock:
+        known, pause = dict(store.speeds()), store.pause()
+        before = store.places.work_ahead(job_id)
+    if pause is not None or before is None:
+        return None
+    if work and (measured := work.meter.measured()):
+        known.setdefault(speed.key(work.job.request), measured)
+    left = work.meter.progress().left if work else 0.0
+    return _sum(left, speed.together(before, known))
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

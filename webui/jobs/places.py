@@ -71,6 +71,12 @@ class Places:
         )
         return [(pace, steps, images) for pace, steps, images in rows]
 
+    def work_ahead(self, job_id: str) -> list[tuple[str, int, int]] | None:
+        """As `work_before`, before a queued job; None if it is not queued."""
+        with self._database.lock:
+            mine = self._rank(job_id, "= 'queued'")
+            return None if mine is None else self.work_before(mine)
+
     def last(self) -> float:
         """Of all jobs that ever were."""
         last: float = self._database.rows("SELECT coalesce(max(rank), 0.0) FROM jobs")[0][0]

@@ -7,9 +7,10 @@ from typing import cast, get_args
 
 from webui.errors import JobNotFound
 from webui.events import Event, Finished, Outcome, Preview, Started
-from webui.jobs.job import Frame, Job, PreviewChoice
+from webui.jobs import overview as overviews
+from webui.jobs.job import Frame, Job, PreviewChoice, whole_batches
 from webui.jobs.log import Entry, Log, encode
-from webui.jobs.overview import Overview, overview
+from webui.jobs.overview import Overview
 from webui.jobs.states import State
 from webui.jobs.store import Store
 from webui.jobs.work import Work, Workshop
@@ -65,7 +66,24 @@ class Reading:
 
     def overview(self, cursor: str | None = None, limit: int = 50) -> Overview:
         """A page of the waiting, from `cursor` on. Raises InvalidRequest for a wrong one."""
-        return overview(self._store, self._work, cursor, limit)
+        return overviews.overview(self._store, self._work, cursor, limit)
+
+    def wait(self, id: str) -> float | None:
+        """Seconds before a queued job begins; None where that is not known."""
+        return overviews.wait(self._store, self._work, id)
+
+    def interrupted(self) -> int:
+        """How many jobs were interrupted, and neither resumed nor dropped since."""
+        return self._store.database.number(
+            "SELECT count(*) FROM jobs WHERE state = 'interrupted' AND dropped = 0"
+        )
+
+    def goes_on(self, id: str) -> tuple[int, int]:
+        """(batch, step) that an interrupted job has kept: resumed, it goes on after them."""
+        job = self.job(id)
+        over = {saved.image for saved in job.pictures} | set(job.skipped)
+        batch = whole_batches(job.request, over)
+        return batch, self._workshop.kept_steps(self._workshop.keep_folder(id), batch)
 
     def latest(self, owner: str) -> Job | None:
         """The newest job of that owner."""

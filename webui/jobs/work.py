@@ -35,7 +35,7 @@ from webui.events import (
     Warned,
 )
 from webui.jobs import speed
-from webui.jobs.job import Job, PreviewChoice
+from webui.jobs.job import Job, PreviewChoice, whole_batches
 from webui.jobs.log import Log
 from webui.jobs.meter import Meter
 from webui.jobs.store import Store
@@ -271,10 +271,7 @@ class Work:
 
     def _whole_batches(self) -> int:
         """How many of the first batches are over: their pictures saved, or left out."""
-        images, size = self.job.request.images, self.job.request.batch_size
-        over = self._saved.keys() | self._skipped
-        first = next((image for image in range(images) if image not in over), None)
-        return self.job.request.batches if first is None else first // size
+        return whole_batches(self.job.request, self._saved.keys() | self._skipped)
 
 
 def _crashed(crashes: int, last: EngineDied) -> Failure:

@@ -54,6 +54,7 @@
     darkroom.clearComplaint();
     if (answer.error) darkroom.complain(answer.error);
     else darkroom.follow(answer.job);
+    document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: answer }));
   }
 
   /* Shows a sentence beside Generate and marks the field that is to blame, if there is one. */

@@ -16,7 +16,7 @@ darkroom.live = (element, showPictures) => {
   let news = null; // the last answer
   let lastSeq = 0;
   let progress = null; // what the events of the job add up to
-  let stopping = null; // the job that was asked to stop
+  let ending = null; // what is said while the job that was asked to end has not yet
   let hung = ""; // the pictures that were last handed to the gallery
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
@@ -30,7 +30,7 @@ darkroom.live = (element, showPictures) => {
     clearTimeout(timer);
     const job = following ?? news?.job?.id ?? "";
     const known = job && job === news?.job?.id; // of another one all is asked for
-    const query = new URLSearchParams({ owner, job, after: known ? lastSeq : 0, pictures: known ? news.job.pictures.length : 0 });
+    const query = new URLSearchParams({ owner, job, after: known ? lastSeq : 0, pictures: known ? news.job.pictures.length : 0, ...darkroom.queueQuery?.() });
     const now = await ask(query);
     lost = now === undefined ? lost + 1 : 0;
     try {
@@ -94,7 +94,6 @@ darkroom.live = (element, showPictures) => {
     lastSeq = now.job ? now.last : 0;
     news = now;
     const finished = !changed && ACTIVE.includes(before?.job?.state) && !ACTIVE.includes(now.job?.state);
-    if (stopping && (stopping !== now.job?.id || !ACTIVE.includes(now.job.state))) stopping = null;
     if (following && !now.job) { // not known any more: the server may choose
       mine = mine.filter((id) => id !== following);
       following = null;
@@ -105,6 +104,7 @@ darkroom.live = (element, showPictures) => {
     hang(now.job);
     if (finished && now.job.state === "failed") blame(now.job.error);
     moveOn(now);
+    document.dispatchEvent(new CustomEvent("darkroom:news", { detail: { ...now, progress } }));
   }
 
   function begin(job) {
@@ -174,7 +174,7 @@ darkroom.live = (element, showPictures) => {
     root.dataset.job = job?.id ?? "";
     root.dataset.step = String(progress?.step ?? 0);
     root.dataset.steps = String(progress?.steps ?? 0);
-    root.dataset.busy = stopping ? "stopping" : progress?.stage || (job?.state === "running" && !progress.step) ? "yes" : "no";
+    root.dataset.busy = ending ? "stopping" : progress?.stage || (job?.state === "running" && !progress.step) ? "yes" : "no";
     write("live-status", status(now, job));
     write("live-figures", figures(job, total));
     const note = remark(job);
@@ -184,11 +184,9 @@ darkroom.live = (element, showPictures) => {
     const percent = Math.round(100 * Math.min(1, done));
     bar.setAttribute("aria-valuenow", String(percent));
     bar.firstElementChild.style.transform = `scaleX(${Math.min(1, done)})`;
-    document.title = job?.state === "running" ? `${percent}% · ${TITLE}` : TITLE;
+    const short = { running: `${percent}%`, queued: job?.ahead ? `${job.ahead} ahead` : "Waiting" }[now];
+    document.title = short ? `${short} · ${TITLE}` : TITLE;
     sayEngine();
-    for (const button of document.querySelectorAll(".dk-interrupt")) {
-      button.setAttribute("aria-disabled", String(!job || over || Boolean(stopping)));
-    }
   }
 
   const STAGES = {
@@ -201,10 +199,11 @@ darkroom.live = (element, showPictures) => {
     if (now === "connecting") return "Connecting to the server…";
     if (now === "warming") return "The engine is warming up. You can press Generate already.";
     if (now === "empty") return "Ready when you are.";
-    if (stopping) return "Stopping after this step…";
+    if (ending) return ending;
     if (now === "queued") {
       if (news.paused) return "Waiting: the line is paused.";
-      if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one.`;
+      const wait = news.wait > 0 ? `, about ${duration(news.wait)}` : "";
+      if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one${wait}.`;
       return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
     }
     if (now === "running") {
@@ -275,27 +274,17 @@ darkroom.live = (element, showPictures) => {
   }
 
   darkroom.look = (id) => { following = chosen = id; kick(); };
-  darkroom.follow = (id) => {
+  darkroom.kick = kick;
+  darkroom.ending = (words) => { ending = words; say(); };
+  darkroom.follow = (id, quietly = false) => {
     chosen = null;
     mine = [...mine, id].slice(-50);
     darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;
     kick();
+    if (quietly) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     root.scrollIntoView({ block: innerWidth <= 900 ? "start" : "nearest", behavior: still ? "auto" : "smooth" });
-  };
-
-  darkroom.interrupt = async () => {
-    const job = news?.job;
-    if (!job || !ACTIVE.includes(job.state) || stopping) return;
-    stopping = job.id;
-    say();
-    try {
-      await send("POST", `api/v1/jobs/${encodeURIComponent(job.id)}/stop`);
-    } catch {
-      stopping = null;
-    }
-    kick();
   };
 
   poll();

@@ -47,7 +47,7 @@ window.darkroom = (() => {
   const visible = (element) => element && element.getClientRects().length > 0;
 
   function somethingToClose(target) {
-    const open = '.dk-gallery .preview, [role="listbox"], dialog[open], [role="dialog"]';
+    const open = '.dk-gallery .preview, [role="listbox"], dialog[open], [role="dialog"], [role="menu"], [data-dragging="yes"]';
     return target.getAttribute?.("aria-expanded") === "true"
       || Array.from(document.querySelectorAll(open)).some(visible);
   }
@@ -64,6 +64,10 @@ window.darkroom = (() => {
       event.preventDefault();
       event.stopPropagation();
       setTimeout(() => button.click(), 0); // after Gradio has taken over what was typed
+    } else if (event.key === "Enter" && event.altKey) {
+      event.preventDefault();
+      event.stopPropagation();
+      darkroom.end("skip");
     } else if (event.key === "Escape" && !somethingToClose(event.target)) {
       darkroom.interrupt();
     }
@@ -71,13 +75,13 @@ window.darkroom = (() => {
 
   // --- names for Gradio's buttons, which take no tooltip -------------------------------------------
   function nameButtons() {
-    for (const button of document.querySelectorAll(".dk-small")) {
+    for (const button of document.querySelectorAll(".dk-small:not(.dk-skip)")) {
       if (!button.title) button.title = button.textContent.trim();
     }
     for (const button of document.querySelectorAll(".dk-fold-button:not([aria-expanded])")) {
       button.setAttribute("aria-expanded", "false");
     }
-    const keys = { ".dk-generate": ["Ctrl+Enter", "Control+Enter"], ".dk-interrupt": ["Esc", "Escape"] };
+    const keys = { ".dk-generate": ["Ctrl+Enter", "Control+Enter"], ".dk-interrupt": ["Esc", "Escape"], ".dk-skip": ["Alt+Enter", "Alt+Enter"] };
     for (const [selector, [shown, standard]] of Object.entries(keys)) {
       for (const button of document.querySelectorAll(selector)) {
         if (button.title) continue;

@@ -13,15 +13,17 @@ from webui.errors import DarkroomError
 from webui.events import Saved
 from webui.guard import MAX_UPLOAD
 from webui.services import Services
-from webui.ui import live
+from webui.ui import live, queue
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
-_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "recipes.css")
+_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "recipes.css", "queue.css")
 _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "stage.js", "live.js", "results.js", "strip.js"),
+    *("queue_asking.js", "queue_rows.js", "queue_drag.js", "queue.js"),
+    *("ending.js", "editjob.js", "forever.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
@@ -78,6 +80,7 @@ def _header(services: Services) -> str:
 def _table(services: Services) -> None:
     """The live view, and under it the pictures of the job that it shows."""
     panel = live.panel()
+    queue.panel()
     _strip()
     with gr.Row(elem_id="hung"):
         gallery, details = _gallery(), _details()

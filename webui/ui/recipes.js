@@ -91,6 +91,9 @@
     forms[tab].fill();
   }
 
+  /* Fills the form, then calls `done` with what stood in it. */
+  darkroom.fillForm = (tab, wanted, done) => change(tab, wanted, () => done(forms[tab].before));
+
   /* For Gradio's event: what to fill in stands in its last input; the others need not travel. */
   darkroom.order = (tab, names, sent) => {
     forms[tab].before = Object.fromEntries(names.map((name, i) => [name, sent[i]]));

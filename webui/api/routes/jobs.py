@@ -1,9 +1,11 @@
 """Jobs: ask for pictures, look, change while they wait, end, try again."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
+from webui import __version__, metadata, recipes
 from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
 from webui.errors import InvalidRequest
@@ -42,19 +44,30 @@ def router(services: Services) -> APIRouter:
         older = line.job(before).id if before else None
         return {"jobs": [view.job(job) for job in line.jobs(limit, states, older)]}
 
-    @router.get("/{id}")
-    def one(id: str) -> dict[str, Any]:
-        return view.job(line.job(id))
-
     @router.patch("/{id}")
     def change(id: str, body: JsonObject) -> dict[str, Any]:
         """{"request": {...}}: what is named changes, while the job waits."""
         schema.check_known(body, ("request",))
         return view.job(edit(services, id, schema.json_object(body, "request")))
 
+    _add_one(router, services, view)
     _add_ends(router, services, view)
     _add_order(router, services, view)
     return router
+
+
+def _add_one(router: APIRouter, services: Services, view: schema.JobView) -> None:
+    @router.get("/{id}")
+    def one(id: str) -> dict[str, Any]:
+        return view.job(services.line.job(id))
+
+    @router.get("/{id}/recipe")
+    def recipe(id: str) -> dict[str, Any]:
+        """Its request by the form's names, as `POST /recipes` answers for a picture."""
+        record = metadata.record_text(services.line.job(id).request, "", __version__)
+        found = recipes.read(services.registry, services.library, None, record)
+        lost = [asdict(each) for each in found.lost]
+        return {"source": found.source, "values": found.values, "lost": lost}
 
 
 def _add_ends(router: APIRouter, services: Services, view: schema.JobView) -> None:

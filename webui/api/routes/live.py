@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from webui.api import schema
+from webui.api.queue_view import QueueView
+from webui.api.routes.queue import MOST, MOST_ENDED
 from webui.errors import JobNotFound
 from webui.jobs.job import Job
 from webui.services import Services
@@ -12,7 +14,7 @@ from webui.services import Services
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/live", tags=["live"])
-    line, view = services.line, schema.JobView(services)
+    line, view, queues = services.line, schema.JobView(services), QueueView(services)
 
     @router.get("")
     def live(
@@ -20,11 +22,15 @@ def router(services: Services) -> APIRouter:
         job: str = "",
         after: Annotated[int, Query(ge=0)] = 0,
         pictures: Annotated[int, Query(ge=0)] = 0,
+        queue: Annotated[int, Query(ge=0, le=MOST)] = 0,
+        cursor: str | None = None,
+        ended: Annotated[int, Query(ge=0, le=MOST_ENDED)] = 0,
     ) -> dict[str, Any]:
         """The job asked for, else the owner's newest, else the running one, else the newest.
 
         `after`, an event's number, and `pictures`, how many the page has, count only for the job
-        asked for; of another one all is sent.
+        asked for; of another one all is sent. With `queue`, a number of jobs, the answer has a
+        page of the line too, as `GET /queue` gives it.
         """
         running = line.running()
         chosen = _chosen(services, owner, job, running)
@@ -32,12 +38,9 @@ def router(services: Services) -> APIRouter:
         numbered, last = line.read(chosen.id, after if known else 0) if chosen else ([], 0)
         first = pictures if known else 0
         return {
-            "server": services.server_id,
-            "engine": schema.engine(services.backend.state()),
-            "waiting": line.waiting(),
-            "running": running.id if running else None,
-            "previews": schema.previews(line.previews()),
-            "paused": line.paused(),
+            **_state(services, owner, running),
+            "wait": line.wait(chosen.id) if chosen and chosen.state == "queued" else None,
+            "queue": queues.queue(cursor, queue, ended) if queue else None,
             "job": view.job(line.job(chosen.id), first) if chosen else None,
             "pictures": first,  # were left out, because the page has them
             "events": schema.events(numbered),
@@ -45,6 +48,23 @@ def router(services: Services) -> APIRouter:
         }
 
     return router
+
+
+def _state(services: Services, owner: str, running: Job | None) -> dict[str, Any]:
+    """Of server, engine and line, at no cost worth naming."""
+    line = services.line
+    mine = line.latest(owner) if owner else None
+    return {
+        "server": services.server_id,
+        "engine": schema.engine(services.backend.state()),
+        "waiting": line.waiting(),
+        "running": running.id if running else None,
+        "previews": schema.previews(line.previews()),
+        "paused": line.paused(),
+        "interrupted": line.interrupted(),
+        "notices": list(line.notices),
+        "mine": {"id": mine.id, "state": mine.state} if mine else None,  # the owner's newest job
+    }
 
 
 def _chosen(services: Services, owner: str, id: str, running: Job | None) -> Job | None:

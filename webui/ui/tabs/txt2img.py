@@ -16,7 +16,7 @@ from webui.errors import DarkroomError, failure
 from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.library import Library, ModelEntry
 from webui.services import Services, submit
-from webui.ui import form, mix, options, prompts, recipe
+from webui.ui import form, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
 from webui.ui.live import script
 
@@ -29,7 +29,7 @@ class TextToImage:
 
     def build(self, services: Services) -> None:
         boxes = prompts.build(self.id)
-        generate, notice, restored = _actions(self.id)
+        generate, notice, restored, edited = _actions(self.id)
         with gr.Column(elem_classes="dk-lenses"):
             prompts.microscope(self.id)
             desk = prompts.mix(self.id)
@@ -53,6 +53,7 @@ class TextToImage:
         )
         _keep_draft(fields)
         recipe.connect(services.registry, fields, restored)
+        queue.connect(services, fields, edited)
 
 
 def _queued(
@@ -68,16 +69,15 @@ def _queued(
     return answer
 
 
-def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML]:
-    """Generate, and the places beside it for what is wrong and for what was restored."""
+def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:
+    """Generate, and the places beside it: for what is wrong, was restored, is edited."""
     with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
         with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
             generate = gr.Button(
                 "Generate", variant="primary", elem_id=f"{tab}_generate", elem_classes="dk-generate"
             )
-            interrupt = gr.Button(
-                "Interrupt", elem_id=f"{tab}_interrupt", elem_classes="dk-interrupt", min_width=80
-            )
+            queue.forever(tab)
+            queue.endings(tab)
         notice = gr.HTML(
             html_template='<div class="dk-notice" role="alert" hidden></div>',
             js_on_load=script("notice", "element, props, watch"),
@@ -87,8 +87,9 @@ def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML]:
             fields=form.shown_fields(tab),
         )
         restored = recipe.notice(tab)
-    interrupt.click(None, js="() => window.darkroom.interrupt()")
-    return generate, notice, restored
+        queue.forever_notice(tab)
+        edited = queue.edit_notice(tab)
+    return generate, notice, restored, edited
 
 
 def _settings(tab: str, services: Services) -> dict[str, Component]:
