@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import webui
@@ -32,6 +33,7 @@ from webui.events import (
 from webui.extensions import server_registry
 from webui.guard import Guard, Login, Rules
 from webui.guard.asgi import App, Receive, Scope, Send
+from webui.jobs import origins
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
@@ -46,7 +48,7 @@ from webui.trajectories import Trajectories, read_header, read_spool
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
-_PREVIEW = 10.0  # seconds that one preview may take to be made again
+_PREVIEW = 60.0  # seconds that one preview may take: on a processor a step takes many
 _PATIENCE = 4.0  # seconds that the running job has at the end
 _logger = logging.getLogger(__name__)
 
@@ -115,10 +117,6 @@ def _services(
     settings: Settings, library: Library, backend: Backend, opened: ExitStack
 ) -> Services:
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
-    try:
-        trajectories.sweep()
-    except OSError as error:
-        _logger.warning("old trajectories cannot be removed: %s", error)
     outputs = Outputs(
         settings.outputs,
         library,
@@ -128,9 +126,13 @@ def _services(
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     opened.callback(store.close)
+    try:
+        trajectories.sweep(origins.needed(store.database))
+    except OSError as error:
+        _logger.warning("old trajectories cannot be removed: %s", error)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
-    workshop = _workshop(backend, outputs, trajectories)
+    workshop = _workshop(backend, outputs, trajectories, partial(origins.needed, store.database))
     line = JobLine(
         store,
         _WrittenLog(),
@@ -147,16 +149,26 @@ def _services(
     return Services(settings, registry, library, line, backend, trajectories, embeddings)
 
 
-def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) -> Workshop:
+def _workshop(
+    backend: Backend,
+    outputs: Outputs,
+    trajectories: Trajectories,
+    needed: Callable[[], set[str]] = set,
+) -> Workshop:
+    """`needed`: the jobs whose kept steps must stay."""
+
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
         backend.call("previews", arguments, timeout=0)
 
-    def preview(folder: Path, batch: int, step: int, kind: str, method: str) -> Picture | None:
+    def preview(
+        folder: Path, batch: int, step: int, kind: str, method: str, position: int | None
+    ) -> Picture | None:
         if not folder.is_dir():
             return None
         arguments = {
             "keep": str(folder), "batch": batch, "step": step, "kind": kind, "method": method,
+            "position": position,
         }  # fmt: skip
         made: Mapping[str, object] | None = backend.call("preview", arguments, timeout=_PREVIEW)
         return _picture(made) if made else None
@@ -170,7 +182,7 @@ def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) ->
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         keep_folder=trajectories.folder,
         kept_steps=_kept_steps,
-        tidy=trajectories.sweep,
+        tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
     )
 

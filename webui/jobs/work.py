@@ -65,8 +65,8 @@ class Workshop:
     keep_folder: Callable[[str], Path]  # where a job's trajectory is kept
     kept_steps: Callable[[Path, int], int]  # of a batch in there, that a run can go on after
     tidy: Callable[[], object]  # after each job: sweep what is kept; its errors fail no job
-    preview: Callable[[Path, int, int, str, str], Picture | None]  # folder, batch, step, kind,
-    # method: re-made from what was kept there; None if that was not kept
+    preview: Callable[[Path, int, int, str, str, int | None], Picture | None]  # folder, batch,
+    # step, kind, method, place in the batch: re-made from what was kept; None if that was not
 
 
 class Work:
@@ -186,13 +186,16 @@ class Work:
 
     def _follow(self, first_batch: int) -> Outcome:
         """Runs the engine from a batch on. Raises what the engine or the saving raises."""
-        folder, choice = self._workshop.keep_folder(self.job.id), self._store.previews()
+        keep_folder, choice = self._workshop.keep_folder, self._store.previews()
+        resume = self.job.request.resume
         options = RunOptions(
-            keep=str(folder),
+            keep=str(keep_folder(self.job.id)),
+            resume=str(keep_folder(resume.job)) if resume else None,
             first_batch=first_batch,
             noisy=choice.noisy,
             predicted=choice.predicted,
             every=choice.every,
+            guidance=choice.guidance,
         )
         with closing(self._workshop.run(self.job.id, self.job.request, options)) as events:
             told = False

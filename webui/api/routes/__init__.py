@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from webui.api.routes import (
+    branches,
     embeddings,
     engine,
     events,
+    exports,
     frames,
     health,
     jobs,
@@ -27,6 +29,8 @@ ROUTES: Sequence[Route] = (
     events.router,
     live.router,
     frames.router,
+    branches.router,
+    exports.router,
     previews.router,
     models.router,
     embeddings.router,
