@@ -274,9 +274,15 @@ darkroom.live = (element, showPictures) => {
     kick();
   }
 
-  darkroom.look = (id) => { following = chosen = id; kick(); };
+  darkroom.showPicture = stage.showPicture;
+  /* Any job has an address of its own in the page: #job=ID. */
+  const addressed = () => /^#job=([A-Za-z0-9_-]{8,64})$/.exec(location.hash)?.[1];
+  const name = (id) => history.replaceState(null, "", id ? `#job=${id}` : location.pathname + location.search);
+  addEventListener("hashchange", () => { if (addressed()) darkroom.look(addressed()); });
+  darkroom.look = (id) => { following = chosen = id; name(id); kick(); };
   darkroom.follow = (id) => {
     chosen = null;
+    if (addressed()) name(null);
     mine = [...mine, id].slice(-50);
     darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;
@@ -298,5 +304,6 @@ darkroom.live = (element, showPictures) => {
     kick();
   };
 
+  following = chosen = addressed() ?? null;
   poll();
 };

@@ -17,11 +17,12 @@ from webui.ui import live
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
-_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "recipes.css")
+_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "timeline.css", "recipes.css")
 _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
-    *("frames.js", "stage.js", "live.js", "results.js", "strip.js"),
+    *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
+    *("tools.js", "branch.js", "triage.js", "needed.js", "export.js", "kin.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds

@@ -79,6 +79,12 @@
     });
   };
 
+  /* Sets some fields of a form, by their names in a request; `text` says so, and Undo takes it back. */
+  darkroom.setFields = (tab, values, text) => {
+    darkroom.openTab(tab);
+    change(tab, { recipe: values }, () => say(tab, "restored", text, [], true));
+  };
+
   function undo(tab) {
     change(tab, { form: forms[tab].before }, () => say(tab, "undone", "The form is as it was before."));
   }

@@ -1,0 +1,39 @@
+/* Export: the denoising as a film, a moving picture or a sheet. */
+"use strict";
+darkroom.exporting = (root) => {
+  const form = root.querySelector("#export-form"), go = root.querySelector("#export-go"), said = root.querySelector("#export-said");
+  let here = null;
+
+  const still = () => form.elements.kind.value === "sheet";
+
+  form.elements.kind.addEventListener("change", () => { form.elements.fps.disabled = still(); });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    go.disabled = true;
+    said.textContent = "Making it…";
+    try {
+      await download();
+      said.textContent = "";
+    } catch (error) {
+      said.textContent = error.message;
+    }
+    go.disabled = false;
+  });
+
+  async function download() {
+    const { kind, view, fps } = Object.fromEntries(new FormData(form));
+    const query = new URLSearchParams({ kind, view, image: here.image, ...(still() ? {} : { fps }) });
+    const answer = await fetch(`api/v1/jobs/${encodeURIComponent(here.job.id)}/export?${query}`);
+    if (!answer.ok) {
+      const failed = (await answer.json().catch(() => null))?.error;
+      throw new Error(darkroom.sentence(failed ? `${failed.field ?? ""} ${failed.text}`.trim() : `the server answered ${answer.status}`));
+    }
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = /filename="?([^";]+)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? `denoising.${still() ? "png" : kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+
+  return { draw(now) { here = now; } };
+};
