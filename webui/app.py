@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import webui
@@ -32,6 +33,7 @@ from webui.events import (
 from webui.extensions import server_registry
 from webui.guard import Guard, Login, Rules
 from webui.guard.asgi import App, Receive, Scope, Send
+from webui.jobs import origins
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
@@ -115,10 +117,6 @@ def _services(
     settings: Settings, library: Library, backend: Backend, opened: ExitStack
 ) -> Services:
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
-    try:
-        trajectories.sweep()
-    except OSError as error:
-        _logger.warning("old trajectories cannot be removed: %s", error)
     outputs = Outputs(
         settings.outputs,
         library,
@@ -128,9 +126,13 @@ def _services(
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     opened.callback(store.close)
+    try:
+        trajectories.sweep(origins.needed(store.database))
+    except OSError as error:
+        _logger.warning("old trajectories cannot be removed: %s", error)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
-    workshop = _workshop(backend, outputs, trajectories)
+    workshop = _workshop(backend, outputs, trajectories, partial(origins.needed, store.database))
     line = JobLine(
         store,
         _WrittenLog(),
@@ -147,7 +149,14 @@ def _services(
     return Services(settings, registry, library, line, backend, trajectories, embeddings)
 
 
-def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) -> Workshop:
+def _workshop(
+    backend: Backend,
+    outputs: Outputs,
+    trajectories: Trajectories,
+    needed: Callable[[], set[str]] = set,
+) -> Workshop:
+    """`needed`: the jobs whose kept steps must stay."""
+
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
         backend.call("previews", arguments, timeout=0)
@@ -170,7 +179,7 @@ def _workshop(backend: Backend, outputs: Outputs, trajectories: Trajectories) ->
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         keep_folder=trajectories.folder,
         kept_steps=_kept_steps,
-        tidy=trajectories.sweep,
+        tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
     )
 

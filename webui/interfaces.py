@@ -212,6 +212,7 @@ class SamplerEntry:
     drops_penultimate: bool = False  # one more step is scheduled, and the last but one left out
     noise: Literal["gaussian", "brownian"] = "gaussian"
     memory: bool = False  # its steps have one
+    own_pace: bool = False  # it does not walk `sigmas` one by one: its steps have a pace
     plus_plus: bool = False  # CFG++: takes `unguided`, and a guidance scale from 0 to 1
 
 

@@ -159,3 +159,11 @@ def text(values: Mapping[str, Any], name: str, default: str | None) -> str | Non
     if value is not None and not isinstance(value, str):
         raise InvalidRequest(name, f"must be text, got {shown(value)}")
     return value
+
+
+def whole(values: Mapping[str, Any], name: str, default: int | None) -> int:
+    """Raises InvalidRequest unless it is a whole number from 0, or absent where that may be."""
+    value = values.get(name, default)
+    if type(value) is not int or value < 0:
+        raise InvalidRequest(name, f"must be a whole number from 0, got {shown(value)}")
+    return value

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
+from webui.engine.branching import Inherited
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
+from webui.engine.drawing import Drawing
 from webui.engine.embeddings import embedding_file
 from webui.engine.models import Models
-from webui.engine.pixels import picture, side_by_side
-from webui.engine.plan import Plan, plan_of, sampler_of, unknown
+from webui.engine.pixels import picture
+from webui.engine.plan import Plan, plan_of, sampler_of
 from webui.engine.recorder import Recorder
-from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotFinite, NotSaved, OutOfMemory
+from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved
 from webui.events import (
     EngineEvent,
     Outcome,
@@ -33,9 +34,9 @@ from webui.events import (
     Warned,
 )
 from webui.events import Step as StepEvent
-from webui.interfaces import EngineRegistry, Model
+from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest, to_dict
-from webui.trajectories import Header, KeptStep, read_header, read_step
+from webui.trajectories import Header, KeptStep, inherited
 from webui.wire import RunOptions
 
 Events = Generator[EngineEvent, None, Outcome]
@@ -69,6 +70,7 @@ class Engine:
         self._registry = registry
         self._models = models
         self._device = device
+        self._drawing = Drawing(registry.previews, models, device)
 
     @torch.no_grad()
     def run(
@@ -84,7 +86,7 @@ class Engine:
         """
         control = control or Control(None, options.noisy, options.predicted, options.every)
         try:
-            plan = yield from self._plan(request)
+            plan = yield from self._plan(request, options)
             for batch in range(options.first_batch, request.batches):
                 outcome = yield from self._batch(plan, batch, options, control)
                 if outcome != "done":
@@ -94,8 +96,11 @@ class Engine:
             free(self._device)
             raise
 
-    def _plan(self, request: GenerationRequest) -> Generator[EngineEvent, None, Plan]:
+    def _plan(
+        self, request: GenerationRequest, options: RunOptions = RunOptions()
+    ) -> Generator[EngineEvent, None, Plan]:
         sampler_of(self._registry, request)  # says what is wrong before a model is loaded
+        origin = _inherited(request, options)
         if not self._models.is_loaded(request.model):
             yield Stage("loading model")
         loaded = self._models.load(request.model)
@@ -108,7 +113,7 @@ class Engine:
         for text in read.warnings:
             yield Warned(text)
         request = replace(request, embeddings=read.embeddings)
-        return plan_of(self._registry, request, model, read.timeline)
+        return plan_of(self._registry, request, model, read.timeline, origin)
 
     def _batch(self, plan: Plan, batch: int, options: RunOptions, control: Control) -> Events:
         if outcome := control.outcome():
@@ -117,8 +122,9 @@ class Engine:
         reset_peak(self._device)
         shape = (len(plan.request.batch_seeds(batch)), *plan.size)
         sigmas = tuple(plan.sigmas.tolist())
-        header = Header(to_dict(plan.request), batch, shape, sigmas, plan.entry.memory)
-        recorder = Recorder(header, options.keep, self._device)
+        values = to_dict(plan.request)
+        header = Header(values, batch, shape, sigmas, plan.entry.memory, plan.begun)
+        recorder = Recorder(header, options.keep, self._device, plan.inherited)
         try:
             yield Stage("sampling")
             last = yield from self._sample(plan, batch, recorder, control)
@@ -148,15 +154,18 @@ class Engine:
             x = past[-1].x
             seeded.skip_to(recorder.kept[-1].draws)
         last = recorder.kept[-1] if past else None
-        noise = plan.noise(batch, seeded, where)
-        steps = plan.sample(plan.denoise, x, plan.sigmas, noise, past)
+        total = last.steps if last else plan.steps
+        steps = plan.walked(x, plan.noise(batch, seeded, where), past)
         plan.progress.begin(past)
         for index in count(len(past) + 1):
+            if plan.ends(index - 1, total):
+                break
             with memory_for(f"sampling step {index}"):
                 step = next(steps, None)
             if step is None:
                 break
             plan.progress.after(index, step)
+            total = step.pace.steps if step.pace else plan.steps
             for kept in recorder.take(index, seeded.draws, step):
                 last = kept
                 yield from self._shown(plan, batch, kept, control)
@@ -170,8 +179,9 @@ class Engine:
     def _shown(
         self, plan: Plan, batch: int, kept: KeptStep, control: Control
     ) -> Iterator[EngineEvent]:
-        yield StepEvent(batch, kept.step, kept.steps, kept.sigma, kept.seconds)
-        if kept.step % control.every and kept.sigma > 0:
+        steps = plan.request.last_step(kept.steps)
+        yield StepEvent(batch, kept.step, steps, kept.sigma, kept.seconds)
+        if kept.step % control.every and kept.sigma > 0 and kept.step < steps:
             return
         asked: list[tuple[PreviewKind, str | None]] = [
             ("noisy", control.noisy),
@@ -180,18 +190,8 @@ class Engine:
         for kind, method in asked:
             if method is not None:
                 with memory_for(f"drawing the preview of step {kept.step}"):
-                    drawn = self._draw(plan.model, kept, kind, method)
+                    drawn = self._drawing.draw(plan.model, kept, kind, method)
                 yield Preview(batch, kept.step, kind, method, drawn)
-
-    def _draw(self, model: Model, kept: KeptStep, kind: PreviewKind, method: str) -> Picture:
-        decoder = self._registry.previews.get(method)
-        if decoder is None:
-            raise unknown("method", method, self._registry.previews)
-        latents = torch.from_numpy(kept.x if kind == "noisy" else kept.denoised)
-        latents = latents.to(self._device.where)
-        if kind == "noisy":
-            latents = model.shown(latents, torch.tensor(kept.sigma))
-        return picture(side_by_side(decoder(latents, model)))
 
     def _render(
         self,
@@ -213,7 +213,7 @@ class Engine:
         for position, latent in enumerate(torch.split(latents, 1)):
             if control.drops(batch):
                 return False
-            image, tiled = self._decode(plan.model, latent)
+            image, tiled = self._drawing.decode(plan.model, latent)
             number = batch * plan.request.batch_size + position
             yield Rendered(
                 number,
@@ -225,21 +225,6 @@ class Engine:
             )
         return True
 
-    def _decode(self, model: Model, latent: Tensor) -> tuple[Tensor, bool]:
-        """(1, C, h, w) -> the image (1, 3, H, W), and whether memory forced tiles."""
-        tiled = False
-        try:
-            with memory_for("decoding the picture"):
-                image = model.decode(latent)
-        except OutOfMemory:
-            free(self._device)
-            tiled = True
-            with memory_for("decoding the picture in tiles"):
-                image = model.decode_tiled(latent)
-        if not bool(torch.isfinite(image).all()):
-            raise NotFinite("the VAE made NaN or Inf of the picture; --dtype fp32 may help")
-        return image, tiled
-
     @torch.no_grad()
     def preview(
         self,
@@ -249,21 +234,10 @@ class Engine:
         kind: PreviewKind,
         method: str,
         running: bool = False,
+        position: int | None = None,
     ) -> Picture | None:
-        """A kept step drawn again; None if it was not kept.
-
-        While a run is `running`, raises EngineBusy if it takes another model than the one in
-        memory: that one would be driven out, and a GPU may not hold both.
-        """
-        header, kept = read_header(folder, batch), read_step(folder, batch, step)
-        if header is None or kept is None:
-            return None
-        name = str(header.request["model"])
-        if running and not self._models.is_loaded(name):
-            raise EngineBusy(f"drawing it takes the model {name}; look again when no job runs")
-        model = self._models.load(name).model
-        with memory_for("drawing the preview"):
-            return self._draw(model, kept, kind, method)
+        """As `Drawing.again`."""
+        return self._drawing.again(folder, batch, step, kind, method, running, position)
 
     @torch.no_grad()
     def embedding(self, model: str, text: str, running: bool = False) -> bytes:
@@ -278,6 +252,15 @@ class Engine:
     def load(self, model: str) -> None:
         """Loads a model ahead of its first use."""
         self._models.load(model)
+
+
+def _inherited(request: GenerationRequest, options: RunOptions) -> Inherited | None:
+    """What a branch goes on from. Raises InvalidRequest."""
+    if request.resume is None:
+        return None
+    if options.resume is None:
+        raise InvalidRequest("resume", "needs a folder of kept runs, which is not given here")
+    return Inherited(*inherited(Path(options.resume), request.resume))
 
 
 def _check_grid(field: str, value: int, factor: int) -> None:

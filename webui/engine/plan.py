@@ -4,14 +4,15 @@ Knows neither batches nor events.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from webui.engine.branching import Inherited, branch_of
 from webui.engine.brownian import BrownianNoise
 from webui.engine.conditioning.timeline import Timeline
 from webui.engine.denoiser import Guides, RecordedGuidance, guided
@@ -30,6 +31,7 @@ from webui.interfaces import (
     Step,
 )
 from webui.request import GenerationRequest
+from webui.trajectories import KeptStep
 
 # A1111's scale of guidance that is CFG++'s 1; Chung et al. 2024 (arXiv:2406.08070), table 1.
 WHOLE_GUIDANCE = 12.5
@@ -46,6 +48,21 @@ class Plan:
     entry: SamplerEntry
     sigmas: Tensor  # (n + 1,) float32, on the CPU
     progress: Progress  # of the batch that is being made
+    inherited: Sequence[KeptStep] = ()  # what a branch begins with
+    begun: int = 0  # how many of them the sampler is not told of
+
+    def walked(self, x: Tensor, noise: Noise, past: Sequence[Step]) -> Iterator[Step]:
+        """The steps after those in `past`, which are all that there are; x (B, C, h, w)."""
+        sigmas, own = self.sigmas[self.begun :], past[self.begun :]
+        for step in self.sample(self.denoise, x, sigmas, noise, own):
+            if step.pace and self.begun:
+                yield step._replace(pace=step.pace._replace(steps=step.pace.steps + self.begun))
+            else:
+                yield step
+
+    def ends(self, made: int, total: int) -> bool:
+        """Whether the picture is to be decoded after `made` of `total` steps, before its end."""
+        return self.request.stop_at < 1 and made >= self.request.last_step(total)
 
     @property
     def steps(self) -> int:
@@ -85,10 +102,15 @@ def plan_of(
     request: GenerationRequest,
     model: Model,
     timeline: Timeline,
+    inherited: Inherited | None = None,
 ) -> Plan:
-    """`timeline` says what guides each of the steps that are asked for."""
+    """`timeline` says what guides each of the steps that are asked for; `inherited` is what a
+    branch goes on from. Raises InvalidRequest."""
     entry = sampler_of(registry, request)
-    progress = Progress(request.steps)
+    sigmas = levels_of(registry, request, model.levels)
+    branch = branch_of(request, entry, sigmas, inherited) if inherited else None
+    sigmas = branch.sigmas if branch else sigmas
+    progress = Progress(request.steps, len(sigmas) - 1)
 
     def now() -> Guides:
         return timeline.at(progress.step)
@@ -101,8 +123,10 @@ def plan_of(
         sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
     else:
         denoise = guided(model, now, request.guidance_scale)
-    sigmas = levels_of(registry, request, model.levels)
-    return Plan(request, model, denoise, sample, entry, sigmas, progress)
+    plan = Plan(request, model, denoise, sample, entry, sigmas, progress)
+    if branch is None:
+        return plan
+    return replace(plan, inherited=branch.steps, begun=branch.begun)
 
 
 def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:

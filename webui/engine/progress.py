@@ -12,8 +12,10 @@ from webui.interfaces import Step
 class Progress:
     """Set by the engine between two steps, so it is right for every call that a step makes."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, walk: int | None = None) -> None:
+        """`walk`: how many a sampler makes that goes at the usual pace, if not `steps`."""
         self._steps = steps
+        self._walk = walk or steps
         self.step = 1  # the one that is being made, from 1 to `steps`
 
     def begin(self, past: Sequence[Step]) -> None:
@@ -25,5 +27,5 @@ class Progress:
     def after(self, made: int, step: Step) -> None:
         """`made` steps are done, `step` was the last of them. Never goes back: a sampler's guess
         of how many there will be may grow."""
-        total = step.pace.steps if step.pace else self._steps
+        total = step.pace.steps if step.pace else self._walk
         self.step = max(self.step, min(self._steps, made * self._steps // max(1, total) + 1))

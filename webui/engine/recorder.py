@@ -21,12 +21,20 @@ from webui.trajectories import Header, KeptStep, Spool, read_spool
 class Recorder:
     """One batch's trajectory; picks up what an interrupted run has left behind."""
 
-    def __init__(self, header: Header, keep: str | None, device: Device) -> None:
-        """`keep` is the folder for the trajectory; None records nothing on disk."""
+    def __init__(
+        self,
+        header: Header,
+        keep: str | None,
+        device: Device,
+        inherited: Sequence[KeptStep] = (),
+    ) -> None:
+        """`keep` is the folder for the trajectory; None records nothing on disk. `inherited` are
+        the steps that it begins with, unless it has begun before."""
         self._header = header
         self._device = device
         self._pending: tuple[int, int, Step, torch.Event | None] | None = None
-        self.kept: list[KeptStep] = read_spool(Path(keep), header) if keep else []
+        found = read_spool(Path(keep), header) if keep else []
+        self.kept: list[KeptStep] = found or list(inherited)
         self._spool = Spool(Path(keep), header, self.kept) if keep else None
         self._clock = time.perf_counter()
 

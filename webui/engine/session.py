@@ -131,6 +131,7 @@ class Session:
             args["kind"],
             args["method"],
             running=self._running is not None,
+            position=args.get("position"),
         )
         if drawn is None:
             return None, ()

@@ -7,7 +7,14 @@ where it is shown nor what it does to the picture.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from webui.fields.generation import BATCH_COUNT, GENERATION, MAX_BATCH_COUNT, MAX_BATCH_SIZE
+from webui.fields.generation import (
+    BATCH_COUNT,
+    GENERATION,
+    MAX_BATCH_COUNT,
+    MAX_BATCH_SIZE,
+    RESUME,
+    STOP_AT,
+)
 from webui.fields.kinds import (
     AnyField,
     ChoiceField,
@@ -25,6 +32,8 @@ __all__ = [
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
     "OWN_SIGMAS",
+    "RESUME",
+    "STOP_AT",
     "AnyField",
     "ChoiceField",
     "Field",

@@ -139,3 +139,44 @@ BATCH_COUNT = IntegerField(
     maximum=MAX_BATCH_COUNT,
     help="How many batches are made one after the other. Takes longer, not more memory.",
 )
+
+# Not on the form, which makes whole pictures: what seed triage asks for.
+STOP_AT = NumberField(
+    name="stop_at",
+    label="Stop at",
+    default=1.0,
+    minimum=0.01,
+    maximum=1.0,
+    step=0.05,
+    help="The share of its steps after which a picture is decoded as it is predicted there.",
+)
+
+_MOST = 10**6  # batches, pictures, steps; no job has as many
+
+# Where a branch begins; a page's timeline sets them.
+RESUME: tuple[IntegerField, ...] = (
+    IntegerField(
+        name="resume.batch",
+        label="Batch",
+        default=0,
+        minimum=0,
+        maximum=_MOST,
+        help="The batch that the picture was made in, from 0.",
+    ),
+    IntegerField(
+        name="resume.position",
+        label="Place in the batch",
+        default=0,
+        minimum=0,
+        maximum=MAX_BATCH_SIZE - 1,
+        help="Which of the batch's pictures, from 0.",
+    ),
+    IntegerField(
+        name="resume.step",
+        label="Step",
+        default=1,
+        minimum=1,
+        maximum=_MOST,
+        help="The last step that is taken over, from 1.",
+    ),
+)

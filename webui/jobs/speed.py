@@ -41,7 +41,8 @@ def key_of_stored(values: Mapping[str, Any]) -> tuple[str, int, int]:
 
 def total_steps(request: GenerationRequest) -> int:
     """Of all batches."""
-    return request.steps * request.batches
+    kept = request.resume.step if request.resume else 0
+    return max(1, request.last_step(request.steps) - kept) * request.batches
 
 
 def seconds(steps: int, images: int, speed: Speed) -> float:

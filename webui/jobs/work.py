@@ -186,9 +186,11 @@ class Work:
 
     def _follow(self, first_batch: int) -> Outcome:
         """Runs the engine from a batch on. Raises what the engine or the saving raises."""
-        folder, choice = self._workshop.keep_folder(self.job.id), self._store.previews()
+        keep_folder, choice = self._workshop.keep_folder, self._store.previews()
+        resume = self.job.request.resume
         options = RunOptions(
-            keep=str(folder),
+            keep=str(keep_folder(self.job.id)),
+            resume=str(keep_folder(resume.job)) if resume else None,
             first_batch=first_batch,
             noisy=choice.noisy,
             predicted=choice.predicted,

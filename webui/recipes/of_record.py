@@ -2,7 +2,7 @@
 
 from webui import names
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS
+from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS, STOP_AT
 from webui.interfaces import ServerRegistry
 from webui.library import Library
 from webui.metadata import Record, value_of
@@ -28,6 +28,11 @@ def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
     draft.values.setdefault("schedule", "Automatic")
     del draft.values["model"]
     choose(library, draft, request.model, record.model_hash)
+    if request.resume is not None:
+        branch = f"step {request.resume.step} of job {request.resume.job}"
+        draft.lose("Branch of", branch, "a form's pictures begin at noise; a timeline branches")
+    if request.stop_at < 1:
+        draft.lose(STOP_AT.label, request.stop_at, "a form's pictures are made whole")
     for extension, options in request.extras.items():
         draft.lose(extension, options, "there is no such extension here")
     if draft.values[OWN_SIGMAS.name] is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from webui.api.routes import (
+    branches,
     embeddings,
     engine,
     events,
@@ -27,6 +28,7 @@ ROUTES: Sequence[Route] = (
     events.router,
     live.router,
     frames.router,
+    branches.router,
     previews.router,
     models.router,
     embeddings.router,

@@ -5,61 +5,26 @@ the pixels (preview rate, folders, device) is in `settings` and is not known her
 """
 
 import json
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from itertools import pairwise
 from typing import Any
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, NumberField, shown
+from webui.fields import FIELDS, STOP_AT, shown
+from webui.request.parts import SHA256, Resume, SamplingOptions, ScheduleOptions, Variation
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingOptions:
-    """What some samplers can be told; None is the sampler's own default."""
-
-    eta: float | None = None
-    s_churn: float | None = None
-    s_tmin: float | None = None
-    s_tmax: float | None = None
-    s_noise: float | None = None
-    order: int | None = None
-    solver_type: str | None = None
-
-    def __post_init__(self) -> None:
-        _check_part("sampling", self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleOptions:
-    """What some schedules can be told; None is the schedule's own default."""
-
-    sigma_min: float | None = None
-    sigma_max: float | None = None
-    rho: float | None = None
-    sigmas: tuple[float, ...] | None = None  # own noise levels, instead of a schedule's; falling
-
-    def __post_init__(self) -> None:
-        _check_part("schedule_options", self)
-        if self.sigma_min and self.sigma_max and self.sigma_min >= self.sigma_max:
-            raise InvalidRequest(
-                "schedule_options.sigma_min",
-                f"must be below sigma_max, which is {self.sigma_max:g}; got {self.sigma_min:g}",
-            )
-        if self.sigmas is not None:
-            object.__setattr__(self, "sigmas", _own_sigmas(self.sigmas))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variation:
-    """The starting noise turned towards another seed's. Image i uses this seed + i."""
-
-    seed: int
-    strength: float  # 0 is none, 1 all the way
-
-    def __post_init__(self) -> None:
-        _check_part("variation", self)
+__all__ = [
+    "GenerationRequest",
+    "Resume",
+    "SamplingOptions",
+    "ScheduleOptions",
+    "Variation",
+    "from_dict",
+    "from_json",
+    "to_dict",
+    "to_json",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +51,8 @@ class GenerationRequest:
     height: int = 512  # pixels
     images: int = 1  # image i uses seed + i, or variation.seed + i where there is one
     batch_size: int = 1  # images denoised in one go
+    stop_at: float = 1.0  # share of the steps after which the predicted picture is the result
+    resume: Resume | None = None  # a kept step to go on from, instead of from noise
     extras: Mapping[str, Any] = field(default_factory=dict)  # extension -> its own settings
 
     def __post_init__(self) -> None:
@@ -99,7 +66,11 @@ class GenerationRequest:
         if not isinstance(self.extras, Mapping):
             raise InvalidRequest("extras", "must map extension names to their settings")
         _check_hashes(self.embeddings)
-        object.__setattr__(self, "guidance_scale", float(self.guidance_scale))
+        STOP_AT.check(self.stop_at)
+        for name in ("guidance_scale", "stop_at"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if self.resume is not None and (self.images, self.batch_size) != (1, 1):
+            raise InvalidRequest("images", f"must be 1 for a branch, got {self.images}")
         if self.seed_resize is not None:
             object.__setattr__(self, "seed_resize", _size(self.seed_resize))
         own = self.schedule_options.sigmas
@@ -109,6 +80,10 @@ class GenerationRequest:
                 f"must be one less than schedule_options.sigmas has values, got {self.steps}; "
                 f"try {len(own) - 1}",
             )
+
+    def last_step(self, steps: int) -> int:
+        """The one after which a picture of `steps` is decoded; 1-based."""
+        return max(1, math.ceil(round(steps * self.stop_at, 6)))
 
     @property
     def batches(self) -> int:
@@ -140,42 +115,8 @@ _PARTS: Mapping[str, Any] = {
     "sampling": SamplingOptions,
     "schedule_options": ScheduleOptions,
     "variation": Variation | None,
+    "resume": Resume | None,
 }
-_MOST_SIGMA = 1000.0
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-
-
-def _check_part(name: str, part: Any) -> None:
-    """Checks what is given; what is None is left to its default. Whole numbers become floats."""
-    for each in fields(part):
-        declared, value = FIELDS.get(f"{name}.{each.name}"), getattr(part, each.name)
-        if declared is None or (value is None and each.default is None):
-            continue
-        declared.check(value)
-        if isinstance(declared, NumberField):
-            object.__setattr__(part, each.name, float(value))
-
-
-def _own_sigmas(values: object) -> tuple[float, ...]:
-    name = "schedule_options.sigmas"
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise InvalidRequest(name, f"must be a list of numbers, got {shown(values)}")
-    most = FIELDS["steps"].maximum + 1  # type: ignore[union-attr]
-    if not 2 <= len(values) <= most:
-        raise InvalidRequest(name, f"must have 2 to {most} values, got {len(values)}")
-    for value in values:
-        known = isinstance(value, int | float) and not isinstance(value, bool)
-        if not known or not 0 <= value <= _MOST_SIGMA:  # also true for NaN
-            raise InvalidRequest(
-                name, f"must hold numbers from 0 to {_MOST_SIGMA:g}, got {shown(value)}"
-            )
-    sigmas = tuple(float(value) for value in values)
-    if sigmas[-1] != 0:
-        raise InvalidRequest(name, f"must end with 0, got {shown(values[-1])}")
-    for before, after in pairwise(sigmas):
-        if not after < before:
-            raise InvalidRequest(name, f"must fall from value to value, got {before:g}, {after:g}")
-    return sigmas
 
 
 def _check_hashes(embeddings: object) -> None:
@@ -184,7 +125,7 @@ def _check_hashes(embeddings: object) -> None:
             "embeddings", "must map embeddings' names to the sha256 of their files"
         )
     for name, digest in embeddings.items():
-        if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+        if not isinstance(digest, str) or not SHA256.fullmatch(digest):
             raise InvalidRequest(
                 "embeddings",
                 f"must give 64 hexadecimal digits for {shown(name)}, got {shown(digest)}",
@@ -232,6 +173,7 @@ def from_dict(values: object) -> GenerationRequest:
         ("sampling", SamplingOptions),
         ("schedule_options", ScheduleOptions),
         ("variation", Variation),
+        ("resume", Resume),
     ):
         given = filled.get(name)
         if isinstance(given, Mapping):
@@ -259,4 +201,5 @@ def _known(part: str, kind: Any, values: object) -> dict[str, Any]:
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "": ("model", "prompt", "seed"),
     "variation": ("seed", "strength"),
+    "resume": ("job", "batch", "position", "step", "sha256"),
 }

@@ -11,8 +11,6 @@ arrays, float32. A job has a folder of its own, with one file for each batch:
 
 import json
 import os
-import shutil
-import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -49,6 +47,7 @@ class Header:
     shape: tuple[int, int, int, int]  # of a latent: B, C, h, w
     sigmas: tuple[float, ...]  # (n + 1)
     memory: bool = False  # whether the sampler's steps have one
+    begun: int = 0  # steps of a branch that its sampler was not told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +225,7 @@ def _header_from_dict(values: dict[str, Any]) -> Header:
         (batches, channels, height, width),
         tuple(values["sigmas"]),
         values.get("memory", False),
+        values.get("begun", 0),
     )
 
 
@@ -245,50 +245,3 @@ def _read_record(file: BinaryIO, header: Header) -> KeptStep | None:
     step, steps, draws, sigma, seconds, ahead = _HEAD.unpack(body[: _HEAD.size])
     memory = latents[2] if header.memory else None
     return KeptStep(step, draws, sigma, seconds, latents[0], latents[1], memory, steps, ahead)
-
-
-class Trajectories:
-    """The folder of all kept runs, under a quota."""
-
-    def __init__(self, root: Path, quota: int) -> None:
-        """`quota` in bytes; 0 keeps nothing once a run has ended."""
-        self._root = root
-        self._quota = quota
-
-    def folder(self, job_id: str) -> Path:
-        """Where a job's files are. `job_id` is one of ours: letters, digits, - and _."""
-        return self._root / job_id
-
-    def sweep(self) -> list[str]:
-        """Removes the oldest runs until the rest fits the quota; call it while nothing runs.
-
-        Returns the ids of the jobs that were removed. What is no folder is none of ours and stays,
-        and what cannot be looked at or removed keeps no other from it. Raises OSError if the whole
-        cannot be listed.
-        """
-        if not self._root.is_dir():
-            return []
-        runs = []
-        for folder in self._root.iterdir():
-            with suppress(OSError):
-                status = folder.lstat()
-                if stat.S_ISDIR(status.st_mode):
-                    runs.append((status.st_mtime_ns, folder, _size(folder)))
-        total = sum(size for _, _, size in runs)
-        removed = []
-        for _, folder, size in sorted(runs):
-            if total <= self._quota and self._quota > 0:
-                break
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                total -= size
-                removed.append(folder.name)
-        return removed
-
-
-def _size(folder: Path) -> int:
-    size = 0
-    for path in folder.iterdir():
-        with suppress(OSError):
-            size += path.lstat().st_size
-    return size

@@ -1,0 +1,35 @@
+"""The kept runs: every step's latents on disk, one picture's steps out of them, their quota."""
+
+from webui.trajectories.branching import SAMPLING, digest, inherited, kept_steps, of_one
+from webui.trajectories.change import SETTLED, changes, needed
+from webui.trajectories.files import (
+    Header,
+    KeptStep,
+    Spool,
+    finished_path,
+    read_header,
+    read_spool,
+    read_step,
+    spool_path,
+)
+from webui.trajectories.quota import Trajectories
+
+__all__ = [
+    "SAMPLING",
+    "SETTLED",
+    "Header",
+    "KeptStep",
+    "Spool",
+    "Trajectories",
+    "changes",
+    "digest",
+    "finished_path",
+    "inherited",
+    "kept_steps",
+    "needed",
+    "of_one",
+    "read_header",
+    "read_spool",
+    "read_step",
+    "spool_path",
+]
