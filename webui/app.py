@@ -48,7 +48,7 @@ from webui.trajectories import Trajectories, read_header, read_spool
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
-_PREVIEW = 10.0  # seconds that one preview may take to be made again
+_PREVIEW = 60.0  # seconds that one preview may take: on a processor a step takes many
 _PATIENCE = 4.0  # seconds that the running job has at the end
 _logger = logging.getLogger(__name__)
 
@@ -161,11 +161,14 @@ def _workshop(
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
         backend.call("previews", arguments, timeout=0)
 
-    def preview(folder: Path, batch: int, step: int, kind: str, method: str) -> Picture | None:
+    def preview(
+        folder: Path, batch: int, step: int, kind: str, method: str, position: int | None
+    ) -> Picture | None:
         if not folder.is_dir():
             return None
         arguments = {
             "keep": str(folder), "batch": batch, "step": step, "kind": kind, "method": method,
+            "position": position,
         }  # fmt: skip
         made: Mapping[str, object] | None = backend.call("preview", arguments, timeout=_PREVIEW)
         return _picture(made) if made else None

@@ -13,6 +13,8 @@ from webui.errors import Failure
 from webui.request import GenerationRequest
 
 PreviewKind = Literal["noisy", "predicted"]
+# what a kept step may be looked at as; prompted and unprompted where guidance was recorded
+ViewKind = Literal["noisy", "predicted", "prompted", "unprompted"]
 Outcome = Literal["done", "stopped", "cancelled", "failed", "interrupted"]
 
 

@@ -47,7 +47,7 @@ class Puppet:
             "keep_folder": lambda job_id: self.folder / job_id,
             "kept_steps": lambda folder, batch: 0,
             "tidy": self.tidy,
-            "preview": lambda folder, batch, step, kind, method: None,
+            "preview": lambda folder, batch, step, kind, method, position: None,
         }
         return Workshop(**functions | others)
 

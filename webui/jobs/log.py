@@ -174,8 +174,8 @@ class Log:
         entry.frames.clear()
 
 
-def encode(picture: Picture) -> Frame:
-    """PNG at latent size, which the browser scales up; bigger ones JPEG of at most 512 px.
+def encode(picture: Picture, longest: int = _LONGEST) -> Frame:
+    """PNG at latent size, which the browser scales up; bigger ones JPEG of at most `longest` px.
 
     Raises ValueError if the picture has not the bytes it should have.
     """
@@ -184,6 +184,6 @@ def encode(picture: Picture) -> Frame:
     if picture.height <= _LATENT and picture.width <= _LATENT * _BATCH:
         image.save(buffer, "PNG", compress_level=1)
         return Frame(buffer.getvalue(), "image/png")
-    image.thumbnail((_LONGEST, _LONGEST))
+    image.thumbnail((longest, longest))
     image.save(buffer, "JPEG", quality=80)
     return Frame(buffer.getvalue(), "image/jpeg")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import cast, get_args
 
 from webui.errors import JobNotFound
-from webui.events import Event, Finished, Outcome, Preview, Started
+from webui.events import Event, Finished, Outcome, Picture, Preview, Started
 from webui.jobs.job import Frame, Job, PreviewChoice
 from webui.jobs.log import Entry, Log, encode
 from webui.jobs.overview import Overview, overview
+from webui.jobs.redrawn import Redrawn
 from webui.jobs.states import State
 from webui.jobs.store import Store
 from webui.jobs.work import Work, Workshop
@@ -28,6 +29,7 @@ class Reading:
         self._work: Work | None = None  # the running job's
         self._notices: list[str] = []
         self._noticing = threading.Lock()
+        self._redrawn = Redrawn()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -112,9 +114,17 @@ class Reading:
         drawn = self.drawn(id, batch, step, kind, method)
         if drawn is not None:
             return drawn
-        folder = self._workshop.keep_folder(self.job(id).id)
-        picture = self._workshop.preview(folder, batch, step, kind, method)
+        picture = self.picture(id, batch, step, kind, method)
         return encode(picture) if picture else None
+
+    def picture(
+        self, id: str, batch: int, step: int, kind: str, method: str, position: int | None = None
+    ) -> Picture | None:
+        """A kept step of a batch, or of the one picture at `position` in it, drawn again; None if
+        it is not kept. Waits for the engine, which draws it between two steps of what it runs."""
+        folder = self._workshop.keep_folder(self.job(id).id)
+        asked = (folder, batch, step, kind, method, position)
+        return self._redrawn.get(asked, lambda: self._workshop.preview(*asked))
 
     def lists(self, path: str) -> bool:
         """Whether a job saved the picture at `path`, relative to the output folder."""

@@ -65,8 +65,8 @@ class Workshop:
     keep_folder: Callable[[str], Path]  # where a job's trajectory is kept
     kept_steps: Callable[[Path, int], int]  # of a batch in there, that a run can go on after
     tidy: Callable[[], object]  # after each job: sweep what is kept; its errors fail no job
-    preview: Callable[[Path, int, int, str, str], Picture | None]  # folder, batch, step, kind,
-    # method: re-made from what was kept there; None if that was not kept
+    preview: Callable[[Path, int, int, str, str, int | None], Picture | None]  # folder, batch,
+    # step, kind, method, place in the batch: re-made from what was kept; None if that was not
 
 
 class Work:

@@ -3,14 +3,16 @@
 import threading
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import Response
 
-from webui.events import PreviewKind
+from webui.events import ViewKind
 from webui.jobs.job import Frame
+from webui.jobs.log import encode
 from webui.services import Services
 
 _MOST = 10**6  # batches and steps; no job has as many
+_LONGEST = 2048  # pixels, of one picture alone
 _MAKING = 4  # frames at once, each of which holds a thread until the engine has made it
 Number = Annotated[int, Path(ge=0, le=_MOST)]
 
@@ -19,25 +21,35 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["frames"])
     line, making = services.line, threading.BoundedSemaphore(_MAKING)
 
-    def found(id: str, batch: int, step: int, kind: PreviewKind, method: str) -> Frame | None:
+    def found(
+        id: str, batch: int, step: int, kind: str, method: str, position: int | None
+    ) -> Frame | None:
         """From memory at once; made again only while few others are. Raises HTTPException."""
         if method not in services.registry.previews:
             return None
-        drawn = line.drawn(id, batch, step, kind, method)
-        if drawn is not None:
+        if position is None and (drawn := line.drawn(id, batch, step, kind, method)):
             return drawn
         if not making.acquire(blocking=False):
             raise HTTPException(503, "other steps are being drawn; ask again", {"Retry-After": "1"})
         try:
-            return line.frame(id, batch, step, kind, method)
+            if position is None:
+                return line.frame(id, batch, step, kind, method)
+            alone = line.picture(id, batch, step, kind, method, position)
+            return encode(alone, _LONGEST) if alone else None
         finally:
             making.release()
 
     @router.get("/{id}/frames/{batch}/{step}/{kind}", response_class=Response)
     def frame(
-        id: str, batch: Number, step: Number, kind: PreviewKind, method: str = "fast"
+        id: str,
+        batch: Number,
+        step: Number,
+        kind: ViewKind,
+        method: str = "fast",
+        position: Annotated[int | None, Query(ge=0, le=_MOST)] = None,
     ) -> Response:
-        shown = found(id, batch, step, kind, method)
+        """Of the whole batch; with a `position` of that picture alone, in its own size."""
+        shown = found(id, batch, step, kind, method, position)
         if shown is None:
             raise HTTPException(404, "that step is not kept")
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
