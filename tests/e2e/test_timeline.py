@@ -3,12 +3,14 @@
 import io
 import re
 
+import av
 import pytest
 from PIL import Image
 
 from tests.e2e.test_txt2img import pixels, quick
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+IN_FULL = "vae&position=0"
 
 
 def made(tab, **values):
@@ -31,14 +33,14 @@ def go_to(tab, step):
     )
 
 
-def shows(tab, step, method, kinds=("noisy", "predicted")):
+def shows(tab, step, drawn):
     """Waits until both views show that step drawn so, and returns what they show."""
-    for kind in kinds:
+    for kind in ("noisy", "predicted"):
         tab.page.wait_for_function(
             "([kind, end]) => document.querySelector(`#live-${kind}`).src.endsWith(end)",
-            arg=[kind, f"/{step}/{kind}?method={method}"],
+            arg=[kind, f"/{step}/{kind}?method={drawn}"],
         )
-    return [tab.pixels(f"live-{kind}") for kind in kinds]
+    return [tab.pixels(f"live-{kind}") for kind in ("noisy", "predicted")]
 
 
 def where(tab):
@@ -52,6 +54,13 @@ def said(step):
         return [f"\u03c3 {sigma}"]
     places = 0 if step["change"] >= 0.0995 else 1 if step["change"] >= 0.00995 else 2
     return [f"\u03c3 {sigma}", f"\u0394 {100 * step['change']:.{places}f} %"]
+
+
+def frames_of(kind, data):
+    if kind != "mp4":
+        return getattr(Image.open(io.BytesIO(data)), "n_frames", 1)
+    with av.open(io.BytesIO(data)) as film:
+        return sum(1 for _ in film.decode(video=0))
 
 
 def new_jobs(server, before):
@@ -76,7 +85,7 @@ def test_each_step_has_both_views_its_sigma_and_its_change(server, open_tab):
         go_to(tab, step["step"])
         assert where(tab) == [f"{step['step']} / 6", *said(step)]
         if step["step"] < 6:
-            seen |= set(shows(tab, step["step"], "vae"))
+            seen |= set(shows(tab, step["step"], IN_FULL))
     assert len(seen) == 10  # two views of five steps; after the last there is the picture
     tab.page.locator("#live-scrub").press("Home")
     assert where(tab)[0] == "1 / 6"
@@ -95,7 +104,7 @@ def test_the_step_that_is_rested_on_is_decoded_in_full(server, open_tab):
             slider.dispatchEvent(new Event("input", { bubbles: true }));
         } }"""
     )
-    sizes = [each.split(":")[0] for each in shows(tab, 4, "vae")]
+    sizes = [each.split(":")[0] for each in shows(tab, 4, IN_FULL)]
     assert sizes == ["128x128", "128x128"]  # a guess has the size of the latent
     steps = {int(re.search(r"/(\d+)/\w+\?", each).group(1)) for each in asked}
     assert steps == {4}  # those that were only passed by were not
@@ -115,13 +124,29 @@ def test_one_picture_of_a_batch_can_be_looked_at_alone(server, open_tab):
     second = server.get(f"api/v1/jobs/{job['id']}/trajectory?image=1")["steps"]
     tab.page.wait_for_function("document.querySelectorAll('#live-where span').length === 2")
     assert where(tab) == ["3 / 6", *said(second[2])]
-    shows(tab, 3, "vae")
+    sizes = [each.split(":")[0] for each in shows(tab, 3, "vae&position=1")]
+    assert sizes == ["128x128", "128x128"]
+    box.select_option("0")
+    sizes = [each.split(":")[0] for each in shows(tab, 3, "vae")]
+    assert sizes == ["256x128", "256x128"]
+
+
+def test_one_picture_of_a_batch_that_runs_is_cut_out_of_the_frame_of_all(server, open_tab):
+    tab = open_tab(server)
+    quick(tab, txt2img_batch_size=2, txt2img_steps=150)
+    job_id = tab.generate()
+    tab.wait_for_step(job_id, 2)
+    tab.page.locator("#live-batch").select_option("0.1")
+    tab.page.locator(".dk-part[data-cut=yes] #live-predicted").wait_for()
     plate, image = (
         tab.page.locator(each).bounding_box()
         for each in ("[data-kind=predicted] .dk-part", "#live-predicted")
     )
     assert image["width"] == pytest.approx(2 * plate["width"], abs=2)
     assert image["x"] == pytest.approx(plate["x"] - plate["width"], abs=2)
+    assert plate["width"] == pytest.approx(plate["height"], abs=2)
+    tab.page.keyboard.press("Escape")
+    tab.wait_for(job_id, "stopped")
 
 
 def test_a_branch_with_nothing_changed_is_the_same_picture_beside_its_origin(server, open_tab):
@@ -222,16 +247,19 @@ def test_the_steps_that_were_needed_go_into_the_form(server, open_tab):
     assert where(tab)[0] == "1 / 30"
 
 
-@pytest.mark.parametrize(("kind", "frames"), [("gif", 6), ("sheet", 1)])
+@pytest.mark.parametrize(
+    ("kind", "frames"), [("mp4", (6, "mp4")), ("gif", (6, "gif")), ("sheet", (1, "jpg"))]
+)
 def test_an_export_holds_every_step(server, open_tab, kind, frames):
     tab = open_tab(server)
     made(tab)
     tab.page.click("#tool-export-open")
-    tab.page.select_option("#export-form [name=kind]", kind)
+    tab.page.select_option("#export-form [name=format]", kind)
+    tab.page.select_option("#export-form [name=view]", "both")
     with tab.page.expect_download() as download:
         tab.page.click("#export-go")
-    image = Image.open(io.BytesIO(download.value.path().read_bytes()))
-    assert getattr(image, "n_frames", 1) == frames
+    data = download.value.path().read_bytes()
+    assert (frames_of(kind, data), download.value.suggested_filename.split(".")[-1]) == frames
 
 
 def test_after_a_restart_the_steps_are_still_there(own_server, open_tab):
@@ -250,7 +278,7 @@ def test_after_a_restart_the_steps_are_still_there(own_server, open_tab):
     for step in (5, 2):
         go_to(tab, step)
         assert where(tab) == [f"{step} / 6", *said(before["steps"][step - 1])]
-        assert len(set(shows(tab, step, "vae"))) == 2
+        assert len(set(shows(tab, step, IN_FULL))) == 2
 
 
 def test_on_a_phone_a_finger_moves_along_the_steps_and_the_tools_fit(server, open_tab):

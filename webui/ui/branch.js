@@ -2,7 +2,7 @@
 
    The form starts as the picture was made; only what is changed in it is sent. */
 "use strict";
-darkroom.branching = (root) => {
+darkroom.branching = (root, close) => {
   const FIELDS = ["prompt", "negative_prompt", "sampler", "steps", "guidance_scale", "seed"];
   const NUMBERS = ["steps", "guidance_scale", "seed"];
   const form = root.querySelector("#branch-form"), go = root.querySelector("#branch-go"), said = root.querySelector("#branch-said");
@@ -63,7 +63,7 @@ darkroom.branching = (root) => {
     go.disabled = Boolean(last) || go.dataset.busy === "yes";
     root.querySelector("#branch-lead").textContent = last
       ? "This is the last step: nothing is left to do after it. Go back along the slider to where the picture should take another way."
-      : `The picture as it is after step ${step} goes on with what you change here. With nothing changed it becomes the same picture again.`;
+      : `The picture as it was after step ${step} goes on with what you change here; with nothing changed it becomes the same again. The slider says where: early steps settle the composition, late ones the details.`;
   }
 
   form.addEventListener("input", () => { said.textContent = ""; sayHint(); });
@@ -77,6 +77,7 @@ darkroom.branching = (root) => {
       const branch = await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(job.id)}/branch`, {
         image, step: record.step, changes: changes(), owner: darkroom.owner,
       });
+      close();
       darkroom.follow(branch.id);
     } catch (error) {
       said.textContent = error.message;
@@ -86,6 +87,13 @@ darkroom.branching = (root) => {
   });
 
   return {
+    /* From the last step nothing goes on: the way to one that does is taken at once. */
+    open({ list, record }) {
+      if (record.step < record.steps || list.length < 2) return;
+      const slider = document.getElementById("live-scrub");
+      slider.value = list[Math.floor(0.4 * (list.length - 1))].step;
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+    },
     draw(now) {
       here = now;
       const key = `${here.job.id} ${here.image}`;

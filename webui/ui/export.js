@@ -4,9 +4,12 @@ darkroom.exporting = (root) => {
   const form = root.querySelector("#export-form"), go = root.querySelector("#export-go"), said = root.querySelector("#export-said");
   let here = null;
 
-  const still = () => form.elements.kind.value === "sheet";
+  const SMALL = 256 * 256; // pixels of a picture that the decoder takes but a moment for
+  let offered = ""; // the picture that the form was set for
 
-  form.elements.kind.addEventListener("change", () => { form.elements.fps.disabled = still(); });
+  const still = () => form.elements.format.value === "sheet";
+
+  form.elements.format.addEventListener("change", () => { form.elements.rate.disabled = still(); });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     go.disabled = true;
@@ -21,8 +24,7 @@ darkroom.exporting = (root) => {
   });
 
   async function download() {
-    const { kind, view, fps } = Object.fromEntries(new FormData(form));
-    const query = new URLSearchParams({ kind, view, image: here.image, ...(still() ? {} : { fps }) });
+    const query = new URLSearchParams({ image: here.image, ...Object.fromEntries(new FormData(form)) });
     const answer = await fetch(`api/v1/jobs/${encodeURIComponent(here.job.id)}/export?${query}`);
     if (!answer.ok) {
       const failed = (await answer.json().catch(() => null))?.error;
@@ -30,10 +32,19 @@ darkroom.exporting = (root) => {
     }
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await answer.blob());
-    link.download = /filename="?([^";]+)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? `denoising.${still() ? "png" : kind}`;
+    link.download = /filename="?([^";]+)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "denoising";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }
 
-  return { draw(now) { here = now; } };
+  return {
+    draw(now) {
+      here = now;
+      const { job, image } = now;
+      if (offered === `${job.id} ${image}`) return;
+      offered = `${job.id} ${image}`;
+      said.textContent = "";
+      form.elements.method.value = job.request.width * job.request.height <= SMALL ? "vae" : "fast";
+    },
+  };
 };

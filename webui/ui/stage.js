@@ -58,12 +58,14 @@ darkroom.stage = (root, changePreviews) => {
   const look = () => (asked === "fast" ? "fast" : "vae");
 
   // --- drawing ------------------------------------------------------------------------------------
-  const address = ({ batch, record: { step } }, kind, method) =>
-    `api/v1/jobs/${encodeURIComponent(job.id)}/frames/${batch}/${step}/${kind}?method=${method}`;
+  /* Of the whole batch, as it was drawn for the live view; with a `position` one picture in its own size. */
+  const address = ({ batch, record: { step } }, kind, method, position = null) =>
+    `api/v1/jobs/${encodeURIComponent(job.id)}/frames/${batch}/${step}/${kind}?method=${method}${position === null ? "" : `&position=${position}`}`;
 
   /* Where we are: the step looked back at, else the newest. */
   function position() {
     const batch = at ? at.batch : last(batches());
+    if (batch !== undefined && index >= size(batch)) index = null; // the last batch may be a small one
     const list = timeline.steps(batch);
     const record = at ? list.find((each) => each.step === at.step) : last(list);
     const image = batch === undefined ? 0 : batch * job.request.batch_size + (index ?? 0);
@@ -74,16 +76,17 @@ darkroom.stage = (root, changePreviews) => {
   function drawPane(kind, here) {
     const image = root.querySelector(`#live-${kind}`);
     const finished = kind === "predicted" && endOf(here);
-    const part = index === null || size(here.batch) === 1 ? null : [index, size(here.batch)];
+    const part = index === null ? null : [index, size(here.batch)];
     if (kind === "predicted") nameResult(Boolean(finished));
     if (finished) {
       panes[kind].show(finished.url);
     } else if (at || !active()) {
-      const guess = address(here, kind, "fast"), fine = address(here, kind, "vae");
+      const alone = size(here.batch) === 1 ? 0 : index;
+      const guess = address(here, kind, "fast", index), fine = address(here, kind, "vae", alone);
       const drawn = !at && !asked && here.record[kind] === "vae"; // as it was seen last
       const inFull = look() === "vae" && (drawn || decoded.has(fine) || (at && rested.fine));
       if (inFull) decoded.add(fine);
-      panes[kind].show(inFull ? fine : guess, { part, fade: inFull });
+      panes[kind].show(inFull ? fine : guess, { fade: inFull });
     } else if (!choice[kind]) {
       panes[kind].empty("Off");
       return;
@@ -103,7 +106,7 @@ darkroom.stage = (root, changePreviews) => {
 
   function nameResult(finished) {
     root.dataset.shows = finished ? "result" : "step";
-    find("live-predicted-title").textContent = finished ? RESULT : NAMES.predicted;
+    find("live-predicted-title").textContent = finished && job.request.stop_at === 1 ? RESULT : NAMES.predicted;
   }
 
   function draw() {
@@ -159,7 +162,7 @@ darkroom.stage = (root, changePreviews) => {
       return [[all, `${each}`], ...Array.from({ length: size(each) }, (_, i) => [`${first + i + 1} of ${job.request.images}`, `${each}.${i}`])];
     });
     if (pictureBox.options.length !== options.length) pictureBox.replaceChildren(...options.map((each) => new Option(...each)));
-    if (document.activeElement !== pictureBox) pictureBox.value = index === null || size(batch) === 1 ? `${batch}` : `${batch}.${index}`;
+    if (document.activeElement !== pictureBox) pictureBox.value = index === null ? `${batch}` : `${batch}.${index}`;
   }
 
   function sayWhere({ step, steps, sigma }, change) {
@@ -222,7 +225,7 @@ darkroom.stage = (root, changePreviews) => {
   function choosePicture(batch, one) {
     stop();
     const here = position();
-    index = one;
+    index = size(batch) === 1 ? null : one;
     go(batch, (batch === here.batch ? here.record : last(timeline.steps(batch))).step);
   }
 
@@ -259,7 +262,7 @@ darkroom.stage = (root, changePreviews) => {
     showPicture(image) {
       if (!job || image >= job.request.images) return;
       const batch = image < 0 ? last(batches()) : Math.floor(image / job.request.batch_size);
-      if (timeline.steps(batch).length) choosePicture(batch, image < 0 || size(batch) === 1 ? null : image % job.request.batch_size);
+      if (timeline.steps(batch).length) choosePicture(batch, image < 0 ? null : image % job.request.batch_size);
     },
     job(now) {
       job = now;

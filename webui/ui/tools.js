@@ -9,8 +9,8 @@ darkroom.tools = (root, timeline) => {
   const buttons = Object.fromEntries(NAMES.map((name) => [name, bar.querySelector(`#tool-${name}-open`)]));
   const bodies = Object.fromEntries(NAMES.map((name) => [name, root.querySelector(`#tool-${name}`)]));
   const tools = {
-    branch: darkroom.branching(bodies.branch),
-    seeds: darkroom.seeds(bodies.seeds),
+    branch: darkroom.branching(bodies.branch, () => turn(null)),
+    seeds: darkroom.seeds(bodies.seeds, () => turn(null)),
     needed: darkroom.needed(bodies.needed, timeline),
     export: darkroom.exporting(bodies.export),
   };
@@ -25,7 +25,9 @@ darkroom.tools = (root, timeline) => {
       bodies[each].hidden = each !== open;
       buttons[each].setAttribute("aria-expanded", String(each === open));
     }
-    if (open) tools[open].draw(here);
+    if (!open) return;
+    tools[open].open?.(here);
+    tools[open].draw(here);
   }
 
   for (const name of NAMES) {

@@ -2,7 +2,7 @@
 "use strict";
 
 /* The tool: how many seeds, and how far. */
-darkroom.seeds = (root) => {
+darkroom.seeds = (root, close) => {
   const form = root.querySelector("#seeds-form"), go = root.querySelector("#seeds-go"), said = root.querySelector("#seeds-said");
   let job = null;
 
@@ -15,6 +15,7 @@ darkroom.seeds = (root) => {
         request: { ...plain(job.request), seed: -1, variation: null, images: Number(form.elements.count.value) },
         share: Number(form.elements.share.value), owner: darkroom.owner,
       });
+      close();
       darkroom.follow(made.id);
     } catch (error) {
       said.textContent = error.message;
