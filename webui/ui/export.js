@@ -40,7 +40,10 @@ darkroom.exporting = (root) => {
   return {
     draw(now) {
       here = now;
-      const { job, image } = now;
+      const { job, image, guidance } = now;
+      const option = form.elements.view.querySelector("[value=guidance]");
+      option.hidden = option.disabled = !guidance;
+      if (!guidance && form.elements.view.value === "guidance") form.elements.view.value = "both";
       if (offered === `${job.id} ${image}`) return;
       offered = `${job.id} ${image}`;
       said.textContent = "";

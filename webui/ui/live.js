@@ -12,7 +12,7 @@ darkroom.live = (element, showPictures) => {
   const ACTIVE = ["queued", "paused", "running"];
 
   let server = null; // the id of the server's start; another one has other sequence numbers
-  let following = null, chosen = null; // the job asked for, null leaves it to the server; and one that is to stay
+  let following = darkroom.addressed(), chosen = following; // the job asked for, null leaves it to the server; and one that is to stay
   let news = null; // the last answer
   let lastSeq = 0;
   let progress = null; // what the events of the job add up to
@@ -275,14 +275,11 @@ darkroom.live = (element, showPictures) => {
   }
 
   darkroom.showPicture = stage.showPicture;
-  /* Any job has an address of its own in the page: #job=ID. */
-  const addressed = () => /^#job=([A-Za-z0-9_-]{8,64})$/.exec(location.hash)?.[1];
-  const name = (id) => history.replaceState(null, "", id ? `#job=${id}` : location.pathname + location.search);
-  addEventListener("hashchange", () => { if (addressed()) darkroom.look(addressed()); });
-  darkroom.look = (id) => { following = chosen = id; name(id); kick(); };
+  addEventListener("hashchange", () => { if (darkroom.addressed()) darkroom.look(darkroom.addressed()); });
+  darkroom.look = (id) => { following = chosen = id; darkroom.address(id); kick(); };
   darkroom.follow = (id) => {
     chosen = null;
-    if (addressed()) name(null);
+    darkroom.address(null);
     mine = [...mine, id].slice(-50);
     darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;
@@ -304,6 +301,5 @@ darkroom.live = (element, showPictures) => {
     kick();
   };
 
-  following = chosen = addressed() ?? null;
   poll();
 };

@@ -178,6 +178,10 @@ window.darkroom = (() => {
     return choose;
   }
 
+  /* Any job has an address of its own in the page: #job=ID. */
+  const addressed = () => /^#job=([A-Za-z0-9_-]{8,64})$/.exec(location.hash)?.[1] ?? null;
+  const address = (id) => history.replaceState(null, "", id ? `#job=${id}` : location.pathname + location.search);
+
   const fieldName = (field) => darkroom.fieldOf?.(field)?.label ?? field;
 
   /* The answer's JSON. Throws an Error with the server's own sentence. */
@@ -191,5 +195,5 @@ window.darkroom = (() => {
     throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, segments, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, segments, addressed, address, send, interrupt() {} };
 })();

@@ -22,7 +22,7 @@ _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
-    *("tools.js", "branch.js", "triage.js", "needed.js", "export.js", "kin.js"),
+    *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds

@@ -19,7 +19,7 @@ darkroom.stage = (root, changePreviews) => {
   }));
   const timeline = darkroom.timeline(() => draw());
   const { active, batches, last } = timeline;
-  const tools = darkroom.tools(root, timeline);
+  const tools = darkroom.tools(root, timeline, changePreviews);
 
   let job = null;
   let at = null; // {batch, step} that is looked back at; null is the newest
@@ -70,7 +70,11 @@ darkroom.stage = (root, changePreviews) => {
     const record = at ? list.find((each) => each.step === at.step) : last(list);
     const image = batch === undefined ? 0 : batch * job.request.batch_size + (index ?? 0);
     const one = job && batch !== undefined && (index !== null || size(batch) === 1); // a single one is looked at
-    return { job, batch, list, record, image, change: one && record ? timeline.change(image, record.step) : null };
+    return {
+      job, batch, list, record, image, position: index, guidance: timeline.guidance(image),
+      method: look() === "vae" && (!at || rested.fine) && !playing ? "vae" : "fast",
+      change: one && record ? timeline.change(image, record.step) : null,
+    };
   }
 
   function drawPane(kind, here) {
@@ -271,6 +275,7 @@ darkroom.stage = (root, changePreviews) => {
     },
     previews(now) {
       choice = now;
+      tools.previews(now);
       for (const kind of KINDS) choose[kind](now[kind] || "off");
       if (document.activeElement !== every) every.value = now.every;
       find("live-every-unit").textContent = now.every === 1 ? "step" : "steps";

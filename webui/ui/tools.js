@@ -3,8 +3,8 @@
    Knows which tool is open; what a tool does is in its own file. A tool is told where somebody stands
    (`draw`), whether it is open or not. */
 "use strict";
-darkroom.tools = (root, timeline) => {
-  const NAMES = ["branch", "seeds", "needed", "export"];
+darkroom.tools = (root, timeline, changePreviews) => {
+  const NAMES = ["branch", "seeds", "needed", "guidance", "export"];
   const bar = root.querySelector("#live-tools");
   const buttons = Object.fromEntries(NAMES.map((name) => [name, bar.querySelector(`#tool-${name}-open`)]));
   const bodies = Object.fromEntries(NAMES.map((name) => [name, root.querySelector(`#tool-${name}`)]));
@@ -12,6 +12,7 @@ darkroom.tools = (root, timeline) => {
     branch: darkroom.branching(bodies.branch, () => turn(null)),
     seeds: darkroom.seeds(bodies.seeds, () => turn(null)),
     needed: darkroom.needed(bodies.needed, timeline),
+    guidance: darkroom.guidance(bodies.guidance, changePreviews),
     export: darkroom.exporting(bodies.export),
   };
   const triage = darkroom.triage(root.querySelector("#live-triage"));
@@ -41,6 +42,10 @@ darkroom.tools = (root, timeline) => {
   }
 
   return {
+    previews(now) {
+      buttons.guidance.hidden = now.guidance === undefined;
+      tools.guidance.previews(now);
+    },
     draw(now) {
       here = now;
       const usable = Boolean(here.record) && timeline.isKept(here.image);
