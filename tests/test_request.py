@@ -8,6 +8,7 @@ import pytest
 from webui.errors import InvalidRequest
 from webui.request import (
     GenerationRequest,
+    Resume,
     SamplingOptions,
     ScheduleOptions,
     Variation,
@@ -34,7 +35,12 @@ FULL = GenerationRequest(
 )
 
 
-@pytest.mark.parametrize("request_", [PLAIN, FULL], ids=["plain", "full"])
+BRANCH = replace(
+    PLAIN, resume=Resume(job="job-0001", batch=2, position=1, step=5, sha256="0a" * 32), stop_at=0.5
+)
+
+
+@pytest.mark.parametrize("request_", [PLAIN, FULL, BRANCH], ids=["plain", "full", "branch"])
 def test_json_gives_an_equal_request_back(request_):
     assert from_json(to_json(request_)) == request_
     assert json.loads(to_json(request_)) == to_dict(request_)  # nothing that JSON would change
@@ -49,6 +55,9 @@ def test_a_request_stored_before_the_options_were_there_still_loads():
         "width": 512, "height": 512, "images": 1, "batch_size": 1, "extras": {},
     }  # fmt: skip
     assert from_dict(old) == replace(PLAIN, sampler="Euler a")
+
+
+RESUME = {"job": "job-0001", "batch": 0, "position": 0, "step": 3, "sha256": "0a" * 32}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,17 @@ def test_a_request_stored_before_the_options_were_there_still_loads():
         ({"seed_resize": "ab"}, "seed_resize: must be [width, height], got 'ab'"),
         ({"seed_resize": [512, 511]}, "seed_resize.height: must be from 64 to 2048 and"),
         ({"rng": "gpu"}, "rng: must be one of cpu, nv, got 'gpu'"),
+        ({"stop_at": 0}, "stop_at: must be from 0.01 to 1, got 0; try 0.01"),
+        ({"stop_at": None}, "stop_at: must be a number, got None"),
+        ({"resume": {"job": "job-0001"}}, "resume.batch: is missing"),
+        ({"resume": 5}, "resume: must be a JSON object, got 5"),
+        ({"resume": RESUME | {"job": "../../etc"}}, "resume.job: must be a job's id, got '../../e"),
+        ({"resume": RESUME | {"step": 0}}, "resume.step: must be from 1 to 1000000, got 0; try 1"),
+        ({"resume": RESUME | {"position": 8}}, "resume.position: must be from 0 to 7, got 8"),
+        ({"resume": RESUME | {"batch": True}}, "resume.batch: must be a whole number, got True"),
+        ({"resume": RESUME | {"sha256": "0A" * 32}}, "resume.sha256: must be 64 hexadecimal digi"),
+        ({"resume": RESUME | {"file": "x"}}, "resume.file: is not a field"),
+        ({"resume": RESUME, "images": 2}, "images: must be 1 for a branch, got 2"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )  # fmt: skip
@@ -139,3 +159,11 @@ def test_what_is_no_hash_of_an_embedding_is_refused(embeddings, problem):
 def test_hashes_of_embeddings_survive_json():
     made = GenerationRequest(model="m", prompt="p", seed=1, embeddings={"gold": "0a" * 32})
     assert from_json(to_json(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("share", "steps", "last"),
+    [(1, 20, 20), (0.3, 10, 3), (0.3, 20, 6), (0.31, 20, 7), (0.01, 4, 1)],
+)
+def test_a_share_of_the_steps_is_rounded_up(share, steps, last):
+    assert replace(PLAIN, stop_at=share).last_step(steps) == last

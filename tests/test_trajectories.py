@@ -14,6 +14,8 @@ from webui.trajectories import (
     KeptStep,
     Spool,
     Trajectories,
+    changes,
+    needed,
     read_header,
     read_spool,
     read_step,
@@ -194,3 +196,48 @@ def test_a_quota_of_0_keeps_nothing(tmp_path):
 
 def test_sweeping_before_the_first_run_is_no_error(tmp_path):
     assert Trajectories(tmp_path / "none", 100).sweep() == []
+
+
+def test_what_a_branch_needs_is_not_swept_and_counts_for_nothing(tmp_path):
+    trajectories = Trajectories(tmp_path, 1)
+    for job in ("one-job-1", "one-job-2", "one-job-3"):
+        written(tmp_path / job, 2)
+    assert sorted(trajectories.sweep({"one-job-2"})) == ["one-job-1", "one-job-3"]
+    assert read_step(tmp_path / "one-job-2", 0, 2) is not None
+    assert Trajectories(tmp_path, 0).sweep() == ["one-job-2"]
+
+
+def predicted(values, whole=True):
+    """Steps whose predictions are these values everywhere; the second half of it is constant."""
+    steps = []
+    for number, value in enumerate(values, 1):
+        denoised = np.array([value, 1.0], np.float32)
+        sigma = 0.0 if whole and number == len(values) else 1.0
+        steps.append(KeptStep(number, 1, sigma, 0.1, denoised, denoised))
+    return steps
+
+
+def test_the_change_of_a_step_is_relative_to_what_is_predicted_there():
+    found = changes(predicted([3.0, 1.0, 1.0]))
+    assert found == [None, pytest.approx(2 / 2**0.5), 0.0]
+    assert changes(predicted([2.0])) == [None]
+    assert changes([]) == []
+    assert changes([KeptStep(n, 1, 1.0, 0.1, *2 * [np.zeros(2, np.float32)]) for n in (1, 2)]) == [
+        None,
+        0.0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ([9.0, 1.5, 1.02, 1.0, 1.0], 3),
+        ([1.0, 1.5, 1.0, 1.5, 1.0], 5),  # it came near, and left again
+        ([1.0, 1.0, 1.0], 1),
+        ([9.0, 5.0, 1.0], 3),
+    ],
+)
+def test_as_many_steps_are_needed_as_it_takes_to_stay_near_the_end(values, count):
+    assert needed(predicted(values)) == count
+    assert needed(predicted(values, whole=False)) is None
+    assert needed([]) is None

@@ -60,6 +60,7 @@ class RunOptions:
     noisy: str | None = None  # preview method for the noisy latent; None draws none
     predicted: str | None = None  # preview method for the predicted picture
     every: int = 1  # preview each so many steps; the last step always
+    guidance: bool = False  # keep what each step's guidance was made of, beside the trajectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -21,7 +22,7 @@ from webui.library import Library
 from webui.outputs import Outputs
 from webui.services import Services
 from webui.settings import read
-from webui.trajectories import Trajectories
+from webui.trajectories import Header, KeptStep, Spool, Trajectories
 
 REGISTRY = ServerRegistry(
     samplers={
@@ -96,3 +97,25 @@ def client(services):
     guarded = Guard(server.create(services), rules)
     with TestClient(guarded, "http://localhost:7860", raise_server_exceptions=False) as client:
         yield client
+
+
+CAT = {"prompt": "a cat", "seed": 5, "steps": 4, "sampler": "Euler a"}
+
+
+@pytest.fixture
+def kept(client, services):
+    """A job of two pictures in one batch, with four steps kept."""
+    body = {"request": CAT | {"images": 2, "batch_size": 2}, "id": "original", "owner": "tab"}
+    job = client.post("/api/v1/jobs", json=body).json()
+    keep(services, job)
+    return job
+
+
+def keep(services, job, count=4):
+    sigmas = (8.0, 4.0, 2.0, 1.0, 0.0)
+    header = Header(job["request"], 0, (2, 4, 2, 2), sigmas)
+    spool = Spool(services.trajectories.folder(job["id"]), header)
+    for step in range(1, count + 1):
+        latents = [np.full((2, 4, 2, 2), 1 + kind / step, np.float32) for kind in (0, 1)]
+        spool.append(KeptStep(step, step, sigmas[step], 0.5, *latents, None, 4))
+    spool.finish()

@@ -1,31 +1,10 @@
 """Branches and seed triage over HTTP: what becomes a job, and what is refused in which words."""
 
-import numpy as np
 import pytest
 
+from tests.api.conftest import CAT, keep
 from webui.request import from_dict
-from webui.trajectories import Header, KeptStep, Spool, inherited
-
-CAT = {"prompt": "a cat", "seed": 5, "steps": 4, "sampler": "Euler a"}
-
-
-@pytest.fixture
-def kept(client, services):
-    """A job of two pictures in one batch, with four steps kept."""
-    body = {"request": CAT | {"images": 2, "batch_size": 2}, "id": "original", "owner": "tab"}
-    job = client.post("/api/v1/jobs", json=body).json()
-    steps(services, job)
-    return job
-
-
-def steps(services, job, count=4):
-    sigmas = (8.0, 4.0, 2.0, 1.0, 0.0)
-    header = Header(job["request"], 0, (2, 4, 2, 2), sigmas)
-    spool = Spool(services.trajectories.folder(job["id"]), header)
-    for step in range(1, count + 1):
-        latents = [np.full((2, 4, 2, 2), 1 + kind / step, np.float32) for kind in (0, 1)]
-        spool.append(KeptStep(step, step, sigmas[step], 0.5, *latents, None, 4))
-    spool.finish()
+from webui.trajectories import inherited
 
 
 def post(client, path, **body):
@@ -111,7 +90,7 @@ def test_triage_stops_all_pictures_at_a_share_of_their_steps(client):
 def test_finishing_goes_on_after_the_last_kept_step_and_else_from_the_start(client, services):
     body = {"request": CAT | {"images": 4, "batch_size": 2}, "share": 0.5, "id": "triage-1"}
     job = post(client, "triage", **body).json()
-    steps(services, job, count=2)  # of the first batch
+    keep(services, job, count=2)  # of the first batch
     answer = post(client, "jobs/triage-1/finish", images=[1, 2], id="finishing")
     assert answer.status_code == 201
     one, other = answer.json()["jobs"]

@@ -26,7 +26,7 @@ def test_with_nothing_asked_there_is_nothing_to_see(client):
         "engine": {"state": "ready", "device": "CPU", "text": "ready on CPU"},
         "waiting": 0,
         "running": None,
-        "previews": {"noisy": "fast", "predicted": "fast", "every": 1},
+        "previews": {"noisy": "fast", "predicted": "fast", "every": 1, "guidance": False},
         "paused": False,
         "job": None,
         "pictures": 0,
@@ -146,7 +146,7 @@ def test_only_a_few_frames_are_made_again_at_once_and_those_in_memory_always_com
 
 
 def test_previews_can_be_chosen(client, puppet):
-    choice = {"noisy": None, "predicted": "fast", "every": 5}
+    choice = {"noisy": None, "predicted": "fast", "every": 5, "guidance": False}
     answer = client.put("/api/v1/previews", json={"noisy": None, "every": 5})
     assert (answer.status_code, answer.json()) == (200, {"previews": choice})
     assert client.get("/api/v1/previews").json() == {

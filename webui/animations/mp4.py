@@ -14,8 +14,7 @@ def mp4(frames: Sequence[Image.Image], rate: float) -> bytes:
 
     buffer = io.BytesIO()
     width, height = (side // 2 * 2 for side in frames[0].size)  # as 4:2:0 needs it
-    options = {"movflags": "faststart"}
-    with av.open(buffer, "w", format="mp4", options=options) as container:
+    with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", Fraction(rate).limit_denominator(1000))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "18", "preset": "veryfast", "threads": "1"}

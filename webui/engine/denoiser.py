@@ -44,7 +44,12 @@ class Guides:
         return sum(weight for weight, _ in self.positive) == 1
 
 
-def guided(model: Model, now: Callable[[], Guides], scale: float) -> Denoiser:
+Seen = Callable[[Tensor, Tensor], None]  # is shown the predictions without and with the prompt
+
+
+def guided(
+    model: Model, now: Callable[[], Guides], scale: float, seen: Seen | None = None
+) -> Denoiser:
     """Classifier-free guidance, Ho & Salimans 2022 (arXiv:2207.12598); all in one network call.
 
     `now` gives what guides the step at hand. Several positive parts compose as in Liu et al. 2022
@@ -58,7 +63,7 @@ def guided(model: Model, now: Callable[[], Guides], scale: float) -> Denoiser:
             towards = _predicted(model, x, sigma, [part for _, part in guides.positive])
             parts = zip(guides.positive, towards, strict=True)
             return reduce(add, (_times(weight, clean) for (weight, _), clean in parts))
-        return _pulled(model, x, sigma, guides, scale)[0]
+        return _pulled(model, x, sigma, guides, scale, seen)[0]
 
     return denoise
 
@@ -70,12 +75,15 @@ class RecordedGuidance:
     scale goes from 0 (as without a prompt) to 1 (all prompt).
     """
 
-    def __init__(self, model: Model, now: Callable[[], Guides], scale: float) -> None:
-        self._model, self._now, self._scale = model, now, scale
+    def __init__(
+        self, model: Model, now: Callable[[], Guides], scale: float, seen: Seen | None = None
+    ) -> None:
+        self._model, self._now, self._scale, self._seen = model, now, scale, seen
         self._away: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        result, self._away = _pulled(self._model, x, sigma, self._now(), self._scale)
+        guides = self._now()
+        result, self._away = _pulled(self._model, x, sigma, guides, self._scale, self._seen)
         return result
 
     def unguided(self) -> Tensor:
@@ -86,7 +94,7 @@ class RecordedGuidance:
 
 
 def _pulled(
-    model: Model, x: Tensor, sigma: Tensor, guides: Guides, scale: float
+    model: Model, x: Tensor, sigma: Tensor, guides: Guides, scale: float, seen: Seen | None
 ) -> tuple[Tensor, Tensor]:
     """The guided prediction, and the unguided one."""
     parts = [part for _, part in guides.positive]
@@ -94,6 +102,11 @@ def _pulled(
     result = away
     for (weight, _), clean in zip(guides.positive, towards, strict=True):
         result = result + _times(scale * weight, clean - away)
+    if seen is not None:
+        pairs = zip(guides.positive, towards, strict=True)
+        seen(
+            away, reduce(add, (_times(weight, clean - away) for (weight, _), clean in pairs), away)
+        )
     return result, away
 
 

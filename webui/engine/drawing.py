@@ -4,6 +4,7 @@ Knows no run; what it draws it is given, or finds in a trajectory's file.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,9 +15,9 @@ from webui.engine.models import Models
 from webui.engine.pixels import picture, side_by_side
 from webui.engine.plan import unknown
 from webui.errors import EngineBusy, NotFinite, OutOfMemory
-from webui.events import Picture, PreviewKind
+from webui.events import Picture, PreviewKind, ViewKind
 from webui.interfaces import Model, PreviewDecoder
-from webui.trajectories import KeptStep, of_one, read_header, read_step
+from webui.trajectories import KeptStep, of_one, read_guidance, read_header, read_step
 
 
 class Drawing:
@@ -59,7 +60,7 @@ class Drawing:
         folder: Path,
         batch: int,
         step: int,
-        kind: PreviewKind,
+        kind: ViewKind,
         method: str,
         running: bool,
         position: int | None,
@@ -73,6 +74,12 @@ class Drawing:
         header, kept = read_header(folder, batch), read_step(folder, batch, step)
         if header is None or kept is None or (position or 0) >= len(kept.x):
             return None
+        seen: PreviewKind = "noisy" if kind == "noisy" else "predicted"
+        if kind != seen:
+            view = read_guidance(folder, batch, step, kind, kept.x.shape)
+            if view is None:
+                return None
+            kept = replace(kept, denoised=view)
         name = str(header.request["model"])
         if running and not self._models.is_loaded(name):
             raise EngineBusy(f"drawing it takes the model {name}; look again when no job runs")
@@ -80,4 +87,4 @@ class Drawing:
         if position is not None:
             kept = of_one(kept, position)
         with memory_for("drawing the preview"):
-            return self.draw(model, kept, kind, method)
+            return self.draw(model, kept, seen, method)

@@ -17,6 +17,7 @@ from webui.engine.branching import Inherited
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
 from webui.engine.drawing import Drawing
 from webui.engine.embeddings import embedding_file
+from webui.engine.guidance_view import GuidanceView
 from webui.engine.models import Models
 from webui.engine.pixels import picture
 from webui.engine.plan import Plan, plan_of, sampler_of
@@ -31,6 +32,7 @@ from webui.events import (
     Rendered,
     Skipped,
     Stage,
+    ViewKind,
     Warned,
 )
 from webui.events import Step as StepEvent
@@ -113,7 +115,8 @@ class Engine:
         for text in read.warnings:
             yield Warned(text)
         request = replace(request, embeddings=read.embeddings)
-        return plan_of(self._registry, request, model, read.timeline, origin)
+        view = GuidanceView() if options.guidance else None
+        return plan_of(self._registry, request, model, read.timeline, origin, view)
 
     def _batch(self, plan: Plan, batch: int, options: RunOptions, control: Control) -> Events:
         if outcome := control.outcome():
@@ -165,6 +168,8 @@ class Engine:
             if step is None:
                 break
             plan.progress.after(index, step)
+            if plan.view and (seen := plan.view.take()):
+                recorder.take_guidance(index, *seen)
             total = step.pace.steps if step.pace else plan.steps
             for kept in recorder.take(index, seeded.draws, step):
                 last = kept
@@ -179,7 +184,7 @@ class Engine:
     def _shown(
         self, plan: Plan, batch: int, kept: KeptStep, control: Control
     ) -> Iterator[EngineEvent]:
-        steps = plan.request.last_step(kept.steps)
+        steps = max(kept.step, plan.request.last_step(kept.steps))
         yield StepEvent(batch, kept.step, steps, kept.sigma, kept.seconds)
         if kept.step % control.every and kept.sigma > 0 and kept.step < steps:
             return
@@ -207,7 +212,7 @@ class Engine:
             return False
         yield Stage("decoding")
         unfinished = last.sigma > 0
-        notes = (f"Stopped at step: {last.step}",) if unfinished else ()
+        notes = _notes(plan.request, last, unfinished)
         step = recorder.restored(last)
         latents = step.denoised if unfinished else step.x
         for position, latent in enumerate(torch.split(latents, 1)):
@@ -231,7 +236,7 @@ class Engine:
         folder: Path,
         batch: int,
         step: int,
-        kind: PreviewKind,
+        kind: ViewKind,
         method: str,
         running: bool = False,
         position: int | None = None,
@@ -252,6 +257,22 @@ class Engine:
     def load(self, model: str) -> None:
         """Loads a model ahead of its first use."""
         self._models.load(model)
+
+
+def _notes(request: GenerationRequest, last: KeptStep, unfinished: bool) -> tuple[str, ...]:
+    """What the pictures' text says beside the request's fields."""
+    branch = request.resume
+    return (
+        *([f"Stopped at step: {last.step}"] if unfinished else []),
+        *(
+            [
+                f"Branch: step {branch.step} of picture {branch.position} of batch {branch.batch} "
+                f"of job {branch.job}"
+            ]
+            if branch
+            else []
+        ),
+    )
 
 
 def _inherited(request: GenerationRequest, options: RunOptions) -> Inherited | None:

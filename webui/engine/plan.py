@@ -16,6 +16,7 @@ from webui.engine.branching import Inherited, branch_of
 from webui.engine.brownian import BrownianNoise
 from webui.engine.conditioning.timeline import Timeline
 from webui.engine.denoiser import Guides, RecordedGuidance, guided
+from webui.engine.guidance_view import GuidanceView
 from webui.engine.noise import SeededNoise
 from webui.engine.progress import Progress
 from webui.engine.schedules import without_penultimate
@@ -50,6 +51,7 @@ class Plan:
     progress: Progress  # of the batch that is being made
     inherited: Sequence[KeptStep] = ()  # what a branch begins with
     begun: int = 0  # how many of them the sampler is not told of
+    view: GuidanceView | None = None  # where what guidance is made of is wanted
 
     def walked(self, x: Tensor, noise: Noise, past: Sequence[Step]) -> Iterator[Step]:
         """The steps after those in `past`, which are all that there are; x (B, C, h, w)."""
@@ -103,9 +105,10 @@ def plan_of(
     model: Model,
     timeline: Timeline,
     inherited: Inherited | None = None,
+    view: GuidanceView | None = None,
 ) -> Plan:
     """`timeline` says what guides each of the steps that are asked for; `inherited` is what a
-    branch goes on from. Raises InvalidRequest."""
+    branch goes on from; `view` is shown what is guided. Raises InvalidRequest."""
     entry = sampler_of(registry, request)
     sigmas = levels_of(registry, request, model.levels)
     branch = branch_of(request, entry, sigmas, inherited) if inherited else None
@@ -117,13 +120,14 @@ def plan_of(
 
     sample = partial[Iterator[Step]](entry.sample, **_given(request))
     denoise: Denoiser
+    seen = view.saw if view else None
     if entry.plus_plus:
         scale = request.guidance_scale / WHOLE_GUIDANCE
-        denoise = recorded = RecordedGuidance(model, now, scale)
+        denoise = recorded = RecordedGuidance(model, now, scale, seen)
         sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
     else:
-        denoise = guided(model, now, request.guidance_scale)
-    plan = Plan(request, model, denoise, sample, entry, sigmas, progress)
+        denoise = guided(model, now, request.guidance_scale, seen)
+    plan = Plan(request, model, denoise, sample, entry, sigmas, progress, view=view)
     if branch is None:
         return plan
     return replace(plan, inherited=branch.steps, begun=branch.begun)

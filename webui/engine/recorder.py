@@ -15,7 +15,7 @@ from torch import Tensor
 from webui.engine.device import Device
 from webui.errors import NotFinite
 from webui.interfaces import Pace, Step
-from webui.trajectories import Header, KeptStep, Spool, read_spool
+from webui.trajectories import Header, KeptStep, Spool, keep_guidance, read_spool
 
 
 class Recorder:
@@ -31,6 +31,7 @@ class Recorder:
         """`keep` is the folder for the trajectory; None records nothing on disk. `inherited` are
         the steps that it begins with, unless it has begun before."""
         self._header = header
+        self._keep = Path(keep) if keep else None
         self._device = device
         self._pending: tuple[int, int, Step, torch.Event | None] | None = None
         found = read_spool(Path(keep), header) if keep else []
@@ -63,6 +64,12 @@ class Recorder:
         event.record()
         self._pending = (index, draws, copied, event)
         return ready
+
+    def take_guidance(self, index: int, unprompted: Tensor, prompted: Tensor) -> None:
+        """Keeps what guided step `index` (1-based); waits for the device. Raises NotSaved."""
+        if self._keep is not None:
+            both = [each.float().cpu().numpy() for each in (unprompted, prompted)]
+            keep_guidance(self._keep, self._header.batch, index, *both)
 
     def flush(self) -> list[KeptStep]:
         """The step that is still on its way, waited for."""

@@ -51,6 +51,7 @@ class PreviewChoice:
     noisy: str | None = "fast"  # preview method for the noisy latent; None draws none
     predicted: str | None = "fast"  # preview method for the predicted picture
     every: int = 1  # draw each so many steps
+    guidance: bool = False  # keep the predictions with and without the prompt, from the next run on
 
     def __post_init__(self) -> None:
         """Raises InvalidRequest; whether a method of that name exists is for the caller to see."""
@@ -58,6 +59,8 @@ class PreviewChoice:
             method = getattr(self, name)
             if method is not None and not (isinstance(method, str) and 0 < len(method) <= 64):
                 raise InvalidRequest(name, "must be the name of a preview method, or null")
+        if not isinstance(self.guidance, bool):
+            raise InvalidRequest("guidance", "must be true or false")
         whole = isinstance(self.every, int) and not isinstance(self.every, bool)
         if not whole or not 1 <= self.every <= MAX_EVERY:
             raise InvalidRequest("every", f"must be a whole number of steps, from 1 to {MAX_EVERY}")

@@ -195,6 +195,7 @@ class Work:
             noisy=choice.noisy,
             predicted=choice.predicted,
             every=choice.every,
+            guidance=choice.guidance,
         )
         with closing(self._workshop.run(self.job.id, self.job.request, options)) as events:
             told = False

@@ -12,6 +12,7 @@ from webui.trajectories.files import (
     read_step,
     spool_path,
 )
+from webui.trajectories.guidance import keep_guidance, read_guidance
 from webui.trajectories.quota import Trajectories
 
 __all__ = [
@@ -25,9 +26,11 @@ __all__ = [
     "digest",
     "finished_path",
     "inherited",
+    "keep_guidance",
     "kept_steps",
     "needed",
     "of_one",
+    "read_guidance",
     "read_header",
     "read_spool",
     "read_step",
