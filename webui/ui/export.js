@@ -40,10 +40,7 @@ darkroom.exporting = (root) => {
   return {
     draw(now) {
       here = now;
-      const { job, image, guidance } = now;
-      const option = form.elements.view.querySelector("[value=guidance]");
-      option.hidden = option.disabled = !guidance;
-      if (!guidance && form.elements.view.value === "guidance") form.elements.view.value = "both";
+      const { job, image } = now;
       if (offered === `${job.id} ${image}`) return;
       offered = `${job.id} ${image}`;
       said.textContent = "";

@@ -71,7 +71,7 @@ darkroom.stage = (root, changePreviews) => {
     const image = batch === undefined ? 0 : batch * job.request.batch_size + (index ?? 0);
     const one = job && batch !== undefined && (index !== null || size(batch) === 1); // a single one is looked at
     return {
-      job, batch, list, record, image, position: index, guidance: timeline.guidance(image),
+      job, batch, list, record, image, position: index,
       method: look() === "vae" && (!at || rested.fine) && !playing ? "vae" : "fast",
       change: one && record ? timeline.change(image, record.step) : null,
     };

@@ -91,8 +91,6 @@ darkroom.timeline = (changed) => {
     change: (image, step) => (kept.get(image) || null)?.steps.find((each) => each.step === step)?.change ?? null,
     /* After which step an image was nearly what it became; null if nobody can tell. */
     suggested: (image) => (kept.get(image) || null)?.suggested ?? null,
-    /* Whether what its guidance was made of was kept too. */
-    guidance: (image) => (kept.get(image) || null)?.guidance ?? false,
     isKept: (image) => kept.get(image) !== false,
     get empty() { return runs.size === 0; },
   };

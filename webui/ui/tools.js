@@ -42,10 +42,7 @@ darkroom.tools = (root, timeline, changePreviews) => {
   }
 
   return {
-    previews(now) {
-      buttons.guidance.hidden = now.guidance === undefined;
-      tools.guidance.previews(now);
-    },
+    previews: tools.guidance.previews,
     draw(now) {
       here = now;
       const usable = Boolean(here.record) && timeline.isKept(here.image);
