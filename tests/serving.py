@@ -30,6 +30,7 @@ def main(folder, *stub):
     from webui import app, settings
     from webui.api import server
     from webui.backend import EngineProcess
+    from webui.embeddings import Embeddings
     from webui.guard import Guard, Rules
     from webui.jobs.line import JobLine
     from webui.jobs.log import Log
@@ -52,7 +53,9 @@ def main(folder, *stub):
     store = Store(wanted.data_dir / "jobs.sqlite")
     workshop = app._workshop(engine, outputs, trajectories)
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
-    services = Services(wanted, REGISTRY, library, line, engine, trajectories)
+    services = Services(
+        wanted, REGISTRY, library, line, engine, trajectories, Embeddings(wanted.models_dir)
+    )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)
     serving = uvicorn.Server(config)

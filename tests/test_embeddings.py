@@ -130,6 +130,18 @@ def test_a_model_takes_vectors_of_its_own_width(folder, embeddings, tensors, wid
     assert list(embeddings.usable(widths)) == ([] if reason else ["gold"])
 
 
+def test_what_a_model_cannot_use_is_told_unless_the_name_is_another_ones(folder, embeddings):
+    write(folder / "gold.safetensors", {"emb_params": vectors(1, 8)})
+    write(folder / "inky.safetensors", {"emb_params": vectors(1, 9)})
+    for name in ("Gold.pt", "z/gold.pt", "pickled.bin"):  # two of them were converted
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    told = embeddings.unusable({"clip_l": 8})
+    assert told.keys() == {"inky", "pickled"}
+    assert told["inky"] == "its vectors are 9 wide; this model's are 8"
+    assert "are pickles" in told["pickled"]
+
+
 def test_a_models_widths_stand_in_its_configs(tmp_path):
     for part, width in (("text_encoder", 768), ("text_encoder_2", 1280)):
         (tmp_path / part).mkdir()

@@ -133,6 +133,13 @@ def test_a_value_cannot_add_a_line_or_a_pair():
     assert read_last_line(text)["Model"] == 'x"\nSteps: 1, Seed: 9'
 
 
+def test_a_line_end_of_any_kind_is_quoted():
+    for end in ("\r", "\n", "\r\n"):
+        text = parameters_text(GenerationRequest(model=f"a{end}b", prompt="p", seed=1), "", "1")
+        assert len(text.splitlines()) == 2
+        assert read_last_line(text)["Model"] == f"a{end}b"
+
+
 @pytest.mark.parametrize("text", ["plain", "caf\xe9", "\u732b \U0001f431"])
 def test_the_text_is_read_back_from_a_png(tmp_path, text):
     info = PngInfo()

@@ -190,6 +190,8 @@ def requests(draw):
         schedule_options=ScheduleOptions(**options),
         steps=steps,
         guidance_scale=draw(st.floats(1, 30)),
+        emphasis=draw(st.sampled_from(["original", "no norm", "ignore", "none"])),
+        clip_skip=draw(st.integers(1, 12)),
         width=draw(sides),
         height=draw(sides),
     )
@@ -232,6 +234,7 @@ def test_a1111s_text_gives_back_any_request_but_its_model(request):
 def test_our_json_gives_back_any_request_whatsoever(request, images, batch, prompt):
     everything = to_dict(request) | {
         "images": images, "batch_size": batch, "extras": {"x": [1, None, {"y": "猫"}]},
+        "embeddings": {"goldleaf": "ab" * 32},
         "prompt": prompt + "\nNegative prompt: z\n" + prompt,
     }  # fmt: skip
     request = from_dict(everything)
@@ -244,7 +247,7 @@ def test_our_json_gives_back_any_request_whatsoever(request, images, batch, prom
     made = values["batch_count"] * values["batch_size"]
     assert made == images or (made < images and "Pictures" in [each.name for each in found.lost])
     form = form_request(values | {"model": request.model})
-    everything |= {"extras": {}, "images": 1, "batch_size": 1}
+    everything |= {"extras": {}, "images": 1, "batch_size": 1, "embeddings": {}}
     assert to_dict(form) == everything
 
 

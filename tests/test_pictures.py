@@ -151,6 +151,8 @@ def test_a_damaged_chunk_hides_no_other(chunk):
         (b"UNICODE\0" + "a 猫".encode("utf-16-le"), "a 猫"),
         (b"UNICODE\0" + b"\xff\xfe" + "猫".encode("utf-16-le"), "猫"),
         (b"UNICODE\0" + b"\xfe\xff" + "猫".encode("utf-16-be"), "猫"),
+        (b"UNICODE\0" + ("一" * 99 + "\nSteps: 1").encode("utf-16-be"), "一" * 99 + "\nSteps: 1"),
+        (b"UNICODE\0" + ("一" * 99 + "\nSteps: 1").encode("utf-16-le"), "一" * 99 + "\nSteps: 1"),
         (b"UNICODE\0" + "odd".encode("utf-16-be") + b"\0", "odd\ufffd"),
         (b"ASCII\0\0\0plain", "plain"),
         (bytes(8) + b"unsaid\0\0", "unsaid"),

@@ -201,7 +201,7 @@ def test_sweeping_before_the_first_run_is_no_error(tmp_path):
 def test_what_a_branch_needs_is_not_swept_and_counts_for_nothing(tmp_path):
     trajectories = Trajectories(tmp_path, 1)
     for job in ("one-job-1", "one-job-2", "one-job-3"):
-        written(tmp_path / job, 2)
+        written(tmp_path / job, 2).close()
     assert sorted(trajectories.sweep({"one-job-2"})) == ["one-job-1", "one-job-3"]
     assert read_step(tmp_path / "one-job-2", 0, 2) is not None
     assert Trajectories(tmp_path, 0).sweep() == ["one-job-2"]

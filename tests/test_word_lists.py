@@ -8,7 +8,6 @@ def models(tmp_path):
         ("loras", "Ink style.safetensors"),
         ("loras", ".hidden.safetensors"),
         ("loras", "ink.pt"),
-        ("embeddings", "ink_hand.safetensors"),
         ("wildcards", "inks.txt"),
     ):
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -23,13 +22,15 @@ def tags(tmp_path, name, text):
 
 def test_files_come_first_by_name_whatever_the_capitals(tmp_path):
     tags(models(tmp_path), "my.txt", "ink drop\nother\n")
-    assert WordLists().beginning(tmp_path, "INK", 9) == [
+    known = ["ink_hand", "other"]
+    assert WordLists().beginning(tmp_path, "INK", 9, known) == [
         Word("ink_hand", "embedding"),
         Word("Ink style", "lora"),
         Word("inks", "wildcard"),
         Word("ink drop", "tag"),
     ]
-    assert [word.kind for word in WordLists().beginning(tmp_path, "", 9)] == [
+    assert [word.kind for word in WordLists().beginning(tmp_path, "", 9, known)] == [
+        "embedding",
         "embedding",
         "lora",
         "wildcard",

@@ -75,6 +75,16 @@ class Embeddings:
         """By name, those that a model can use whose text encoders have tokens of `widths`."""
         return {entry.name: entry for entry in self.entries() if entry.misfit(widths) is None}
 
+    def unusable(self, widths: Mapping[str, int]) -> dict[str, str]:
+        """By name, why such a model cannot use each of the others. A name that is one of the usable
+        whatever its capitals, as of a pickle beside what it was converted to, is not among them."""
+        entries = self.entries()
+        reasons = [(entry.name, entry.misfit(widths)) for entry in entries]
+        usable = {name.casefold() for name, reason in reasons if reason is None}
+        return {
+            name: reason for name, reason in reasons if reason and name.casefold() not in usable
+        }
+
     def hash(self, entry: EmbeddingEntry) -> str:
         """sha256 of the file. Raises OSError."""
         known = self._hashes.get(entry.stamp)

@@ -11,14 +11,13 @@ import heapq
 import os
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 FOLDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # kind -> folder in models/, what it holds
     "lora": ("loras", (".safetensors",)),
-    "embedding": ("embeddings", (".safetensors",)),
     "wildcard": ("wildcards", (".txt",)),
 }
 MOST = 200  # words in one answer
@@ -62,13 +61,17 @@ class WordLists:
         self._lock = threading.Lock()
         self._tags: tuple[object, _Table] = (None, _Table((), ()))
 
-    def beginning(self, models_dir: Path, prefix: str, limit: int) -> list[Word]:
+    def beginning(
+        self, models_dir: Path, prefix: str, limit: int, embeddings: Iterable[str] = ()
+    ) -> list[Word]:
         """At most `limit` words that begin with `prefix`, whatever the capitals: files, then tags.
 
-        An empty prefix is every file's name, and no tag. `_` and a blank are the same.
+        An empty prefix is every file's name, and no tag. `_` and a blank are the same. `embeddings`
+        are the names of those that can be used, which `webui.embeddings` knows.
         """
         asked = _key(prefix)
-        files = [word for word in _files(models_dir) if _key(word.text).startswith(asked)]
+        known = [*_files(models_dir), *(Word(name, "embedding") for name in embeddings)]
+        files = [word for word in known if _key(word.text).startswith(asked)]
         files.sort(key=lambda word: (word.kind, word.text.casefold()))
         tags = self._table(models_dir / _TAGS).beginning(asked, limit) if asked else []
         return [*files, *tags][:limit]

@@ -82,9 +82,21 @@ def test_embeddings_that_come_are_seen(client, models):
     answer = client.post("/api/v1/prompts/look", json={"prompt": "inky cat"})
     (window,) = answer.json()["prompt"]["texts"][0]["windows"]
     assert [token["embedding"] for token in window] == ["inky", "inky", ""]
+    (note,) = answer.json()["prompt"]["notes"]  # before anything is made
+    assert note == {
+        "text": "The embedding cat is read as plain words: its vectors are 32 wide; this model's "
+        "are 16.",
+        "start": 5,
+        "end": 8,
+    }
+    write(models / "embeddings" / "by me" / "inset.safetensors", {"emb_params": vectors(2, 16)})
+    (models / "embeddings" / "ink.safetensors").write_bytes(b"no embedding")
     names = client.get("/api/v1/prompts/names", params={"prefix": "in"})
     assert names.json() == {
-        "names": [{"text": "inky", "kind": "embedding", "count": 0, "called": ""}]
+        "names": [
+            {"text": name, "kind": "embedding", "count": 0, "called": ""}
+            for name in ("inky", "inset")
+        ]
     }
 
 

@@ -60,8 +60,8 @@ def test_our_own_picture_gives_back_its_exact_request(client, services):
         "values": OPTIONS | {
             "prompt": CAT.prompt, "negative_prompt": "dog", "model": "toy", "sampler": "Euler a",
             "schedule": "Karras", "steps": 12, "guidance_scale": 7.0, "width": 256, "height": 320,
-            "seed": 7, "rng": "cpu", "variation.seed": 3, "variation.strength": 0.25,
-            "batch_count": 3, "batch_size": 2,
+            "seed": 7, "rng": "cpu", "emphasis": "original", "clip_skip": 1,
+            "variation.seed": 3, "variation.strength": 0.25, "batch_count": 3, "batch_size": 2,
         },
         "lost": [],
         "request": to_dict(CAT),
@@ -93,13 +93,12 @@ def test_a_pasted_text_of_a1111_fills_fields_and_names_what_is_lost(client):
         "values": OPTIONS | {
             "prompt": "a cat\nsecond line", "negative_prompt": "dog", "sampler": "DPM++ 2M",
             "schedule": "Karras", "steps": 150, "guidance_scale": 6.5, "seed": 42, "width": 512,
-            "height": 768, "rng": "nv",
+            "height": 768, "rng": "nv", "emphasis": "original", "clip_skip": 2,
         },
         "lost": [
             {"name": "Model", "value": "v1-5", "why": "there is no such model here"},
             {"name": "Steps", "value": "200",
              "why": "must be from 1 to 150; 150 is set instead"},
-            {"name": "Clip skip", "value": "2", "why": "there is nothing here that it could set"},
             {"name": "Hires prompt", "value": "x, y",
              "why": "there is nothing here that it could set"},
         ],

@@ -30,6 +30,8 @@ FIRST = {
     "txt2img_batch_count": "1",
     "txt2img_batch_size": "1",
     "txt2img_seed": "42",
+    "txt2img_emphasis": "No norm",
+    "txt2img_clip_skip": "2",
     "txt2img_solver_order": "2",
     "txt2img_solver_type": "bh2",
     "txt2img_sigma_min": "0.05",
@@ -54,6 +56,8 @@ OTHER = {
     "txt2img_batch_count": "3",
     "txt2img_batch_size": "2",
     "txt2img_seed": "-1",
+    "txt2img_emphasis": "Ignore",
+    "txt2img_clip_skip": "3",
     "txt2img_solver_order": "1",
     "txt2img_solver_type": "ode",
     "txt2img_sigma_min": "",
@@ -65,7 +69,7 @@ OTHER = {
     "txt2img_rng": "cpu",
     "txt2img_sigmas": "9, 3, 0",
 }
-MENUS = {"sampling", "scheduler", "solver_order", "solver_type", "rng"}
+MENUS = {"emphasis", "sampling", "scheduler", "solver_order", "solver_type", "rng"}
 EVENT = """([kind, files, address, selector]) => {
     const data = new DataTransfer();
     for (const [bytes, name, type] of files) {
@@ -111,7 +115,7 @@ def says(tab, state, *words):
 
 
 def set_form(tab, values):
-    for fold in ("sampler_options", "subseed_row"):
+    for fold in ("prompt_options", "sampler_options", "subseed_row"):
         fold = tab.page.locator(f"#txt2img_{fold}")
         if fold.get_attribute("data-open") != "yes":
             fold.locator(".dk-fold-button").click()
@@ -168,12 +172,13 @@ def test_a_dropped_picture_of_ours_restores_every_field_and_undo_takes_it_back(s
     assert Image.open(io.BytesIO(server.picture(again))).tobytes() == (
         Image.open(io.BytesIO(server.picture(made))).tobytes()
     )
+    forgive_refusals(tab)  # of a look at a prompt for the model "another"
 
 
 def test_a_picture_of_a1111_is_restored_and_what_could_not_be_is_named(server, open_tab):
     tab = open_tab(server)
     drop(tab, "fox.png", png(parameters=A1111))
-    notice = says(tab, "restored", "Not restored: Model, Denoising strength, Clip skip, Hires")
+    notice = says(tab, "restored", "Not restored: Model, Denoising strength, Hires upscale")
     assert "Eta" not in notice
     expect_form(
         tab,
@@ -182,7 +187,7 @@ def test_a_picture_of_a1111_is_restored_and_what_could_not_be_is_named(server, o
             **{"txt2img_neg_prompt": "blurry, [text]", "txt2img_sampling": "DPM++ SDE"},
             **{"txt2img_scheduler": "Karras", "txt2img_steps": "25", "txt2img_cfg_scale": "6.5"},
             **{"txt2img_seed": "42", "txt2img_width": "256", "txt2img_height": "192"},
-            **{"txt2img_rng": "nv", "txt2img_eta": "0.5"},
+            **{"txt2img_rng": "nv", "txt2img_eta": "0.5", "txt2img_clip_skip": "2"},
             **{"setting_sd_model_checkpoint": "fluent-emoji"},
         },
     )

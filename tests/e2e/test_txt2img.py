@@ -52,6 +52,9 @@ def test_a_prompt_becomes_a_picture_that_carries_its_recipe(server, open_tab):
         "images": 1,
         "batch_size": 1,
         "extras": {},
+        "emphasis": "original",
+        "clip_skip": 1,
+        "embeddings": {},
         "variation": None,
         "seed_resize": None,
         "sampling": dict.fromkeys(

@@ -117,11 +117,22 @@ def test_a_plain_text_is_diffusers_own_encoding_bit_for_bit(pipe, conditioner, t
 
 def test_the_shipped_models_encoding_is_the_pipelines_bit_for_bit():
     folder = MODELS / "checkpoints" / "fluent-emoji"
-    pipe = StableDiffusionPipeline.from_pretrained(str(folder), local_files_only=True)
+    pipe = StableDiffusionPipeline.from_pretrained(
+        str(folder), local_files_only=True, dtype=torch.float32
+    )
     mine = Conditioner([ClipTextEncoder("clip_l", pipe.tokenizer, pipe.text_encoder)], Learned())
-    for text in ("", "panda on a blue background"):
+    text = "panda on a blue background"
+    for each in ("", text):
         with torch.no_grad():
-            assert torch.equal(context(mine, text_windows(text)), by_diffusers(pipe, text))
+            assert torch.equal(context(mine, text_windows(each)), by_diffusers(pipe, each))
+    plain = by_diffusers(pipe, text)
+    for weight in (0.5, 1.3, 3.0):  # blue is the fourth word, after the beginning
+        weighted = plain.clone()
+        weighted[:, 4] *= weight
+        loud = [window(*ids_of(text), weights={3: weight})]
+        assert torch.equal(context(mine, loud, Reading("no norm")), weighted)
+        scaled = weighted * (plain.mean() / weighted.mean())
+        assert torch.equal(context(mine, loud), scaled)
 
 
 @pytest.mark.parametrize("emphasis", ["original", "no norm", "ignore", "none"])

@@ -18,27 +18,37 @@ SEEDS, STEPS = 16, 6
 
 
 @pytest.fixture(scope="module")
-def drawn(shipped, tmp_path_factory):
-    """prompt -> the last latents (16, 4, 16, 16), made once."""
+def steps(shipped, tmp_path_factory):
+    """prompt -> the latents of each step, (6, 16, 4, 16, 16), made once."""
     known = {}
 
-    def draw(prompt):
-        if prompt not in known:
+    def draw(prompt, emphasis="no norm"):
+        if (prompt, emphasis) not in known:
             folder = tmp_path_factory.mktemp("kept")
             asked = request(
                 model="fluent-emoji", prompt=prompt, negative_prompt="", width=128, height=128,
-                steps=STEPS, images=SEEDS, batch_size=8, guidance_scale=4.0, emphasis="no norm",
+                steps=STEPS, images=SEEDS, batch_size=8, guidance_scale=4.0, emphasis=emphasis,
             )  # fmt: skip
             for batch in range(2):
                 run = shipped.run(asked, RunOptions(keep=str(folder), first_batch=batch))
                 while not (isinstance(event := next(run), Step) and event.step == STEPS):
                     pass
                 run.close()  # the pictures themselves are not needed
-            spools = [read_step(folder, batch, STEPS).x for batch in range(2)]
-            known[prompt] = torch.from_numpy(np.concatenate(spools))
-        return known[prompt]
+            known[prompt, emphasis] = np.stack(
+                [
+                    np.concatenate([read_step(folder, batch, step).x for batch in range(2)])
+                    for step in range(1, STEPS + 1)
+                ]
+            )
+        return known[prompt, emphasis]
 
     return draw
+
+
+@pytest.fixture(scope="module")
+def drawn(steps):
+    """prompt -> the last latents (16, 4, 16, 16)."""
+    return lambda *asked: torch.from_numpy(steps(*asked)[-1])
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +62,8 @@ def blueness(shipped, drawn):
     """prompt -> how much bluer than red and green the border is, on average."""
     model = shipped._models.load("fluent-emoji").model
 
-    def measure(prompt):
-        colours = model.latent_to_rgb(drawn(prompt))
+    def measure(*asked):
+        colours = model.latent_to_rgb(drawn(*asked))
         border = torch.cat([colours[:, :, 0], colours[:, :, :, 0], colours[:, :, :, -1]], dim=2)
         red, green, blue = border.mean((0, 2))
         return float(blue - (red + green) / 2)
@@ -74,6 +84,7 @@ def between(part, start, end):
 def test_more_weight_on_a_colour_makes_more_of_it(blueness):
     plain, twice, thrice = (blueness(f"a heart, (blue:{w}), (red:1)") for w in (1, 2, 3))
     assert plain + 0.1 < twice < thrice - 0.1
+    assert plain + 0.3 < blueness("a heart, (blue:3), (red:1)", "original") < thrice
 
 
 def test_more_weight_on_a_thing_makes_more_of_it(features):
@@ -86,9 +97,19 @@ def test_more_weight_on_a_thing_makes_more_of_it(features):
 
 def test_a_prompt_that_turns_becomes_the_second_the_more_the_earlier_it_turns(features):
     one, two = features("cat face"), features("rocket")
-    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (5, 3, 1)]
+    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (5, 0.5, 1)]
     assert told == sorted(told)
     assert told[0] < 0.5 < told[-1]
+
+
+def test_a_prompt_that_turns_is_the_first_bit_for_bit_until_then(steps):
+    first, turning = steps("cat face"), steps("[cat face:rocket:0.5]")
+    same = [bool((one == two).all()) for one, two in zip(first, turning, strict=True)]
+    assert same == [True] * 3 + [False] * 3
+
+
+def test_a_part_of_weight_0_changes_no_bit(steps):
+    assert np.array_equal(steps("panda AND blue background :0"), steps("panda"))
 
 
 def test_and_shows_both(features, blueness):

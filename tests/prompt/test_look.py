@@ -1,5 +1,7 @@
 """A prompt under the microscope."""
 
+import time
+
 from webui.prompt import Note
 from webui.prompt.look import SeenStage, look
 
@@ -41,6 +43,11 @@ def test_the_counter_is_the_longest_stage(clip):
     assert (long.tokens, long.of) == (76, 150)
 
 
+def test_a_break_fills_its_window_in_the_count_as_in_a1111(clip):
+    counted = look("a cat BREAK a dog", clip, 4)
+    assert (counted.tokens, counted.of) == (77, 150)
+
+
 def test_blends_and_embeddings_are_named(clip):
     seen = look(
         "style <mix:cat,owl:0.25> <mix:cat,owl:.5:slerp>", clip.with_embeddings({"style": 2}), 4
@@ -71,6 +78,28 @@ def test_an_embedding_that_is_not_there_is_told(clip):
         Note("There is no embedding nix, so this is read as words.", 0, 13),
         Note("Write style alone: 'embedding:' before it is read as words.", 15, 30),
     )
+
+
+def test_an_embedding_that_cannot_be_used_is_told_where_it_stands_as_a_word(clip):
+    unusable = {"Gold": "it is too wide", "cat": "it is cut", "a+(b": "it is odd"}
+    seen = look("marigold, a (GOLD:1.2) catfish a+(b", clip, 4, unusable=unusable)
+    told = [(note.text, note.start, note.end) for note in seen.notes]
+    assert told == [
+        ("The embedding Gold is read as plain words: it is too wide.", 13, 17),
+        ("The embedding a+(b is read as plain words: it is odd.", 31, 35),
+        ("This ( is never closed, so it counts to the end of the prompt.", 33, 34),
+    ]
+
+
+def test_typing_never_waits_for_it(clip):
+    """300 characters: meant are 3 ms, promised 50."""
+    prompt = "portrait of a [cat:dog:.5], (sharp focus:1.2), <mix:fox,owl:.3>, [red|blue] scarf, "
+    taken = []
+    for _ in range(5):
+        began = time.thread_time()
+        look((prompt * 4)[:300], clip, 20)
+        taken.append(time.thread_time() - began)
+    assert min(taken) < 0.05
 
 
 def test_many_stages_are_shown_as_far_as_is_sensible(clip):

@@ -40,6 +40,11 @@ def test_a_schedule_before_a_stray_bracket_is_a_schedule():
     assert schedule("[a:b:2])", 3) == [(2, "a)"), (3, "b)")]
 
 
+def test_a_fraction_is_cut_off_as_floats_have_it():
+    assert 0.29 * 100 < 29
+    assert schedule("[a:b:0.29]", 100) == [(28, "a"), (100, "b")]
+
+
 def test_brackets_that_are_not_well_formed_keep_a_schedule_from_being_one():
     assert schedule("[(a:b):2]", 3) == [(2, ""), (3, "(a:b)")]
     assert schedule("[(a:b:c):2]", 3) == [(3, "[(a:b:c):2]")]

@@ -97,6 +97,13 @@ def test_a_blend_has_the_vectors_of_all_its_texts(clip):
     )
 
 
+def test_the_tokens_of_a_shorter_word_are_spread_evenly():
+    (window,) = windows("<mix:a b,c d e f:0.5>", Words())
+    half = [Term(0.5, ord(each)) for each in "abcdef"]
+    terms = [token.vector.terms for token in window.tokens]
+    assert terms == [(half[short], half[2 + n]) for n, short in enumerate((0, 0, 1, 1))]
+
+
 def test_arithmetic_adds_and_takes_away(clip):
     king, man, woman = (clip.encode(word)[0][0] for word in ("king", "man", "woman"))
     (window,) = windows("<mix:king - 0.5*man + woman>", clip)

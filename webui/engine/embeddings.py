@@ -34,8 +34,7 @@ class Learned:
 
     def misfits(self) -> Mapping[str, str]:
         """Why this model cannot use each of the others, by name."""
-        found = {entry.name: entry.misfit(self._widths) for entry in self._files.entries()}
-        return {name: reason for name, reason in found.items() if reason is not None}
+        return self._files.unusable(self._widths)
 
     def stamp(self, name: str) -> Stamp:
         """Changes with the file. Raises InvalidRequest if there is no such embedding."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from webui.pictures.header import Chunk, refused
 
 _PREFIX = b"Exif\0\0"
+_RECIPE = "Steps: "  # tells the order where the prompt's own signs would mislead
 _UNICODE, _ASCII, _JIS = b"UNICODE\0", b"ASCII\0\0\0", b"JIS\0\0\0\0\0"
 _ORIENTATION, _DESCRIPTION, _POINTER, _COMMENT = 0x0112, 0x010E, 0x8769, 0x9286
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -97,6 +98,9 @@ def decoded(value: bytes) -> str | None:
 def _utf16(value: bytes) -> str | None:
     if value[:2] in (b"\xfe\xff", b"\xff\xfe"):
         return value.decode("utf-16", "replace").rstrip("\0") or None
+    for order in ("utf-16-be", "utf-16-le"):
+        if _RECIPE in (text := value.decode(order, "replace")):
+            return text.rstrip("\0")
     # what is mostly Latin has its zeros in the high bytes
     big = value[0::2].count(0) >= value[1::2].count(0)
     return value.decode("utf-16-be" if big else "utf-16-le", "replace").rstrip("\0") or None

@@ -1,12 +1,14 @@
 """A prompt under the microscope: what it comes to, token by token, without making a picture."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 from webui.errors import InvalidRequest
 from webui.prompt.attention import Emphasis
+from webui.prompt.mentions import mentions
 from webui.prompt.parts import Mixing, Note, Tag, Token, Vector, Vocabulary, Window
 from webui.prompt.traced import Traced
 from webui.prompt.understanding import TracedStage, read
@@ -15,6 +17,7 @@ from webui.prompt.windowing import SIZE, windows
 
 MOST_TEXTS = 64  # different ones that are looked at
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _EMBEDDING = re.compile(r"\bembedding:([^\s,:()\[\]<>]+)")
 
 
@@ -70,8 +73,12 @@ def look(
     *,
     positive: bool = True,
     emphasis: Emphasis = "original",
+    unusable: Mapping[str, str] = _NONE,
 ) -> Look:
-    """What `understand` and `windows` make of a prompt. Raises InvalidRequest as these do."""
+    """What `understand` and `windows` make of a prompt. Raises InvalidRequest as these do.
+
+    `unusable`: names of embeddings that the model cannot use, and why.
+    """
     reading = read(text, steps, positive=positive, emphasis=emphasis)
     texts: dict[str, tuple[int, Traced]] = {}
     parts = tuple(
@@ -79,6 +86,10 @@ def look(
         for part, stages in zip(reading.prompt.parts, reading.stages, strict=True)
     )
     notes = [*reading.prompt.notes, *_embeddings(text, vocabulary)]
+    notes += [
+        Note(f"The embedding {name} is read as plain words: {unusable[name]}.", start, end)
+        for name, start, end in mentions(text, unusable)
+    ]
     seen, tokens, of = [], 0, SIZE
     for _, traced in list(texts.values())[:MOST_TEXTS]:
         made = _windows(traced.text, vocabulary, emphasis, positive)

@@ -42,8 +42,6 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "TI hashes": (),
     "TI": (),
     "Module 1": ("Built in",),
-    "Clip skip": ("1",),
-    "Emphasis": ("Original",),
     "Face restoration": ("False", "None"),
     "Tiling": ("False",),
     "VAE": ("Automatic", "None"),

@@ -1,6 +1,6 @@
 """A prompt under the microscope while it is typed, and what can be completed in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
@@ -12,7 +12,7 @@ from webui.embeddings import token_widths
 from webui.errors import InvalidRequest, ModelNotFound, ModelRefused
 from webui.fields import FIELDS, shown
 from webui.prompt import ClipVocabulary, Emphasis
-from webui.prompt.look import look
+from webui.prompt.look import Look, look
 from webui.services import Services
 from webui.word_lists import MOST
 
@@ -23,19 +23,6 @@ _ASKED = ("prompt", "negative_prompt", "model", "steps", "emphasis")
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
 
-    def vocabulary(name: str | None) -> ClipVocabulary:
-        name = name or services.library.default()
-        if name is None:
-            raise InvalidRequest("model", "there is no model to use")
-        try:
-            folder = services.library.find(name).folder
-            usable = services.embeddings.usable(token_widths(folder)).items()
-            return services.vocabularies.of(folder, {key: entry.vectors for key, entry in usable})
-        except ModelNotFound as error:
-            raise InvalidRequest("model", str(error)) from None
-        except ModelRefused as error:
-            raise InvalidRequest("model", f"{name} cannot be used: {error}") from None
-
     @router.post("/look")
     def looked_at(body: JsonObject) -> dict[str, Any]:
         """{"prompt", "negative_prompt"?, "model"?, "steps"?, "emphasis"?}: both, token by token.
@@ -44,11 +31,16 @@ def router(services: Services) -> APIRouter:
         """
         schema.check_known(body, _ASKED)
         steps, emphasis = _steps(body), _emphasis(body)
-        words = vocabulary(schema.text(body, "model", None))
-        return {
-            name: _look(_text(body, name), words, steps, name == "prompt", emphasis)
-            for name in ("prompt", "negative_prompt")
-        }
+        texts = {name: _text(body, name) for name in ("prompt", "negative_prompt")}
+        words, unusable = _vocabulary(services, schema.text(body, "model", None))
+
+        def seen(name: str) -> Look:
+            positive = name == "prompt"
+            return look(
+                texts[name], words, steps, positive=positive, emphasis=emphasis, unusable=unusable
+            )
+
+        return {name: _told(seen, name) for name in texts}
 
     @router.get("/names")
     def names(
@@ -56,17 +48,36 @@ def router(services: Services) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
     ) -> dict[str, Any]:
         """LoRAs, embeddings, wildcards and tags that begin so; none but files without a prefix."""
-        found = services.word_lists.beginning(services.settings.models_dir, prefix, limit)
+        entries = services.embeddings.entries()
+        embeddings = [entry.name for entry in entries if entry.problem is None]
+        models = services.settings.models_dir
+        found = services.word_lists.beginning(models, prefix, limit, embeddings)
         return {"names": [asdict(word) for word in found]}
 
     return router
 
 
-def _look(
-    text: str, vocabulary: ClipVocabulary, steps: int, positive: bool, emphasis: Emphasis
-) -> dict[str, Any]:
+def _vocabulary(services: Services, name: str | None) -> tuple[ClipVocabulary, dict[str, str]]:
+    """A model's, and the embeddings that it cannot use: their names, and why."""
+    name = name or services.library.default()
+    if name is None:
+        raise InvalidRequest("model", "there is no model to use")
     try:
-        seen = asdict(look(text, vocabulary, steps, positive=positive, emphasis=emphasis))
+        folder = services.library.find(name).folder
+        widths = token_widths(folder)
+        usable = services.embeddings.usable(widths)
+        vectors = {key: entry.vectors for key, entry in usable.items()}
+        words = services.vocabularies.of(folder, vectors)
+    except ModelNotFound as error:
+        raise InvalidRequest("model", str(error)) from None
+    except ModelRefused as error:
+        raise InvalidRequest("model", f"{name} cannot be used: {error}") from None
+    return words, services.embeddings.unusable(widths)
+
+
+def _told(look_at: Callable[[str], Look], name: str) -> dict[str, Any]:
+    try:
+        seen = asdict(look_at(name))
     except InvalidRequest as error:
         return {"error": error.problem}
     counter = {"tokens": seen.pop("tokens"), "of": seen.pop("of")}

@@ -1,6 +1,5 @@
 """A request's prompts, read for one model: what guides each step, and what to tell about it."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -18,6 +17,7 @@ from webui.engine.conditioning.timeline import Timeline, Track
 from webui.engine.embeddings import Learned
 from webui.errors import InvalidRequest
 from webui.prompt import Emphasis, understand, windows
+from webui.prompt.mentions import mentions
 from webui.prompt.parts import Part, Prompt, Tag, Vocabulary
 from webui.request import GenerationRequest
 
@@ -107,9 +107,9 @@ class Reader:
         for tag in positive.tags:
             yield f"{request.prompt[tag.start : tag.end]} has no effect: {_unused(tag)}."
         both = f"{request.prompt}\n{request.negative_prompt}"
-        for name, reason in self._learned.misfits().items():
-            if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", both, re.IGNORECASE):
-                yield f"The embedding {name} was read as plain words: {reason}."
+        misfits = self._learned.misfits()
+        for name, _, _ in mentions(both, misfits):
+            yield f"The embedding {name} was read as plain words: {misfits[name]}."
         for name, digest in request.embeddings.items():
             if name not in hashes:
                 yield f"The embedding {name}, which the request was made with, is not used now."
