@@ -55,6 +55,12 @@ SHAPES: dict[str, tuple[str, str, str]] = {
     "<mix:a,b:.5>": ("", "<mix:a,b:.5>", ""),
     "<mix:a,b:0>": ("", "<mix:a,b:0>", ""),
     "one long mix": ("<mix:", "a+", ":.5>"),
+    "mix, digits": ("<mix:", "1", "+ b>"),
+    "mix, ratio of digits": ("<mix:a,b:", "1", "x>"),
+    "mix, digits in a sum": ("<mix:a + ", "1", " - b>"),
+    "[a:b:digits x]": ("[a:b:", "1", "x]"),
+    "[a: white space x]": ("[a:", " ", "x]"),
+    "combining marks": ("a", "\u0301\u0316", ""),
     "emoji": ("", "👩‍👩‍👧", ""),
 }
 

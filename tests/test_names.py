@@ -62,6 +62,8 @@ def test_names_are_settled(given, expected):
         ({"sampler": "Eular"}, "sampler: must be one of: DPM++ 2M, "),
         ({"sampler": "Euler Carras"}, "sampler: must be one of: "),
         ({"sampler": 3}, "sampler: must be one of: "),
+        ({"sampler": "_" * 2_000_000}, "sampler: must be one of: "),  # each may end a name
+        ({"schedule": " " * 2_000_000}, "schedule: must be one of: "),
         ({"schedule": None}, "schedule: must be one of: Automatic, Uniform, "),
         (
             {"sampler": "DPM++ 2M Karras", "schedule": "Beta"},

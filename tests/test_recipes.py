@@ -115,8 +115,8 @@ def test_options_are_read_under_the_names_that_programs_write(library, last, exp
         ("Sampler: Euler, Sigmas: 3 2 1", [
             ("Sigmas", "[3.0, 2.0, 1.0]", "3 levels are not those of 20 steps")]),
         ("Sampler: Euler, Hires upscale: 2, Refiner: xl", [
-            ("Hires upscale", "2", "there is nothing here that it could set"),
-            ("Refiner", "xl", "there is nothing here that it could set")]),
+            ("Hires upscale", "2", "there is no such setting here"),
+            ("Refiner", "xl", "there is no such setting here")]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_restored_is_named_with_the_reason(library, last, expected):

@@ -1,5 +1,10 @@
 """What can be completed in a prompt."""
 
+import os
+import threading
+
+import pytest
+
 from webui.word_lists import Word, WordLists
 
 
@@ -72,3 +77,18 @@ def test_what_is_no_text_and_what_is_too_long_is_passed_over(tmp_path):
     (tmp_path / "tags" / "b.csv").write_bytes(b"xy\xff,0," + b"9" * 5000 + b',"' + b"z" * 300000)
     (tmp_path / "tags" / "c.csv").write_bytes(b"xy\xff,0," + b"9" * 50)
     assert WordLists().beginning(tmp_path, "x", 9) == [Word("xyz", "tag"), Word("xy\ufffd", "tag")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_among_the_lists_is_passed_over(tmp_path):
+    folder = tmp_path / "tags"
+    folder.mkdir()
+    (folder / "good.txt").write_text("rooster\n")
+    os.mkfifo(folder / "pipe.csv")
+    found = []
+    reading = threading.Thread(
+        target=lambda: found.extend(WordLists().beginning(tmp_path, "roo", 5)), daemon=True
+    )
+    reading.start()
+    reading.join(20)
+    assert [word.text for word in found] == ["rooster"]

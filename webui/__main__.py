@@ -13,7 +13,7 @@ from typing import NoReturn
 import psutil
 import uvicorn
 
-from webui import app, settings
+from webui import app, connections, settings
 from webui.errors import DarkroomError, ExtensionError, StartError
 from webui.settings import Settings
 
@@ -50,6 +50,8 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
     config = uvicorn.Config(
         application,
         log_level="warning",
+        http=connections.protocol(connections.affordable()),
+        backlog=128,  # so many are let in before any is counted
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
         lifespan="on",

@@ -12,6 +12,8 @@ from webui.fields import shown
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.request import GenerationRequest
 
+_LONGEST = 200  # characters of a name: each space in it may end the sampler's
+
 Info = SamplerInfo | ScheduleInfo
 
 
@@ -81,7 +83,7 @@ def _has_none(info: Info, name: str) -> str:
 
 def _joint(registry: ServerRegistry, given: object) -> Iterator[tuple[str, str]]:
     """The ways to read a name as that of a sampler, a space or _, and that of a schedule."""
-    if not isinstance(given, str):
+    if not isinstance(given, str) or len(given) > _LONGEST:
         return
     for at in (at for at, character in enumerate(given) if character in " _"):
         sampler = _found(given[:at], registry.samplers)
@@ -98,7 +100,7 @@ def _proper(field: str, given: object, table: Mapping[str, Info]) -> str:
 
 
 def _found(given: object, table: Mapping[str, Info]) -> str | None:
-    if not isinstance(given, str):
+    if not isinstance(given, str) or len(given) > _LONGEST:
         return None
     wanted = given.casefold()
     for name, info in table.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 _COST = 2**14  # with r = 8: 16 MiB and some 40 ms for one try
 _LONGEST = 1024  # bytes of a name or a password; more is a mistake, or worse
+_MOST_SENT = 4 * _LONGEST  # characters: taken apart, an accented letter may be more of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def accounts_of_file(value: object) -> tuple[Account, ...]:
 
 def verified(known: Sequence[Account], name: str, password: str) -> bool:
     """Takes the same time whether the name is known or not; every name is looked at."""
+    if max(len(name), len(password)) > _MOST_SENT:  # before anything is done with their characters
+        name = password = ""
     given, found = _hashed(name), _NOBODY
     for each in known:
         if hmac.compare_digest(given, _hashed(each.name)):

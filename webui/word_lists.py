@@ -119,6 +119,8 @@ def _read(paths: Sequence[Path]) -> _Table:
 def _tags(path: Path) -> Iterator[tuple[Word, Sequence[str]]]:
     """Each tag of a list with its other names; a line that is none is passed over."""
     try:
+        if not path.is_file():  # opening a pipe would never end
+            return
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError:

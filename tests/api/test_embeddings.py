@@ -1,6 +1,8 @@
 """Embeddings by the API: what is listed for a model, and mixes that become files."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -152,3 +154,30 @@ def test_a_folder_that_cannot_be_written_to_is_named(client, folder):
     answer = client.post("/api/v1/embeddings", json={"name": "a", "text": "cat"})
     assert (answer.status_code, answer.json()["error"]["kind"]) == (507, "NotSaved")
     assert str(folder) in answer.json()["error"]["text"]
+
+
+def test_an_engine_that_has_no_time_holds_two_threads_and_not_all(client, engine, monkeypatch):
+    """40 that wait for it would leave none for the page."""
+    waiting, let_go = threading.Semaphore(0), threading.Event()
+    answered = engine.call
+
+    def call(name, args, timeout=30):
+        waiting.release()
+        assert let_go.wait(30)
+        return answered(name, args, timeout)
+
+    monkeypatch.setattr(engine, "call", call)
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(save, client, name) for name in ("one", "two")]
+        try:
+            assert waiting.acquire(timeout=30) and waiting.acquire(timeout=30)
+            refused = save(client, "three")
+        finally:
+            let_go.set()
+        assert [each.result().status_code for each in made] == [201, 201]
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert save(client, "three").status_code == 201
+
+
+def save(client, name):
+    return client.post("/api/v1/embeddings", json={"name": name, "text": "a cat"})

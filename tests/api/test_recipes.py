@@ -2,6 +2,8 @@
 
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -100,7 +102,7 @@ def test_a_pasted_text_of_a1111_fills_fields_and_names_what_is_lost(client):
             {"name": "Steps", "value": "200",
              "why": "must be from 1 to 150; 150 is set instead"},
             {"name": "Hires prompt", "value": "x, y",
-             "why": "there is nothing here that it could set"},
+             "why": "there is no such setting here"},
         ],
         "request": None,
         "parameters": text,
@@ -187,3 +189,31 @@ def test_any_number_of_pictures_is_read_one_after_the_other_also_bad_ones(client
 def test_another_site_cannot_send_one(client):
     headers = {"content-type": "image/png", "origin": "http://evil.com"}
     assert client.post(ADDRESS, content=png(), headers=headers).status_code == 403
+
+
+def test_texts_whose_model_is_looked_for_hold_four_threads_and_no_picture_up(
+    client, services, monkeypatch
+):
+    """40 that wait for large models to be hashed would leave none for the page."""
+    waiting, let_go = threading.Semaphore(0), threading.Event()
+
+    def hashed(name, at_once=False):
+        waiting.release()
+        assert let_go.wait(30)
+        return "0" * 64
+
+    monkeypatch.setattr(services.library, "hash", hashed)
+    text = "a cat\nSteps: 20, Sampler: Euler a, Model hash: 0123456789"
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(client.post, ADDRESS, json={"text": text}) for _ in range(4)]
+        try:
+            for _ in asked:
+                assert waiting.acquire(timeout=30)
+            refused = client.post(ADDRESS, json={"text": text})
+            picture = post_picture(client, png(comment="nothing"))
+        finally:
+            let_go.set()
+        assert [each.result().status_code for each in asked] == [200] * 4
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert picture.status_code == 200
+    assert client.post(ADDRESS, json={"text": text}).status_code == 200

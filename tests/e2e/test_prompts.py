@@ -256,6 +256,25 @@ def test_a_mix_becomes_a_strip_of_labelled_pictures_each_with_its_recipe(server,
     assert prompts[2] in tab.page.locator("#result-recipe").inner_text()
 
 
+def test_a_mix_takes_the_place_of_the_words_that_are_selected(server, open_tab):
+    tab = open_tab(server)
+    tab.page.click("#txt2img_mix .dk-lens-button")
+    words = tab.page.locator(".dk-mix-text")
+    tab.page.focus(BOX)
+    put(tab, "a |dog |on blue")  # as a double click selects it
+    words.nth(0).fill("cat")
+    words.nth(1).fill("panda")
+    told = "Renders “a <mix:cat,panda:0.5> on blue” from all cat to all panda, with one seed."
+    assert tab.page.inner_text(".dk-mix-what") == told
+    tab.page.click(".dk-mix-insert")
+    assert marked(tab) == "a <mix:cat,panda:0.5>| on blue"
+    put(tab, "a |dog| on blue")
+    words.nth(0).focus()
+    tab.page.locator(BOX).evaluate("box => { box.value = 'another prompt'; }")
+    tab.page.click(".dk-mix-insert")  # what was selected is there no more
+    assert marked(tab) == "another prompt <mix:cat,panda:0.5>|"
+
+
 def test_a_mix_is_written_where_the_cursor_is_and_kept_as_an_embedding(stocked, open_tab):
     tab = open_tab(stocked)
     put(tab, "a happy | on blue")

@@ -75,12 +75,12 @@ EVENT = """([kind, files, address, selector]) => {
     for (const [bytes, name, type] of files) {
         data.items.add(new File([new Uint8Array(bytes)], name, { type }));
     }
-    if (address) data.setData("text/uri-list", address);
+    if (address) data.setData(kind === "paste" ? "text/plain" : "text/uri-list", address);
     const init = { bubbles: true, cancelable: true };
     const event = kind === "paste"
         ? new ClipboardEvent(kind, { ...init, clipboardData: data })
         : new DragEvent(kind, { ...init, dataTransfer: data });
-    document.querySelector(selector).dispatchEvent(event);
+    return document.querySelector(selector).dispatchEvent(event);
 }"""
 
 
@@ -94,8 +94,9 @@ def png(size=(16, 16), **chunks):
 
 
 def send(tab, kind, *pictures, address="", at="body"):
+    """Whether it is left to the browser. What is pasted with an `address` is that text, too."""
     files = [[list(data), name, "image/png"] for name, data in pictures]
-    tab.page.evaluate(EVENT, [kind, files, address, at])
+    return tab.page.evaluate(EVENT, [kind, files, address, at])
 
 
 def drop(tab, name, data, at="#txt2img_prompt textarea"):
@@ -156,6 +157,11 @@ def test_a_dropped_picture_of_ours_restores_every_field_and_undo_takes_it_back(s
     tab.page.get_by_role("button", name="Undo").click()
     says(tab, "undone")
     expect_form(tab, stood)
+    redo = tab.page.get_by_role("button", name="Redo")  # also back to what was typed in between
+    redo.click()
+    expect_form(tab, FIRST)
+    redo.click()
+    expect_form(tab, stood)
     tab.fill("txt2img_prompt", "rocket")
     drop(tab, "panda.png", server.picture(made))
     says(tab, "restored")
@@ -197,7 +203,9 @@ def test_a_picture_of_a1111_is_restored_and_what_could_not_be_is_named(server, o
     tab.page.get_by_role("button", name="Dismiss").click()
     expect(tab.page.locator(".dk-restored")).not_to_be_visible()
     drop(tab, "plain.png", png())
-    says(tab, "nothing", "“plain.png” carries no recipe")
+    says(tab, "nothing", "“plain.png” carries no recipe; the form is as it was.")
+    drop(tab, "comfy.png", png(prompt='{"3": {"class_type": "KSampler"}}'))
+    says(tab, "nothing", "“comfy.png” carries no recipe that can be read here; PNG Info shows")
     drop(tab, "broken.png", b"\x89PNG\r\n\x1a\nbroken")
     says(tab, "problem", "“broken.png” is a PNG that ends")
     expect_form(tab, {"txt2img_prompt": "a red fox in snow, (sharp focus:1.2)"})
@@ -249,8 +257,12 @@ def test_pictures_of_this_server_can_be_dragged_and_pasted_and_no_others_are_fet
     send(tab, "drop", address="http://192.0.2.1/a.png")  # a request there would fail the test
     says(tab, "problem", "Save the picture first")
     send(tab, "paste", ("fox.png", png(parameters=A1111)), at="#txt2img_prompt textarea")
-    send(tab, "paste", ("fox.png", png(parameters=A1111.replace("42", "44"))))
     says(tab, "restored", "fox.png")
+    expect_form(tab, {"txt2img_seed": "42"})
+    both = {"address": "words", "at": "#txt2img_prompt textarea"}  # the words are for the box
+    assert send(tab, "paste", ("words.png", png(parameters=A1111)), **both)
+    send(tab, "paste", ("new.png", png(parameters=A1111.replace("42", "44"))))
+    says(tab, "restored", "new.png")
     expect_form(tab, {"txt2img_seed": "44"})
 
 

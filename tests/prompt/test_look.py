@@ -37,6 +37,17 @@ def test_a_place_is_where_it_was_written(clip):
     assert [prompt[tag.start : tag.end] for tag in seen.tags] == ["<lora:i:1>"]
 
 
+def test_what_cannot_be_loaded_yet_is_told_before_a_picture_is_made(clip):
+    seen = look("a <lora:ink:0.8> cat <hypernet:x:1> <lora: :1> <style:x:1>", clip, 4)
+    notes = [(note.text, note.start, note.end) for note in seen.notes]
+    assert notes[:3] == [
+        ("LoRA files cannot be loaded yet, so this does nothing.", 2, 16),
+        ("Hypernetworks cannot be loaded yet, so this does nothing.", 21, 35),
+        ("This <lora:...> names nothing.", 36, 46),
+    ]
+    assert [(start, end) for _, start, end in notes[3:]] == [(47, 58)]  # a kind that nobody knows
+
+
 def test_the_counter_is_the_longest_stage(clip):
     assert (look("", clip, 4).tokens, look("", clip, 4).of) == (0, 75)
     long = look("[a:" + "b " * 76 + ":2]", clip, 4)

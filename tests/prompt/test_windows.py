@@ -77,6 +77,13 @@ def test_a_learned_embedding_is_found_on_tokens_longest_name_first():
     assert {token.weight for token in window.tokens[:2]} == {1.2}
 
 
+def test_an_embedding_is_found_in_and_after_words_of_any_length():
+    vocabulary = Words(**{"caf\u00e9": 1})
+    for text in ("caf\u00e9", "a;" * 3000 + "CAF\u00c9", "a" * 5000 + " caf\u00e9"):
+        *_, last = windows(text, vocabulary)[-1].tokens
+        assert last.vector.terms == (Term(1.0, embedding="caf\u00e9", row=0),)
+
+
 def test_an_embedding_is_never_divided():
     vocabulary = Words(style=4)
     assert shapes("a " * 73 + "style b", vocabulary) == [73, 5]

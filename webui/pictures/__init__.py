@@ -65,4 +65,4 @@ def _header(data: bytes) -> Header:
         return gif.read_gif(data)
     if data.startswith(gif.BMP):
         return gif.read_bmp(data)
-    raise refused(f"is none that can be read; these can: {', '.join(FORMATS)}")
+    raise refused(f"is not a picture that can be read; these can: {', '.join(FORMATS)}")

@@ -1,7 +1,7 @@
 """AVIF: header, EXIF and XMP, from the boxes of its container (ISO/IEC 14496-12, 23008-12)."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from webui.pictures import exif, xmp
@@ -31,10 +31,10 @@ def read(data: bytes) -> Header:
     inside = list(_boxes(data, meta.start + 4, meta.end))
     properties = [
         each
-        for box in inside if box.kind == b"iprp"
-        for part in _boxes(data, box.start, box.end) if part.kind == b"ipco"
+        for box in _first(inside, b"iprp")
+        for part in _first(_boxes(data, box.start, box.end), b"ipco")
         for each in _boxes(data, part.start, part.end)
-    ]  # fmt: skip
+    ]
     sizes = [
         struct.unpack_from(">II", data, box.start + 4)
         for box in properties
@@ -74,15 +74,19 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[_Box]:
         at += size
 
 
+def _first(boxes: Iterable[_Box], kind: bytes) -> list[_Box]:
+    """The first of that kind, if any: the format has one, and many would take seconds to read."""
+    return [box for box in boxes if box.kind == kind][:1]
+
+
 def _items(data: bytes, inside: list[_Box]) -> Iterator[tuple[bytes, bytes]]:
     """The EXIF and XMP items."""
     kinds: dict[int, bytes] = {}
     places: Mapping[int, tuple[int, int]] = {}
-    for box in inside:
-        if box.kind == b"iinf":
-            kinds = _kinds(data, box)
-        elif box.kind == b"iloc":
-            places = _places(data[box.start : box.end])
+    for box in _first(inside, b"iinf"):
+        kinds = _kinds(data, box)
+    for box in _first(inside, b"iloc"):
+        places = _places(data[box.start : box.end])
     found = [(kind, item) for item, kind in kinds.items() if kind in (b"Exif", b"mime")]
     if len(found) > _MAX_ITEMS:
         raise refused(f"is an AVIF with more than {_MAX_ITEMS} texts")
@@ -94,6 +98,8 @@ def _items(data: bytes, inside: list[_Box]) -> Iterator[tuple[bytes, bytes]]:
 
 def _kinds(data: bytes, box: _Box) -> dict[int, bytes]:
     """item -> type."""
+    if box.end - box.start < 6:
+        raise refused("is an AVIF whose list of items is cut")
     version = data[box.start]
     kinds = {}
     for entry in _boxes(data, box.start + (6 if version == 0 else 8), box.end):
@@ -107,6 +113,8 @@ def _kinds(data: bytes, box: _Box) -> dict[int, bytes]:
 
 def _places(body: bytes) -> dict[int, tuple[int, int]]:
     """item -> (where it is in the file, bytes), of those that lie in one piece."""
+    if len(body) < 8:
+        raise refused("is an AVIF whose list of items is cut")
     version, sizes, bases = body[0], body[4], body[5]
     offset_size, length_size = sizes >> 4, sizes & 15
     base_size, index_size = bases >> 4, bases & 15 if version else 0
@@ -120,14 +128,22 @@ def _places(body: bytes) -> dict[int, tuple[int, int]]:
         return int.from_bytes(body[at - size : at], "big")
 
     wide = 4 if version == 2 else 2
-    for _ in range(number(wide)):
+    extent_size = index_size + offset_size + length_size
+    for _ in range(_counted(number(wide))):
         item = number(wide)
         method = number(2) if version else 0
         number(2)  # in which file: 0 is this one
         base, extents = number(base_size), number(2)
-        for extent in range(extents):
+        if extents == 1 and method == 0:
             number(index_size)
             offset, length = number(offset_size), number(length_size)
-            if extents == 1 and method == 0 and extent == 0:
-                places[item] = base + offset, length
+            places[item] = base + offset, length
+        else:
+            at += extents * extent_size  # each may have no bytes at all: never looked at in turn
     return places
+
+
+def _counted(items: int) -> int:
+    if items > _MAX_BOXES:
+        raise refused(f"is an AVIF with more than {_MAX_BOXES} items")
+    return items

@@ -17,6 +17,7 @@ _ORIENTATION, _DESCRIPTION, _POINTER, _COMMENT = 0x0112, 0x010E, 0x8769, 0x9286
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _UNDEFINED, _LONG = 7, 4
 _MOST_CLAIMED = 2**22  # bytes
+_MOST_ENTRIES = 4096  # of one list; cameras write some hundred
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read(data: bytes) -> Exif:
     first = list(_entries(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0]))
     if sum(entry.size for entry in first) > _MOST_CLAIMED:
         raise refused("has an EXIF block whose values are more than it can hold")
-    orientation, chunks = 1, []
+    orientation, chunks, followed = 1, list[Chunk](), False
     for entry in first:
         value = tiff[entry.at : entry.at + entry.size]
         if entry.tag == _ORIENTATION and entry.size == 2 and len(value) == 2:
@@ -59,7 +60,8 @@ def read(data: bytes) -> Exif:
             orientation = given if 1 <= given <= 8 else 1
         elif entry.tag == _DESCRIPTION:
             chunks.append(Chunk("ImageDescription", "EXIF", _bare(value)))
-        elif entry.tag == _POINTER and len(value) == 4:
+        elif entry.tag == _POINTER and len(value) == 4 and not followed:
+            followed = True  # one list alone: many pointers to a long one would take hours
             chunks += _comments(tiff, order, struct.unpack(order + "I", value)[0])
     return Exif(orientation, tuple(chunks))
 
@@ -77,6 +79,8 @@ def _entries(tiff: bytes, order: str, at: int) -> Iterator[_Entry]:
     if at + 2 > len(tiff):
         return
     count = struct.unpack_from(order + "H", tiff, at)[0]
+    if count > _MOST_ENTRIES:
+        raise refused(f"has an EXIF block of {count} values; at most {_MOST_ENTRIES} are read")
     for place in range(at + 2, min(at + 2 + 12 * count, len(tiff) - 11), 12):
         tag, kind, values, offset = struct.unpack_from(order + "HHII", tiff, place)
         size = values * _SIZES.get(kind, 0)

@@ -2,6 +2,7 @@
 
 import struct
 
+from webui.errors import InvalidRequest
 from webui.pictures.header import MAX_TEXT, Header, Texts, refused
 
 GIF = (b"GIF87a", b"GIF89a")
@@ -18,6 +19,8 @@ def read_gif(data: bytes) -> Header:
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     first = at
     while at + 2 < len(data) and data[at] == _EXTENSION:
+        if at - first > MAX_TEXT:
+            raise _too_long()
         parts, end = _blocks(data, at + 2, first)
         if data[at + 1] == _COMMENT:
             texts.add("comment", "GIF", b"".join(parts).decode("utf-8", "replace"))
@@ -35,8 +38,12 @@ def _blocks(data: bytes, at: int, first: int) -> tuple[list[bytes], int]:
         parts.append(data[at + 1 : at + 1 + size])
         at += 1 + size
         if at - first > MAX_TEXT:
-            raise refused(f"is a GIF with more than {MAX_TEXT} bytes before its first frame")
+            raise _too_long()
     return parts, at + 1
+
+
+def _too_long() -> InvalidRequest:
+    return refused(f"is a GIF with more than {MAX_TEXT} bytes before its first frame")
 
 
 def read_bmp(data: bytes) -> Header:

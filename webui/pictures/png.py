@@ -16,7 +16,7 @@ def read(data: bytes) -> Header:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise refused("is a PNG that ends in its header")
     width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
-    texts, orientation = Texts(), 1
+    texts, orientation, exif_read = Texts(), 1, False
     view, at = memoryview(data), 33
     for _ in range(_MAX_CHUNKS):
         if at + 8 > len(data):
@@ -26,21 +26,25 @@ def read(data: bytes) -> Header:
         at += length + 12
         if kind == b"IEND" or len(body) < length:
             break
-        if kind == b"eXIf":
+        if kind == b"eXIf" and not exif_read:  # there is one; more are made to take time
+            exif_read = True
             found = exif.read(texts.fitting(body))
             orientation = found.orientation
             texts.extend(found.chunks)
         elif kind in _TEXTS:
             _TEXTS[kind](body, texts)
+    else:
+        raise refused(f"is a PNG of more than {_MAX_CHUNKS} chunks")
     return Header("PNG", width, height, _mode(depth, colour), orientation, tuple(texts.chunks))
 
 
 def bare(data: bytes) -> bytes:
-    """The same pixels without anything else; no second frame, no profile, no text."""
+    """The same pixels without anything else; no second frame, size, profile, no text."""
     view, at, kept = memoryview(data), len(SIGNATURE), [memoryview(SIGNATURE)]
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind in _OF_PIXELS:
+        # Pillow believes the last size that it is told, `read` the first
+        if kind in _OF_PIXELS and (kind != b"IHDR" or len(kept) == 1):
             kept.append(view[at : at + length + 12])
         at += length + 12
         if kind == b"IEND":

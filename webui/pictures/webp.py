@@ -15,7 +15,7 @@ def is_webp(data: bytes) -> bool:
 
 def read(data: bytes) -> Header:
     """Raises InvalidRequest."""
-    texts, orientation = Texts(), 1
+    texts, orientation, exif_read = Texts(), 1, False
     size: tuple[int, int, bool] | None = None
     view, at = memoryview(data), 12
     for _ in range(_MAX_CHUNKS):
@@ -26,7 +26,8 @@ def read(data: bytes) -> Header:
         at += 8 + length + length % 2
         if kind in _SIZES and size is None:
             size = _SIZES[kind](bytes(body[:10]))
-        elif kind == b"EXIF":
+        elif kind == b"EXIF" and not exif_read:  # there is one; more are made to take time
+            exif_read = True
             found = exif.read(texts.fitting(body))
             orientation = found.orientation
             texts.extend(found.chunks)

@@ -10,6 +10,7 @@ from webui.errors import InvalidRequest
 from webui.prompt.attention import Emphasis
 from webui.prompt.mentions import mentions
 from webui.prompt.parts import Mixing, Note, Tag, Token, Vector, Vocabulary, Window
+from webui.prompt.tags import KNOWN
 from webui.prompt.traced import Traced
 from webui.prompt.understanding import TracedStage, read
 from webui.prompt.vocabulary import ClipVocabulary
@@ -85,7 +86,7 @@ def look(
         SeenPart(part.weight, tuple(_stages(stages, texts)))
         for part, stages in zip(reading.prompt.parts, reading.stages, strict=True)
     )
-    notes = [*reading.prompt.notes, *_embeddings(text, vocabulary)]
+    notes = [*reading.prompt.notes, *_unused(reading.prompt.tags), *_embeddings(text, vocabulary)]
     notes += [
         Note(f"The embedding {name} is read as plain words: {unusable[name]}.", start, end)
         for name, start, end in mentions(text, unusable)
@@ -150,6 +151,14 @@ def _vector(vector: Vector | None, vocabulary: ClipVocabulary) -> tuple[str, str
 
 
 # --- notes ---------------------------------------------------------------------------------------
+
+
+def _unused(tags: Sequence[Tag]) -> Iterator[Note]:
+    """What others load and this cannot yet; the engine says so too, with the picture."""
+    for tag in tags:
+        if tag.kind in KNOWN and tag.arguments and tag.arguments[0].strip():
+            what = "Hypernetworks" if tag.kind == "hypernet" else "LoRA files"
+            yield Note(f"{what} cannot be loaded yet, so this does nothing.", tag.start, tag.end)
 
 
 def _borders(traced: Traced, made: Sequence[Window]) -> Iterator[Note]:

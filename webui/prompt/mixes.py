@@ -16,8 +16,9 @@ from webui.prompt.parts import Mixing
 
 _SIGNS = re.compile(r"\\.|[\[\]():,;=]|(?<=\s)[+-](?=\s)", re.DOTALL)
 _ESCAPE = re.compile(r"\\([,;=+*-])")
-_FACTOR = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\*", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+# possessive, as all that could go back over what they have read: it takes seconds otherwise
+_FACTOR = re.compile(r"\s*+([+-]?+(?:\d++\.?+\d*+|\.\d++))\s*+\*", re.ASCII)
+_NUMBER = re.compile(r"[+-]?+(?:\d++\.?+\d*+|\.\d++)", re.ASCII)
 _MOST = 16  # texts in one mix
 
 

@@ -14,7 +14,9 @@ from webui.errors import InvalidRequest
 MOST = 1_000_000  # characters of all stages together
 
 _TOKEN = re.compile(r"\\.|[\[\]():|\\]")
-_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
+_NUMBER = re.compile(  # never goes back over what it has read
+    r"\s*+[+-]?+(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+\s*+"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ class _Filler:
 
 # --- embeddings ----------------------------------------------------------------------------------
 
+_PIECE = 2000  # characters of a word; no name of a file is as long
 _Index = Mapping[int, Sequence[tuple[tuple[int, ...], str]]]  # first id -> (ids, name), long first
 
 
@@ -162,8 +163,16 @@ def _index(text: str, vocabulary: Vocabulary) -> _Index:
 
 
 def _squashed(text: str) -> str:
-    """Equal for texts that a tokenizer makes equal; backslashes may have been escapes."""
-    folded = unicodedata.normalize("NFC", text).casefold()
+    """Equal for texts that a tokenizer makes equal; backslashes may have been escapes.
+
+    Composed in pieces: Python takes quadratic time for a long run of combining marks.
+    """
+    composed = [
+        unicodedata.normalize("NFC", word[at : at + _PIECE])
+        for word in text.split()
+        for at in range(0, len(word), _PIECE)
+    ]
+    folded = "".join(composed).casefold()
     return "".join(folded.replace("\\", "").split())
 
 

@@ -71,7 +71,7 @@ def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
         elif key in others:
             draft.lose(key, value, f"it is for {others[key]}")
         elif key not in _KNOWN or (_KNOWN[key] and value not in _KNOWN[key]):
-            draft.lose(key, value, "there is nothing here that it could set")
+            draft.lose(key, value, "there is no such setting here")
     settle(registry, draft)
     return draft
 

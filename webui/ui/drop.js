@@ -85,9 +85,9 @@
 
   // --- pasted -------------------------------------------------------------------------------------
   document.addEventListener("paste", (event) => {
-    const { files } = event.clipboardData;
+    const { files, types } = event.clipboardData;
     const writing = event.target.closest?.("input:not([type=file], [type=range]), textarea, [contenteditable]");
-    if (writing || ![...files].some((each) => IMAGE.test(each.type))) return;
+    if ((writing && types.includes("text/plain")) || ![...files].some((each) => IMAGE.test(each.type))) return;
     event.preventDefault();
     takeFiles(files);
   });

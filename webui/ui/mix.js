@@ -5,7 +5,7 @@
 (() => {
   const KEPT = "darkroom.mix.";
   const MOST = 16; // texts in one mix
-  const FIRST = { texts: ["cat", "panda"], shares: [0.5, 0.5], level: "token", mixing: "linear", count: 5 };
+  const FIRST = { texts: ["cat face", "panda"], shares: [0.5, 0.5], level: "token", mixing: "linear", count: 5 };
   const LEVELS = [
     ["token", "Words", "The words' own vectors are blended before the sentence is read: the rest of the prompt meets one thing"],
     ["text", "Whole texts", "The prompt is read once with each, and what was understood is blended"],
@@ -56,7 +56,7 @@
     const find = (name) => root.querySelector(`.dk-mix-${name}`);
     const count = find("count").querySelector("input"), name = find("save").querySelector("input");
     let now = kept();
-    let caret = null; // where the cursor was last in the prompt
+    let selected = null; // {text, start, end}: what was selected last in the prompt, and its text by then
     let asked = null; // the strip that was asked for and not yet answered
 
     function kept() {
@@ -137,12 +137,13 @@
     const others = () => now.texts.slice(1).map(clean).join(" and ");
     const shortened = (text) => (text.length > 120 ? `${text.slice(0, 117)}…` : text);
 
-    /* The prompt with the tag: in the place of the mix that is there, else where the cursor was. */
+    /* The prompt with the tag: in the place of the mix that is there, else of what is selected. */
     function written(tag) {
       const text = darkroom.promptBoxOf(tab, "prompt")?.value ?? "";
       if (MIX.test(text)) return text.replace(MIX, () => tag);
-      const at = Math.min(caret ?? text.length, text.length);
-      const before = text.slice(0, at), after = text.slice(at);
+      const { start, end } = selected?.text === text ? selected : { start: text.length, end: text.length };
+      const words = text.slice(start, end), before = text.slice(0, start) + words.match(/^\s*/)[0];
+      const after = (words.trim() ? words.match(/\s*$/)[0] : "") + text.slice(end); // its blanks stay
       return before + (/\S$/.test(before) ? " " : "") + tag + (/^[\p{L}\p{N}(]/u.test(after) ? " " : "") + after;
     }
 
@@ -193,7 +194,8 @@
         if (answer.ok) darkroom.lookAgain(tab);
         if (answer.ok) return `Saved: write ${body.name} in a prompt and it stands for this mix.`;
         const { error } = await answer.json();
-        return error ? `${error.field ? `${error.field}: ` : ""}${error.text}` : "It could not be saved.";
+        const of = error?.field === "name" ? "The name " : error?.field ? `${error.field}: ` : "";
+        return error ? darkroom.sentence(of + error.text) : "It could not be saved.";
       } catch {
         return "The server could not be reached.";
       }
@@ -201,7 +203,9 @@
 
     document.addEventListener("selectionchange", () => {
       const box = darkroom.promptBoxOf(tab, "prompt");
-      if (box && document.activeElement === box) caret = box.selectionStart;
+      if (!box || document.activeElement !== box) return;
+      selected = { text: box.value, start: box.selectionStart, end: box.selectionEnd };
+      say();
     });
     document.addEventListener("darkroom:form", (event) => { if (event.detail === tab) say(); });
     count.value = String(now.count);

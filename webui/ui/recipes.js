@@ -67,26 +67,28 @@
   const visible = (element) => Boolean(element?.getClientRects().length);
 
   // --- filling ------------------------------------------------------------------------------------
-  darkroom.restore = (tab, { source, values, lost }, name) => {
+  darkroom.restore = (tab, { source, values, lost, chunks }, name) => {
     turn += 1;
     if (!source) {
-      say(tab, "nothing", darkroom.sentence(`${name} carries no recipe; the form is as it was`));
+      const other = chunks.length ? " that can be read here; PNG Info shows what it says" : "; the form is as it was";
+      say(tab, "nothing", darkroom.sentence(`${name} carries no recipe${other}`));
       return;
     }
     change(tab, { recipe: values }, () => {
       unfold(values, forms[tab].before);
-      say(tab, "restored", `The recipe of ${name} is restored.`, lost, true);
+      say(tab, "restored", `The recipe of ${name} is restored.`, lost, "Undo");
     });
   };
 
   /* Sets some fields of a form, by their names in a request; `text` says so, and Undo takes it back. */
   darkroom.setFields = (tab, values, text) => {
     darkroom.openTab(tab);
-    change(tab, { recipe: values }, () => say(tab, "restored", text, [], true));
+    change(tab, { recipe: values }, () => say(tab, "restored", text, [], "Undo"));
   };
 
+  /* Once more, and it is undone itself: nothing that was typed in between is lost. */
   function undo(tab) {
-    change(tab, { form: forms[tab].before }, () => say(tab, "undone", "The form is as it was before."));
+    change(tab, { form: forms[tab].before }, () => say(tab, "undone", "The form is as it was before.", [], "Redo"));
   }
 
   function change(tab, wanted, done) {
@@ -142,11 +144,11 @@
   };
 
   // --- saying -------------------------------------------------------------------------------------
-  function say(tab, state, text, lost = [], mayUndo = false) {
+  function say(tab, state, text, lost = [], undoing = "") {
     const { box } = forms[tab];
     const lostFocus = box.contains(document.activeElement) || !visible(document.activeElement); // its tab was left
     const actions = node("p", "dk-restored-actions");
-    if (mayUndo) actions.append(button("Undo", () => undo(tab)));
+    if (undoing) actions.append(button(undoing, () => undo(tab)));
     actions.append(button("Dismiss", () => { box.hidden = true; }));
     box.replaceChildren(node("p", "dk-restored-text", text), actions);
     if (lost.length) box.append(folded(lost));

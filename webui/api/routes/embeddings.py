@@ -1,17 +1,21 @@
 """The embeddings there are, and new ones made of a mix."""
 
+import threading
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from webui.api import schema
 from webui.api.body import JsonObject
 from webui.embeddings import token_widths
 from webui.services import Services, save_embedding
 
+_MAKING = 2  # at once, each of which holds a thread until the engine has time for it
+
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/embeddings", tags=["embeddings"])
+    making = threading.BoundedSemaphore(_MAKING)
 
     @router.get("")
     def listed(model: str | None = None) -> dict[str, Any]:
@@ -27,7 +31,12 @@ def router(services: Services) -> APIRouter:
     @router.post("", status_code=201)
     def save(body: JsonObject) -> dict[str, Any]:
         """{"name", "text", "model"}: what the text's tokens are becomes a file of that name."""
-        made = save_embedding(services, body)
+        if not making.acquire(blocking=False):
+            raise HTTPException(503, "other embeddings are being made", {"Retry-After": "5"})
+        try:
+            made = save_embedding(services, body)
+        finally:
+            making.release()
         return {"embedding": schema.embedding(made, {"": made.parts[""].width})}
 
     return router

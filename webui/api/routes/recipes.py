@@ -23,22 +23,24 @@ from webui.services import Services
 
 MOST = 64 * 2**20  # bytes of a picture
 MAX_TEXT = 2**20  # characters of a text
-_AT_ONCE = 4  # pictures, each of which is held in memory
+_AT_ONCE = 4  # pictures, each of which is held in memory, and as many texts
 _PATIENCE = 60.0  # seconds that a picture may take to arrive
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/recipes", tags=["recipes"])
-    reading = threading.BoundedSemaphore(_AT_ONCE)
+    reading, looking_up = (threading.BoundedSemaphore(_AT_ONCE) for _ in range(2))
 
     async def sent(request: Request) -> AsyncIterator[bytes | str]:
-        """A picture's bytes, or a text."""
-        if not reading.acquire(blocking=False):
-            raise HTTPException(503, "other pictures are being read", {"Retry-After": "1"})
+        """A picture's bytes, or a text, which waits for no picture."""
+        is_text = _kind(request) == "application/json"
+        places = looking_up if is_text else reading
+        if not places.acquire(blocking=False):
+            raise HTTPException(503, "other recipes are being read", {"Retry-After": "1"})
         try:
-            yield await _body(request)
+            yield _text(await request.body()) if is_text else await _picture_bytes(request)
         finally:
-            reading.release()
+            places.release()
 
     @router.post("")
     def read(body: Annotated[bytes | str, Depends(sent)]) -> dict[str, Any]:
@@ -80,11 +82,12 @@ def _picture(header: Header) -> dict[str, Any]:
     }
 
 
-async def _body(request: Request) -> bytes | str:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        return _text(await request.body())
-    if not kind.startswith("image/"):
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _picture_bytes(request: Request) -> bytes:
+    if not _kind(request).startswith("image/"):
         raise HTTPException(415, "the body must be a picture (image/*) or application/json")
     parts, taken = [], 0
     try:
