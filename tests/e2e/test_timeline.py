@@ -217,9 +217,7 @@ def test_of_four_seeds_begun_two_are_finished(server, open_tab):
     tab.page.click("#triage-finish")
     server.wait(lambda: len(new_jobs(server, before)) == 2, 20)
     first = triage["request"]["seed"]
-    jobs = {
-        job["request"]["seed"]: server.finished(job["id"]) for job in new_jobs(server, before)
-    }
+    jobs = {job["request"]["seed"]: server.finished(job["id"]) for job in new_jobs(server, before)}
     assert set(jobs) == {(first + 1) % 2**32, (first + 3) % 2**32}
     for seed, job in jobs.items():  # as if it had been made in one go
         assert (job["state"], job["request"]["stop_at"]) == ("done", 1.0)
@@ -292,3 +290,29 @@ def test_on_a_phone_a_finger_moves_along_the_steps_and_the_tools_fit(server, ope
         tab.page.locator(f"#tool-{tool}-open").tap()
         assert tab.page.locator(f"#tool-{tool}").is_visible()
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_guidance_is_shown_of_a_picture_whose_guidance_was_kept(server, open_tab):
+    tab = open_tab(server)
+    made(tab)
+    tab.page.click("#tool-guidance-open")
+    tab.page.wait_for_function(
+        "document.querySelector('#guidance-lead').textContent.includes('Of this picture only')"
+    )
+    assert not tab.page.locator("#guidance-row").is_visible()
+    tab.problems.clear()  # the browser says that there was no such frame
+    with tab.page.expect_response("**/api/v1/previews"):
+        tab.page.check("#guidance-keep")
+    job = made(tab, txt2img_seed=8)
+    go_to(tab, 3)
+    tab.page.click("#tool-guidance-open")
+    shown = set()
+    for kind in ("unprompted", "prompted", "predicted"):
+        tab.page.wait_for_function(
+            "([kind, end]) => document.querySelector(`#guidance-${kind}`).src.endsWith(end)",
+            arg=[kind, f"{job['id']}/frames/0/3/{kind}?method=vae&position=0"],
+        )
+        shown.add(tab.pixels(f"guidance-{kind}"))
+    assert len(shown) == 3
+    with tab.page.expect_response("**/api/v1/previews"):
+        tab.page.uncheck("#guidance-keep")
