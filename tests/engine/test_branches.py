@@ -203,6 +203,8 @@ def test_every_kind_of_sampler_comes_to_an_end_on_another_schedule(warm, tmp_pat
     branch = replace(asked, resume=resume(tmp_path, "original", begun), **change)
     whole = made(warm, tmp_path, "branch-1", branch)
     assert whole.of(Step)[-1].sigma == 0
+    goes_on = sampler in ("UniPC", "DEIS", "DPM++ 3M SDE", "ER-SDE")  # the others begin there
+    assert read_header(tmp_path / "branch-1", 0).begun == (0 if goes_on else begun)
     assert numbers(whole) == list(range(begun + 1, numbers(whole)[-1] + 1))
     if len(numbers(whole)) > 1:
         control, options = (

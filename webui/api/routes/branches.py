@@ -35,6 +35,16 @@ def router(services: Services) -> APIRouter:
             )
         )
 
+    @router.get("/jobs/{id}/trajectory")
+    def trajectory(id: str, image: Annotated[int, Query(ge=0, le=_MOST)] = 0) -> dict[str, Any]:
+        """The kept steps of a picture, how much each changed it, and how many it took."""
+        return _trajectory(branches.kept(services, id, image))
+
+    _add_triage(router, services, view)
+    return router
+
+
+def _add_triage(router: APIRouter, services: Services, view: schema.JobView) -> None:
     @router.post("/triage", status_code=201)
     def triage(body: JsonObject) -> dict[str, Any]:
         """{"request", "share", "id"?, "owner"?}: pictures as predicted after a share of steps."""
@@ -60,13 +70,6 @@ def router(services: Services) -> APIRouter:
         new, owner = schema.text(body, "id", None), schema.text(body, "owner", None)
         jobs = branches.finish(services, id, images, id=new, owner=owner)
         return {"jobs": [view.job(job) for job in jobs]}
-
-    @router.get("/jobs/{id}/trajectory")
-    def trajectory(id: str, image: Annotated[int, Query(ge=0, le=_MOST)] = 0) -> dict[str, Any]:
-        """The kept steps of a picture, how much each changed it, and how many it took."""
-        return _trajectory(branches.kept(services, id, image))
-
-    return router
 
 
 def _trajectory(found: branches.Kept) -> dict[str, Any]:
