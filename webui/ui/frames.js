@@ -1,40 +1,43 @@
 /* One picture of the live view: shows the newest frame that was asked for, without a flicker.
 
    At most one frame is on its way for each picture; of those asked for meanwhile only the last is
-   fetched. A frame is swapped in once it is decoded, so the old one stays until then. */
+   fetched. A frame is swapped in once it is decoded, so the old one stays until then; a better drawing
+   of the same step fades in over it. Of a batch, whose images stand side by side, it can show one. */
 "use strict";
 darkroom.frame = (image, text) => {
-  let wanted = null; // address, or null for none
-  let shown = null;
+  const FADE = 260; // ms
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const holder = image.parentElement, plate = image.closest(".dk-plate");
+  let wanted = null; // {address, part, fade, key}, or null for none
+  let shown = null; // its key
   let busy = false;
   let settled = [];
 
   async function pump() {
     if (busy) return;
     busy = true;
-    while (wanted !== shown) {
-      const address = wanted;
-      if (address === null) { clear(); break; }
+    while ((wanted?.key ?? null) !== shown) {
+      const mine = wanted;
+      if (mine === null) { clear(); break; }
       const first = image.hidden; // nothing is there that could flicker
       const next = first ? image : new Image();
-      next.src = address;
+      next.src = mine.address;
       try {
         await next.decode();
         if (wanted === null) continue;
-        if (!first) image.src = address;
+        if (!first) swap(mine);
         image.hidden = false;
         text.hidden = true;
-        soften(next);
-        image.closest(".dk-live").dataset.wide = next.naturalWidth > 2.2 * next.naturalHeight ? "yes" : "no";
+        cut(next, mine.part);
       } catch {
-        if (address !== wanted) continue;
-        if (await tooBusy(address)) {
+        if (mine.key !== wanted?.key) continue;
+        if (await tooBusy(mine.address)) {
           await new Promise((done) => setTimeout(done, 1000));
           continue;
         }
         say("This step was not kept.");
       }
-      shown = address;
+      shown = mine.key;
     }
     busy = false;
     settled.splice(0).forEach((done) => done());
@@ -45,12 +48,30 @@ darkroom.frame = (image, text) => {
     return fetch(address).then((answer) => answer.status === 503, () => false);
   }
 
-  /* Pixels of a frame of latent size become squares that the eye sticks to: a little blur melts them. */
-  function soften(frame) {
-    const plate = image.parentElement.getBoundingClientRect();
-    const cell = Math.min(plate.width / frame.naturalWidth, plate.height / frame.naturalHeight);
+  function swap({ address, fade }) {
+    if (fade && !still.matches) {
+      const before = image.cloneNode();
+      before.removeAttribute("id");
+      before.setAttribute("aria-hidden", "true");
+      image.before(before);
+      image.animate([{ opacity: 0 }, { opacity: 1 }], FADE).finished.then(() => before.remove(), () => before.remove());
+    }
+    image.src = address;
+  }
+
+  /* Only one image of a batch, [index, of how many], or all of the frame.
+
+     Pixels of a frame of latent size become squares that the eye sticks to: a little blur melts them. */
+  function cut(frame, part) {
+    const [index, count] = part ?? [0, 1];
+    const ratio = frame.naturalWidth / count / frame.naturalHeight;
+    holder.dataset.cut = part ? "yes" : "no";
+    for (const [name, value] of Object.entries({ index, count, ratio })) holder.style.setProperty(`--${name}`, value);
+    const box = plate.getBoundingClientRect();
+    const cell = Math.min((box.width * count) / frame.naturalWidth, box.height / frame.naturalHeight);
     image.dataset.small = cell > 5 ? "yes" : "no";
     image.style.setProperty("--cell", `${Math.min(24, cell).toFixed(1)}px`);
+    image.closest(".dk-live").dataset.wide = ratio > 2.2 ? "yes" : "no";
   }
 
   function clear() {
@@ -67,7 +88,10 @@ darkroom.frame = (image, text) => {
   }
 
   return {
-    show(address) { wanted = address; pump(); },
+    show(address, { part = null, fade = false } = {}) {
+      wanted = { address, part, fade, key: `${part ?? ""} ${address}` };
+      pump();
+    },
     empty(words) { wanted = null; clear(); say(words); },
     settled: () => (busy ? new Promise((done) => settled.push(done)) : Promise.resolve()),
   };

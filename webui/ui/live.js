@@ -12,7 +12,7 @@ darkroom.live = (element, showPictures) => {
   const ACTIVE = ["queued", "paused", "running"];
 
   let server = null; // the id of the server's start; another one has other sequence numbers
-  let following = null, chosen = null; // the job asked for, null leaves it to the server; and one that is to stay
+  let following = darkroom.addressed(), chosen = following; // the job asked for, null leaves it to the server; and one that is to stay
   let news = null; // the last answer
   let lastSeq = 0;
   let progress = null; // what the events of the job add up to
@@ -273,11 +273,14 @@ darkroom.live = (element, showPictures) => {
     kick();
   }
 
-  darkroom.look = (id) => { following = chosen = id; kick(); };
+  darkroom.showPicture = stage.showPicture;
+  addEventListener("hashchange", () => { if (darkroom.addressed()) darkroom.look(darkroom.addressed()); });
+  darkroom.look = (id) => { following = chosen = id; darkroom.address(id); kick(); };
   darkroom.kick = kick;
   darkroom.ending = (words) => { ending = words; say(); };
   darkroom.follow = (id, quietly = false) => {
     chosen = null;
+    darkroom.address(null);
     mine = [...mine, id].slice(-50);
     darkroom.keeps(sessionStorage, JOBS, JSON.stringify(mine));
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;

@@ -1,25 +1,31 @@
 """The live view: an empty panel that draws itself in the browser from `api/v1/live`.
 
 A factory, not a subclass: Gradio writes a stub file beside every subclass of its components. What
-is drawn, and when, is in live.js and stage.js; this file only knows the skeleton.
+is drawn, and when, is in live.js, stage.js and tools.js; this file only knows the skeleton.
 """
 
 from pathlib import Path
 
 import gradio as gr
 
-SKELETON = Path(__file__).with_name("live.html")
+_HERE = Path(__file__).parent
 
 
 def panel() -> gr.HTML:
     """Triggers "pictures" with the id of a job whenever there is something new to hang up."""
     return gr.HTML(
-        html_template=SKELETON.read_text(encoding="utf-8"),
+        html_template=skeleton(),
         # Gradio makes an event of every name that is triggered in this text
         js_on_load=script("live", "element, (id) => trigger('pictures', { id })"),
         elem_id="live_panel",
         apply_default_css=False,
     )
+
+
+def skeleton() -> str:
+    """The live view, and in it what the steps of a picture are good for."""
+    tools = (_HERE / "tools.html").read_text(encoding="utf-8")
+    return (_HERE / "live.html").read_text(encoding="utf-8").replace("<!-- tools -->", tools)
 
 
 def script(name: str, arguments: str) -> str:

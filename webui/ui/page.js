@@ -122,6 +122,9 @@ window.darkroom = (() => {
     return count < 10 ** 6 ? `${Math.round(count / 1000)} kB` : `${(count / 10 ** 6).toFixed(1)} MB`;
   }
 
+  /* Of a share of 1: 0.034 is 3.4 %. */
+  const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2)} %`;
+
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
   /* A new element that holds nothing but text. */
@@ -179,13 +182,22 @@ window.darkroom = (() => {
     return choose;
   }
 
+  /* Any job has an address of its own in the page: #job=ID. */
+  const addressed = () => /^#job=([A-Za-z0-9_-]{8,64})$/.exec(location.hash)?.[1] ?? null;
+  const address = (id) => history.replaceState(null, "", id ? `#job=${id}` : location.pathname + location.search);
+
+  const fieldName = (field) => darkroom.fieldOf?.(field)?.label ?? field;
+
+  /* The answer's JSON. Throws an Error with the server's own sentence. */
   async function send(method, address, body) {
     const answer = await fetch(address, {
       method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}),
     });
-    if (!answer.ok) throw new Error(`${method} ${address}: ${answer.status}`);
-    return answer.json().catch(() => null);
+    const said = await answer.json().catch(() => null);
+    if (answer.ok) return said;
+    const { text = `the server answered ${answer.status}`, field = null } = said?.error ?? {};
+    throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, size, sentence, node, copy, openTab, segments, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, segments, addressed, address, send, interrupt() {} };
 })();

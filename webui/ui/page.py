@@ -17,11 +17,15 @@ from webui.ui import live, queue
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
-_STYLES = ("page.css", "form.css", "prompts.css", "panel.css", "recipes.css", "queue.css")
+_STYLES = (
+    *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
+    *("recipes.css", "queue.css"),
+)
 _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
-    *("frames.js", "stage.js", "live.js", "results.js", "strip.js"),
+    *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
+    *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),
     *("queue_asking.js", "queue_rows.js", "queue_drag.js", "queue.js"),
     *("ending.js", "editjob.js", "forever.js"),
 )

@@ -80,6 +80,12 @@
     });
   };
 
+  /* Sets some fields of a form, by their names in a request; `text` says so, and Undo takes it back. */
+  darkroom.setFields = (tab, values, text) => {
+    darkroom.openTab(tab);
+    change(tab, { recipe: values }, () => say(tab, "restored", text, [], "Undo"));
+  };
+
   /* Once more, and it is undone itself: nothing that was typed in between is lost. */
   function undo(tab) {
     change(tab, { form: forms[tab].before }, () => say(tab, "undone", "The form is as it was before.", [], "Redo"));

@@ -21,6 +21,7 @@
       if (!props.chosen || !pictures[props.chosen.index]) return;
       chosen = props.chosen.index;
       draw(root.dataset.job);
+      darkroom.showPicture(pictures[chosen].image); // its steps are looked at too
     });
     find("result-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));

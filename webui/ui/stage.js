@@ -1,108 +1,103 @@
 /* The stage: the two pictures of a step, and the way back over all steps of a run.
 
    It is told what happened (`step`, `preview`) and how the job stands (`job`); it fetches nothing but
-   frames. While nobody looks back it shows the newest step. */
+   frames. While nobody looks back it shows the newest step. A step looked back at is there at once, as
+   a fast guess; the one that is rested on is then decoded in full. */
 "use strict";
 darkroom.stage = (root, changePreviews) => {
   const KINDS = ["noisy", "predicted"];
   const LOOK = "darkroom.look";
-  const SMALL = 256 * 256; // pixels of a batch
+  const REST = 180; // ms on a step before it is decoded in full
   const NAMES = { noisy: "Noisy latent", predicted: "Predicted image" };
   const RESULT = "Finished picture";
   const find = (id) => root.querySelector("#" + id);
-  const slider = find("live-scrub"), where = find("live-where"), batchBox = find("live-batch");
+  const slider = find("live-scrub"), where = find("live-where"), pictureBox = find("live-batch");
   const play = find("live-play"), newest = find("live-newest"), every = find("live-every");
   const panes = Object.fromEntries(KINDS.map((kind) => {
     const pane = root.querySelector(`.dk-pane[data-kind=${kind}]`);
     return [kind, darkroom.frame(pane.querySelector("img"), pane.querySelector(".dk-plate-text"))];
   }));
+  const timeline = darkroom.timeline(() => draw());
+  const { active, batches, last } = timeline;
+  const tools = darkroom.tools(root, timeline, changePreviews);
 
   let job = null;
-  let runs = new Map(); // batch -> its steps in order: {step, steps, sigma, noisy, predicted}
   let at = null; // {batch, step} that is looked back at; null is the newest
+  let index = null; // which image of its batch is looked at; null is all of them
   let playing = 0; // a number for each time play was pressed; 0 is still
   let plays = 0;
+  let rested = { key: "", timer: 0, fine: false }; // on which step, and whether it may be decoded
+  let decoded = new Set(); // addresses that the browser has
   let choice = { noisy: "fast", predicted: "fast", every: 1 };
   let asked = darkroom.reads(localStorage, LOOK); // how to draw what is looked back at: the user's choice
-
-  // --- what is known ------------------------------------------------------------------------------
-  const active = () => job !== null && (job.state === "running" || job.state === "queued");
-  const batches = () => [...runs.keys()].sort((a, b) => a - b);
-  const last = (list) => list[list.length - 1];
 
   function begin(next) {
     stop();
     job = next;
-    runs = new Map();
-    at = null;
+    at = index = null;
+    decoded = new Set();
+    timeline.begin(next);
     for (const kind of KINDS) panes[kind].empty(next ? "" : panes[kind].blank);
   }
 
-  function record(batch, step) {
-    if (!runs.has(batch)) runs.set(batch, []);
-    const list = runs.get(batch);
-    let found = list.find((each) => each.step === step);
-    if (!found) {
-      found = { step, steps: job.steps, sigma: null, noisy: null, predicted: null };
-      list.push(found);
-      list.sort((a, b) => a.step - b.step);
-    }
-    return found;
+  /* How many images a batch has. */
+  function size(batch) {
+    const { images, batch_size: most } = job.request;
+    return Math.min(most, images - batch * most);
   }
 
-  /* After a restart of the server the events are gone; the steps of what became a picture are kept. */
-  function recall() {
-    if (active() || runs.size || !job?.started) return;
-    for (const picture of job.pictures.filter((each) => each.image >= 0)) {
-      const facts = picture.recipe.slice(picture.recipe.lastIndexOf("\n"));
-      const made = Number(/Stopped at step: (\d+)/.exec(facts)?.[1] ?? job.steps);
-      const batch = Math.floor(picture.image / job.request.batch_size);
-      for (let step = 1; step <= made; step += 1) record(batch, step);
-    }
-  }
-
-  /* What came of a batch: its picture, the grid if that holds nothing else, or null. */
+  /* What came of a batch: the picture looked at; of all its grid, if that holds nothing else; or null. */
   function result(batch) {
-    const size = job.request.batch_size;
-    const made = job.pictures.filter((each) => each.image >= 0 && Math.floor(each.image / size) === batch);
+    const most = job.request.batch_size;
+    const made = job.pictures.filter((each) => each.image >= 0 && Math.floor(each.image / most) === batch);
+    if (index !== null) return made.find((each) => each.image === batch * most + index) ?? null;
     if (made.length === 1) return made[0];
     return (made.length && job.batches === 1 && job.pictures.find((each) => each.image < 0)) || null;
   }
 
-  /* Fast or VAE; unless the user said which, the decoder where it takes but a moment. */
-  function look() {
-    if (asked === "vae" || asked === "fast") return asked;
-    const { width, height, batch_size: count } = job?.request ?? {};
-    return !active() && width * height * count <= SMALL ? "vae" : "fast";
-  }
+  const look = () => (asked === "fast" ? "fast" : "vae");
 
   // --- drawing ------------------------------------------------------------------------------------
-  const address = (batch, step, kind, method) =>
-    `api/v1/jobs/${encodeURIComponent(job.id)}/frames/${batch}/${step}/${kind}?method=${method}`;
+  /* Of the whole batch, as it was drawn for the live view; with a `position` one picture in its own size. */
+  const address = ({ batch, record: { step } }, kind, method, position = null) =>
+    `api/v1/jobs/${encodeURIComponent(job.id)}/frames/${batch}/${step}/${kind}?method=${method}${position === null ? "" : `&position=${position}`}`;
 
   /* Where we are: the step looked back at, else the newest. */
   function position() {
     const batch = at ? at.batch : last(batches());
-    const list = runs.get(batch) || [];
-    return { batch, list, record: at ? list.find((each) => each.step === at.step) : last(list) };
+    if (batch !== undefined && index >= size(batch)) index = null; // the last batch may be a small one
+    const list = timeline.steps(batch);
+    const record = at ? list.find((each) => each.step === at.step) : last(list);
+    const image = batch === undefined ? 0 : batch * job.request.batch_size + (index ?? 0);
+    const one = job && batch !== undefined && (index !== null || size(batch) === 1); // a single one is looked at
+    return {
+      job, batch, list, record, image, position: index,
+      method: look() === "vae" && (!at || rested.fine) && !playing ? "vae" : "fast",
+      change: one && record ? timeline.change(image, record.step) : null,
+    };
   }
 
   function drawPane(kind, here) {
     const image = root.querySelector(`#live-${kind}`);
     const finished = kind === "predicted" && endOf(here);
+    const part = index === null ? null : [index, size(here.batch)];
     if (kind === "predicted") nameResult(Boolean(finished));
     if (finished) {
       panes[kind].show(finished.url);
     } else if (at || !active()) {
-      const drawn = (!at && !asked && here.record[kind]) || "fast"; // as it was seen last
-      panes[kind].show(address(here.batch, here.record.step, kind, look() === "vae" ? "vae" : drawn));
+      const alone = size(here.batch) === 1 ? 0 : index;
+      const guess = address(here, kind, "fast", index), fine = address(here, kind, "vae", alone);
+      const drawn = !at && !asked && here.record[kind] === "vae"; // as it was seen last
+      const inFull = look() === "vae" && (drawn || decoded.has(fine) || (at && rested.fine));
+      if (inFull) decoded.add(fine);
+      panes[kind].show(inFull ? fine : guess, { fade: inFull });
     } else if (!choice[kind]) {
       panes[kind].empty("Off");
       return;
     } else {
       const drawn = here.list.findLast((each) => each[kind]);
       if (!drawn) return; // the picture of the batch before stays until there is one
-      panes[kind].show(address(here.batch, drawn.step, kind, drawn[kind]));
+      panes[kind].show(address({ ...here, record: drawn }, kind, drawn[kind]), { part });
     }
     image.alt = finished ? `${RESULT} after ${here.record.step} steps` : `${NAMES[kind]} at step ${here.record.step} of ${here.record.steps}`;
   }
@@ -115,26 +110,32 @@ darkroom.stage = (root, changePreviews) => {
 
   function nameResult(finished) {
     root.dataset.shows = finished ? "result" : "step";
-    find("live-predicted-title").textContent = finished ? RESULT : NAMES.predicted;
+    find("live-predicted-title").textContent = finished && job.request.stop_at === 1 ? RESULT : NAMES.predicted;
   }
 
   function draw() {
     const here = position();
+    rest(here);
+    timeline.look(here.image, at !== null);
     drawControls(here);
     chooseLook(look());
+    tools.draw(here);
     if (!here.record) nameResult(false);
     if (!job) for (const kind of KINDS) panes[kind].empty(panes[kind].blank);
     if (!here.record) return;
     for (const kind of KINDS) drawPane(kind, here);
   }
 
-  function drawControls({ batch, list, record: now }) {
-    const many = job && job.batches > 1 && runs.size > 0;
-    batchBox.parentElement.hidden = !many;
-    if (many && batchBox.options.length !== runs.size) {
-      batchBox.replaceChildren(...batches().map((each) => new Option(`${each + 1} of ${job.batches}`, each)));
-    }
-    if (many && document.activeElement !== batchBox) batchBox.value = String(batch);
+  /* A step is decoded once nothing moves any more. */
+  function rest({ batch, record: now }) {
+    const key = at && !playing ? `${batch}/${now?.step}` : "";
+    if (key === rested.key) return;
+    clearTimeout(rested.timer);
+    rested = { key, fine: false, timer: key && setTimeout(() => { rested.fine = true; draw(); }, REST) };
+  }
+
+  function drawControls({ batch, list, record: now, change }) {
+    drawPictures(batch);
     slider.disabled = play.disabled = !now;
     newest.hidden = !(at && active());
     root.dataset.looking = at ? "back" : "live";
@@ -150,16 +151,39 @@ darkroom.stage = (root, changePreviews) => {
     slider.style.setProperty("--at", part(slider.value));
     slider.style.setProperty("--known", part(now ? last(list).step : slider.min));
     where.replaceChildren();
-    if (!now) return;
-    const sigma = now.sigma === null ? "" : `σ ${now.sigma.toFixed(now.sigma < 0.0995 ? 3 : 2)}`;
-    where.append(`${now.step} / ${now.steps}`, Object.assign(document.createElement("span"), { textContent: sigma }));
-    slider.setAttribute("aria-valuetext", `Step ${now.step} of ${now.steps}${sigma && `, ${sigma}`}`);
+    if (now) sayWhere(now, change);
+  }
+
+  /* The pictures there are to choose from, those of a batch together or each alone. */
+  function drawPictures(batch) {
+    const many = job && job.request.images > 1 && !timeline.empty;
+    pictureBox.parentElement.hidden = !many;
+    if (!many) return;
+    const options = batches().flatMap((each) => {
+      const first = each * job.request.batch_size;
+      if (size(each) === 1) return [[`${first + 1} of ${job.request.images}`, `${each}`]];
+      const all = job.batches === 1 ? "All" : `All of batch ${each + 1}`;
+      return [[all, `${each}`], ...Array.from({ length: size(each) }, (_, i) => [`${first + i + 1} of ${job.request.images}`, `${each}.${i}`])];
+    });
+    if (pictureBox.options.length !== options.length) pictureBox.replaceChildren(...options.map((each) => new Option(...each)));
+    if (document.activeElement !== pictureBox) pictureBox.value = index === null ? `${batch}` : `${batch}.${index}`;
+  }
+
+  function sayWhere({ step, steps, sigma }, change) {
+    const shown = sigma === null ? "" : `σ ${sigma.toFixed(sigma < 0.0995 ? 3 : 2)}`;
+    const moved = change === null ? "" : `Δ ${darkroom.percent(change)}`;
+    const says = [
+      [shown, "How much noise is left after this step"],
+      [moved, "How much the predicted image changed since the step before"],
+    ].filter(([text]) => text);
+    where.append(`${step} / ${steps}`, ...says.map(([text, title]) => Object.assign(darkroom.node("span", "", text), { title })));
+    const spoken = [shown, moved && `changed by ${darkroom.percent(change)}`].filter(Boolean);
+    slider.setAttribute("aria-valuetext", [`Step ${step} of ${steps}`, ...spoken].join(", "));
   }
 
   // --- looking back -------------------------------------------------------------------------------
   function go(batch, step) {
-    const list = runs.get(batch) || [];
-    const newestStep = last(list)?.step;
+    const newestStep = last(timeline.steps(batch))?.step;
     const isNewest = active() && batch === last(batches()) && step >= newestStep;
     at = isNewest ? null : { batch, step: Math.min(step, newestStep) };
     draw();
@@ -194,13 +218,20 @@ darkroom.stage = (root, changePreviews) => {
   }
 
   slider.addEventListener("input", () => { stop(); go(position().batch, Number(slider.value)); });
-  batchBox.addEventListener("change", () => {
-    stop();
-    const batch = Number(batchBox.value);
-    go(batch, last(runs.get(batch)).step);
+  pictureBox.addEventListener("change", () => {
+    const [batch, one] = pictureBox.value.split(".").map(Number);
+    choosePicture(batch, one ?? null);
   });
   play.addEventListener("click", () => { if (playing) { stop(); draw(); } else run(); });
   newest.addEventListener("click", () => { stop(); at = null; draw(); slider.focus(); });
+
+  /* Of the batch that is looked at the step stays; of another one its end is shown. */
+  function choosePicture(batch, one) {
+    stop();
+    const here = position();
+    index = size(batch) === 1 ? null : one;
+    go(batch, (batch === here.batch ? here.record : last(timeline.steps(batch))).step);
+  }
 
   // --- what is drawn ------------------------------------------------------------------------------
   const METHODS = [
@@ -229,18 +260,22 @@ darkroom.stage = (root, changePreviews) => {
 
   return {
     begin,
-    step(event) {
-      const found = record(event.batch, event.step);
-      Object.assign(found, { steps: event.steps, sigma: event.sigma });
+    step: timeline.step,
+    preview: timeline.preview,
+    /* The picture (0-based) that somebody chose elsewhere; -1 is all of them. */
+    showPicture(image) {
+      if (!job || image >= job.request.images) return;
+      const batch = image < 0 ? last(batches()) : Math.floor(image / job.request.batch_size);
+      if (timeline.steps(batch).length) choosePicture(batch, image < 0 ? null : image % job.request.batch_size);
     },
-    preview(event) { record(event.batch, event.step)[event.kind] = event.method; },
     job(now) {
       job = now;
-      recall();
+      timeline.job(now);
       draw();
     },
     previews(now) {
       choice = now;
+      tools.previews(now);
       for (const kind of KINDS) choose[kind](now[kind] || "off");
       if (document.activeElement !== every) every.value = now.every;
       find("live-every-unit").textContent = now.every === 1 ? "step" : "steps";
