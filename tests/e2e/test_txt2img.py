@@ -55,6 +55,8 @@ def test_a_prompt_becomes_a_picture_that_carries_its_recipe(server, open_tab):
         "emphasis": "original",
         "clip_skip": 1,
         "embeddings": {},
+        "stop_at": 1.0,
+        "resume": None,
         "variation": None,
         "seed_resize": None,
         "sampling": dict.fromkeys(

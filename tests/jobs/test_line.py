@@ -563,9 +563,9 @@ def test_previews_changed_while_the_engine_is_handed_the_job_reach_it(start, pup
 def test_a_frame_comes_from_memory_or_is_made_again(start, puppet):
     asked_for = []
 
-    def preview(folder, batch, step, kind, method):
-        asked_for.append((folder, batch, step, kind, method))
-        return Picture(1, 1, b"rgb") if step == 1 else None
+    def preview(*asked):
+        asked_for.append(asked)
+        return Picture(1, 1, b"rgb") if asked[2] == 1 else None
 
     line = start(preview=preview)
     job = line.submit(request())
@@ -575,7 +575,7 @@ def test_a_frame_comes_from_memory_or_is_made_again(start, puppet):
     assert asked_for == []
     assert line.frame(job.id, 0, 1, "noisy", "vae").media_type == "image/png"
     assert line.frame(job.id, 0, 9, "noisy", "vae") is None
-    assert asked_for[0] == (puppet.folder / job.id, 0, 1, "noisy", "vae")
+    assert asked_for[0] == (puppet.folder / job.id, 0, 1, "noisy", "vae", None)
     with pytest.raises(JobNotFound):
         line.frame("no-such-job", 0, 1, "noisy", "fast")
 
