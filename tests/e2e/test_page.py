@@ -46,6 +46,29 @@ def shown_file(tab, name):
     return tab.pixels("live-predicted").split(":")[0]
 
 
+def test_a_frame_that_never_comes_holds_up_no_other_job(server, open_tab):
+    """The engine may be busy, or still starting, when an old job's steps are looked at."""
+    tab = open_tab(server)
+    quick(tab)
+    old = tab.generate()
+    tab.wait_for(old, "done")
+    tab.page.route(f"**/jobs/{old}/frames/**", lambda route: None)  # nobody answers
+    with tab.page.expect_request(f"**/jobs/{old}/frames/**"):
+        tab.open()
+    quick(tab, txt2img_seed=8)
+    new = tab.generate()
+    tab.wait_for(new, "done")
+    tab.page.wait_for_function(
+        """id => {
+            const image = document.getElementById("live-noisy");
+            return !image.hidden && image.naturalWidth > 0 && image.src.includes(id);
+        }""",
+        arg=new,
+        timeout=20_000,
+    )
+    tab.page.unroute_all(behavior="ignoreErrors")
+
+
 def test_when_a_run_is_done_the_saved_picture_is_what_one_sees(server, open_tab):
     tab = open_tab(server)
     quick(tab, txt2img_batch_count=2)

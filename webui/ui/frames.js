@@ -11,34 +11,43 @@ darkroom.frame = (image, text) => {
   let wanted = null; // {address, part, fade, key}, or null for none
   let shown = null; // its key
   let busy = false;
+  let turn = 0; // a new one whenever all is taken away: what is on its way then comes too late
+  let coming = null; // the picture that is on its way
   let settled = [];
 
   async function pump() {
     if (busy) return;
     busy = true;
+    const own = turn;
     while ((wanted?.key ?? null) !== shown) {
       const mine = wanted;
       if (mine === null) { clear(); break; }
-      const first = image.hidden; // nothing is there that could flicker
-      const next = first ? image : new Image();
+      const next = coming = new Image(); // never the visible one: without its address decode() may wait for ever
       next.src = mine.address;
       try {
         await next.decode();
+        if (own !== turn) return;
         if (wanted === null) continue;
-        if (!first) swap(mine);
+        if (image.hidden) image.src = mine.address; // nothing is there that could flicker
+        else swap(mine);
         image.hidden = false;
         text.hidden = true;
         cut(next, mine.part);
       } catch {
+        if (own !== turn) return;
         if (mine.key !== wanted?.key) continue;
-        if (await tooBusy(mine.address)) {
-          await new Promise((done) => setTimeout(done, 1000));
-          continue;
-        }
+        const later = await tooBusy(mine.address);
+        if (later) await new Promise((done) => setTimeout(done, 1000));
+        if (own !== turn) return;
+        if (later) continue;
         say("This step was not kept.");
       }
       shown = mine.key;
     }
+    rest();
+  }
+
+  function rest() {
     busy = false;
     settled.splice(0).forEach((done) => done());
   }
@@ -92,7 +101,14 @@ darkroom.frame = (image, text) => {
       wanted = { address, part, fade, key: `${part ?? ""} ${address}` };
       pump();
     },
-    empty(words) { wanted = null; clear(); say(words); },
+    empty(words) {
+      wanted = null;
+      turn += 1;
+      coming?.removeAttribute("src"); // a browser has six connections for us
+      clear();
+      say(words);
+      rest();
+    },
     settled: () => (busy ? new Promise((done) => settled.push(done)) : Promise.resolve()),
   };
 };
