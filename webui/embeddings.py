@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from webui.embedding_header import HeaderError, Part, read_parts
+from webui.files import printable
 
 _MOST_FILES = 5000
 _MOST_CONFIG = 2**20  # bytes
@@ -95,7 +96,7 @@ class Embeddings:
         return known
 
     def _entry(self, name: str, path: Path) -> EmbeddingEntry:
-        shown, stamp = _printable(name), _UNREAD
+        shown, stamp = printable(name), _UNREAD
         try:
             status = _status(self.folder, path)
             stamp = (str(path), status.st_size, status.st_mtime_ns)
@@ -171,21 +172,11 @@ def _told_apart(found: list[EmbeddingEntry]) -> list[EmbeddingEntry]:
     for entry in sorted(found, key=lambda each: (each.problem is not None, str(each.path))):
         taken = first.setdefault(entry.name.casefold(), entry)
         if taken is not entry and entry.problem is None:
-            other = _printable(taken.path.name)
+            other = printable(taken.path.name)
             problem = f"the name is taken by {other}; rename one of them"
             entry = EmbeddingEntry(entry.name, entry.path, entry.size_bytes, problem=problem)
         entries.append(entry)
     return sorted(entries, key=lambda each: (each.name.casefold(), str(each.path)))
-
-
-def _printable(text: str) -> str:
-    """What is not printable is escaped."""
-    return "".join(
-        each
-        if each.isprintable() and each != "\\"
-        else each.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for each in text
-    )
 
 
 def _shown(widths: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.errors import ModelNotFound
+from webui.files import printable
 
 PREFERRED = "fluent-emoji"  # what ships
 _PIPELINE = "StableDiffusionPipeline"
@@ -148,11 +149,11 @@ def _entry(folder: Path) -> ModelEntry:
         for part in _CONFIGS:
             _check_bounds(folder, part)
         return ModelEntry(
-            _name(folder.name), folder, "sd1", width, height, scale_factor, weights, size_bytes
+            printable(folder.name), folder, "sd1", width, height, scale_factor, weights, size_bytes
         )
     except (_ProblemError, OSError) as error:
         problem = str(error) if isinstance(error, _ProblemError) else _os_problem(folder, error)
-        return ModelEntry(_name(folder.name), folder, "", 0, 0, 8, weights, 0, problem)
+        return ModelEntry(printable(folder.name), folder, "", 0, 0, 8, weights, 0, problem)
 
 
 def _check_path(folder: Path) -> None:
@@ -183,7 +184,7 @@ def _check_part(folder: Path, part: str) -> int:
     _check_inside(folder, [place, *linked] if place.is_symlink() else linked)
     index = next((each for each in files if each.casefold().endswith(".index.json")), None)
     if index is not None:  # loaders prefer it, and it may name any file
-        raise _ProblemError(f"{part}/{_name(index)} is there; sharded weights are not read yet")
+        raise _ProblemError(f"{part}/{printable(index)} is there; sharded weights are not read yet")
     if part not in _WEIGHTS:
         return 0
     name = _WEIGHTS[part]
@@ -206,7 +207,7 @@ def _check_inside(folder: Path, linked: Sequence[Path]) -> None:
         except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
             target = None
         if target is None or not target.is_relative_to(home):
-            shown = _name(str(path.relative_to(folder)))
+            shown = printable(str(path.relative_to(folder)))
             raise _ProblemError(f"{shown} is a link that leads out of the model's folder")
 
 
@@ -277,17 +278,7 @@ def _object(path: Path) -> Mapping[str, Any]:
 
 
 def _os_problem(folder: Path, error: OSError) -> str:
-    return f"{_name(folder.name)} cannot be read: {error.strerror}"
-
-
-def _name(text: str) -> str:
-    """Printable, and unlike any other's: backslashes and what is not printable are escaped."""
-    return "".join(
-        each
-        if each.isprintable() and each != "\\"
-        else each.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for each in text
-    )
+    return f"{printable(folder.name)} cannot be read: {error.strerror}"
 
 
 def _shown(value: object) -> str:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
+from webui.files import stamp
 from webui.prompt import ClipVocabulary
 
 _KEPT = 4  # models; each about 30 MB
@@ -25,21 +26,13 @@ class Vocabularies:
         Raises ModelRefused, naming the file.
         """
         folder = model / "tokenizer"
-        stamp = tuple(_stamp(folder / name) for name in _FILES)
+        stamps = tuple(stamp(folder / name) for name in _FILES)
         with self._lock:
             known = self._kept.get(folder)
-            if known is None or known[0] != stamp:
-                known = (stamp, ClipVocabulary.read(folder))
+            if known is None or known[0] != stamps:
+                known = (stamps, ClipVocabulary.read(folder))
                 self._kept[folder] = known
             self._kept.move_to_end(folder)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return known[1].with_embeddings(embeddings)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)

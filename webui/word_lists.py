@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from webui.files import stamp
+
 FOLDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # kind -> folder in models/, what it holds
     "lora": ("loras", (".safetensors",)),
     "wildcard": ("wildcards", (".txt",)),
@@ -78,7 +80,7 @@ class WordLists:
 
     def _table(self, folder: Path) -> _Table:
         paths = _listed(folder, (".csv", ".txt"))
-        stamps = (folder, tuple((path.name, *_stamp(path)) for path in paths))
+        stamps = (folder, tuple((path.name, *stamp(path)) for path in paths))
         with self._lock:
             if self._tags[0] != stamps:
                 self._tags = (stamps, _read(paths))
@@ -145,11 +147,3 @@ def _tags(path: Path) -> Iterator[tuple[Word, Sequence[str]]]:
 
 def _key(text: str) -> str:
     return text.replace("_", " ").casefold()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)

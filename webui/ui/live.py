@@ -4,10 +4,18 @@ A factory, not a subclass: Gradio writes a stub file beside every subclass of it
 is drawn, and when, is in live.js, stage.js and tools.js; this file only knows the skeleton.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import gradio as gr
 
+# How every event of the page is listened to: nothing is drawn over, none waits for another, and
+# none is offered to programs, which have the API.
+QUIET: Mapping[str, Any] = MappingProxyType(
+    {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+)
 _HERE = Path(__file__).parent
 
 

@@ -17,6 +17,7 @@ from webui.fields import shown
 from webui.services import Services, request_of, submit
 from webui.ui import form, options
 from webui.ui.form import Form
+from webui.ui.live import QUIET
 
 MOST = 21  # pictures in a strip
 
@@ -41,9 +42,7 @@ def listen(services: Services, fields: Form, desk: gr.HTML, owner: gr.Textbox) -
         js="(...sent) => window.darkroom.withOwner(sent)",
         preprocess=False,
         trigger_mode="multiple",
-        show_progress="hidden",
-        concurrency_limit=None,
-        api_visibility="private",
+        **QUIET,
     )
 
 

@@ -97,13 +97,8 @@ def _table(services: Services) -> None:
     def choose(event: gr.SelectData) -> gr.HTML:
         return gr.HTML(chosen={"index": event.index})
 
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "concurrency_limit": None,
-        "api_visibility": "private",
-    }
-    panel.pictures(hang, None, [gallery], **quiet)
-    gallery.select(choose, None, [details], **quiet)
+    panel.pictures(hang, None, [gallery], **live.QUIET)
+    gallery.select(choose, None, [details], **live.QUIET)
 
 
 def _strip() -> gr.HTML:

@@ -17,7 +17,7 @@ from webui.request import to_dict
 from webui.services import Services, edit, request_of
 from webui.ui import form, options
 from webui.ui.form import Form
-from webui.ui.live import script
+from webui.ui.live import QUIET, script
 
 _HERE = Path(__file__).parent
 # Of the live view's job: what it says, the end of its id, its class, its icon if it has no room.
@@ -101,9 +101,7 @@ def connect(services: Services, fields: Form, box: gr.HTML) -> None:
         [box],
         js="(...sent) => window.darkroom.editedJob(sent)",
         preprocess=False,
-        show_progress="hidden",
-        concurrency_limit=None,
-        api_visibility="private",
+        **QUIET,
     )
 
 

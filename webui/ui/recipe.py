@@ -13,7 +13,7 @@ import gradio as gr
 from webui.interfaces import ServerRegistry
 from webui.ui import options
 from webui.ui.form import Form
-from webui.ui.live import script
+from webui.ui.live import QUIET, script
 
 
 def notice(tab: str) -> gr.HTML:
@@ -44,9 +44,7 @@ def connect(registry: ServerRegistry, fields: Form, box: gr.HTML) -> None:
         js=f"(...sent) => window.darkroom.order({fields.tab!r}, {names!r}, sent)",
         preprocess=False,
         postprocess=False,
-        show_progress="hidden",
-        concurrency_limit=None,
-        api_visibility="private",
+        **QUIET,
     )
     said = f"() => window.darkroom.filled({fields.tab!r})"
     filling.then(None, None, None, js=said, show_progress="hidden", queue=False)

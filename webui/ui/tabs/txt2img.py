@@ -18,7 +18,7 @@ from webui.library import Library, ModelEntry
 from webui.services import Services, submit
 from webui.ui import form, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
-from webui.ui.live import script
+from webui.ui.live import QUIET, script
 
 Update = dict[str, Any] | Component
 
@@ -47,9 +47,7 @@ class TextToImage:
             js="(...sent) => window.darkroom.withOwner(sent)",
             preprocess=False,
             trigger_mode="multiple",
-            show_progress="hidden",
-            concurrency_limit=None,
-            api_visibility="private",
+            **QUIET,
         )
         _keep_draft(fields)
         recipe.connect(services.registry, fields, restored)
@@ -193,12 +191,7 @@ def _follow_library(
         kept = name if name in {entry.name for entry in entries} else library.default()
         return gr.Dropdown(choices=_names(entries), value=kept)
 
-    quiet: dict[str, Any] = {
-        "preprocess": False,
-        "show_progress": "hidden",
-        "concurrency_limit": None,
-        "api_visibility": "private",
-    }
+    quiet = {"preprocess": False, **QUIET}
     model.input(chosen, [model, width, height], [width, height], **quiet)
     refresh.click(again, [model], [model], **quiet)
 
