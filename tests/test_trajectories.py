@@ -15,7 +15,10 @@ from webui.trajectories import (
     Spool,
     Trajectories,
     changes,
+    guided_steps,
+    keep_guidance,
     needed,
+    read_guidance,
     read_header,
     read_spool,
     read_step,
@@ -241,3 +244,19 @@ def test_as_many_steps_are_needed_as_it_takes_to_stay_near_the_end(values, count
     assert needed(predicted(values)) == count
     assert needed(predicted(values, whole=False)) is None
     assert needed([]) is None
+
+
+def test_which_steps_have_their_guidance_is_known_without_reading_it(tmp_path):
+    both = np.full(SHAPE, 1.0, np.float32), np.full(SHAPE, 2.0, np.float32)
+    assert guided_steps(tmp_path, 0, [1, 2], SHAPE) == [False, False]
+    for step in (2, 3, 5):
+        keep_guidance(tmp_path, 0, step, *both)
+    whole = [False, True, True, False, True, False]
+    assert guided_steps(tmp_path, 0, range(1, 7), SHAPE) == whole
+    assert [read_guidance(tmp_path, 0, n, "prompted", SHAPE) is not None for n in range(1, 7)] == (
+        whole
+    )
+    path = tmp_path / "batch-000.guidance"
+    path.write_bytes(path.read_bytes()[:-1])  # cut in the last record
+    assert guided_steps(tmp_path, 0, range(1, 7), SHAPE) == [False, True, True, *[False] * 3]
+    assert guided_steps(tmp_path, 1, [2], SHAPE) == [False]

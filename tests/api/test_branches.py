@@ -1,10 +1,11 @@
 """Branches and seed triage over HTTP: what becomes a job, and what is refused in which words."""
 
+import numpy as np
 import pytest
 
 from tests.api.conftest import CAT, keep
 from webui.request import from_dict
-from webui.trajectories import inherited
+from webui.trajectories import inherited, keep_guidance
 
 
 def post(client, path, **body):
@@ -68,14 +69,32 @@ def test_a_trajectory_says_its_levels_changes_and_how_many_steps_it_took(client,
     each = answer.pop("steps")
     assert answer == {
         "job": "original", "image": 1, "batch": 0, "position": 1, "sigma": 8.0, "whole": True,
-        "suggested": 4,
+        "suggested": 4, "alone": False,
     }  # fmt: skip
-    assert [(step["step"], step["sigma"], step["inherited"]) for step in each] == [
-        (1, 4.0, False), (2, 2.0, False), (3, 1.0, False), (4, 0.0, False),
+    found = [(step["step"], step["sigma"], step["inherited"], step["guided"]) for step in each]
+    assert found == [
+        (1, 4.0, False, False), (2, 2.0, False, False), (3, 1.0, False, False),
+        (4, 0.0, False, False),
     ]  # fmt: skip
     # predictions of 2, 3/2, 4/3, 5/4 everywhere
     expected = [None, (2 - 3 / 2) / (3 / 2), (3 / 2 - 4 / 3) / (4 / 3), (4 / 3 - 5 / 4) / (5 / 4)]
     assert [step["change"] for step in each] == [None, *map(pytest.approx, expected[1:])]
+
+
+def test_a_trajectory_says_who_was_made_alone_and_whose_guidance_is_kept(client, services):
+    body = {"request": CAT | {"images": 3, "batch_size": 2}, "id": "original"}
+    job = post(client, "jobs", **body).json()
+    keep(services, job)
+    keep(services, job, batch=1, size=1)
+    folder = services.trajectories.folder("original")
+    for step in (2, 3):
+        keep_guidance(folder, 1, step, *2 * [np.ones((1, 4, 2, 2), np.float32)])
+    said = []
+    for image in range(3):
+        answer = client.get(f"/api/v1/jobs/original/trajectory?image={image}").json()
+        said.append((answer["alone"], [step["guided"] for step in answer["steps"]]))
+    nothing = [False] * 4
+    assert said == [(False, nothing), (False, nothing), (True, [False, True, True, False])]
 
 
 def test_triage_stops_all_pictures_at_a_share_of_their_steps(client):
