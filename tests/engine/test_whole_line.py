@@ -168,6 +168,15 @@ def frames_of(data, kind):
     return found
 
 
+def shown_at(found, moment):
+    """The frame that is seen so many milliseconds after the start."""
+    for frame, shown in found:
+        moment -= shown
+        if moment < 0:
+            return frame
+    raise AssertionError("the film is over")
+
+
 def grey(pixels):
     """Of a small model's noise a film keeps the light, and half of the colour."""
     return np.asarray(Image.fromarray(pixels).convert("L")).astype(int)
@@ -179,8 +188,10 @@ def test_a_film_of_a_real_run_shows_every_step_as_its_frame(whole, kind):
     id = job["id"]
     asked = {"format": kind, "view": "both", "method": "vae", "size": 64, "rate": 4}
     found = frames_of(whole.get(f"jobs/{id}/export", **asked).content, kind)
-    assert [shown for _, shown in found[:-1]] == [250] * 8
-    assert [frame.shape for frame, _ in found] == [(64, 128, 3)] * 9
+    if kind != "webp":  # which shows a frame for longer instead of one that is nearly the same
+        assert len(found) == 9
+    assert sum(shown for _, shown in found) == (9 * 250 if kind == "mp4" else 8 * 250 + 1500)
+    seen = [grey(shown_at(found, 250 * step + 125)) for step in range(9)]
     stills = []
     for step in range(1, 10):
         drawn = []
@@ -189,9 +200,10 @@ def test_a_film_of_a_real_run_shows_every_step_as_its_frame(whole, kind):
             still = whole.get(path, method="vae", position=0).content
             drawn.append(np.asarray(Image.open(io.BytesIO(still)).convert("RGB")))
         stills.append(grey(np.concatenate(drawn, axis=1)))
-    for number, (frame, _) in enumerate(found):
-        apart = [np.abs(grey(frame) - still).mean() for still in stills]
-        assert apart[number] == min(apart) and apart[number] < 5
+    for number, frame in enumerate(seen):
+        assert frame.shape == (64, 128)
+        apart = [np.abs(frame - still).mean() for still in stills]
+        assert apart[number] < min(apart) + 0.5 and apart[number] < 5
 
 
 def test_a_film_of_guidance_and_a_sheet_of_a_real_run(whole):
