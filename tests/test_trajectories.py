@@ -260,3 +260,20 @@ def test_which_steps_have_their_guidance_is_known_without_reading_it(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])  # cut in the last record
     assert guided_steps(tmp_path, 0, range(1, 7), SHAPE) == [False, True, True, *[False] * 3]
     assert guided_steps(tmp_path, 1, [2], SHAPE) == [False]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "spool", "guidance"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link"])
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path, suffix, kind):
+    path = tmp_path / f"batch-000.{suffix}"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "/etc/hostname")
+    assert read_header(tmp_path, 0) is None
+    assert read_step(tmp_path, 0, 1) is None
+    assert read_spool(tmp_path, HEADER) == []
+    assert read_guidance(tmp_path, 0, 1, "prompted", SHAPE) is None
+    assert guided_steps(tmp_path, 0, [1], SHAPE) == [False]

@@ -3,7 +3,9 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
@@ -216,6 +218,20 @@ def test_readers_that_went_away_are_noticed_and_too_many_are_refused(services, p
         assert (streams.open, services.line._log._watchers) == (0, ())
 
     asyncio.run(play())
+
+
+def test_of_many_that_ask_at_once_one_address_gets_half(port, services, puppet):
+    begun(services)
+    connections = []
+    for _ in range(140):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection.sendall(b"GET /api/v1/events?after=0 HTTP/1.1\r\nHost: localhost:7860\r\n\r\n")
+        connections.append(connection)
+    status = [connection.recv(12) for connection in connections]
+    for connection in connections:
+        connection.close()
+    assert Counter(status) == {b"HTTP/1.1 200": 128, b"HTTP/1.1 503": 12}
+    eventually(lambda: services.line._log._watchers == ())  # and all of them are given up
 
 
 def test_a_closed_connection_ends_its_stream(port, services, puppet):

@@ -14,10 +14,12 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from fastapi import HTTPException
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from webui.api import schema
 from webui.errors import InvalidRequest
@@ -111,12 +113,11 @@ class Streams:
         if free <= 0 or self._held[reader] >= free:
             text = f"{self.open} event streams are open already; close some, or ask again later"
             raise HTTPException(503, text, {"Retry-After": "5"})
-        return StreamingResponse(
-            self._follow(read, after, reader), media_type="text/event-stream", headers=_HEADERS
-        )
+        seat = _Seat(partial(self._closed, reader))
+        self._opened(reader)  # here: of many that ask at once none has begun to follow
+        return _Seated(seat, self._follow(read, after, seat))
 
-    async def _follow(self, read: Read, after: int, reader: str) -> AsyncIterator[bytes]:
-        self._opened(reader)
+    async def _follow(self, read: Read, after: int, seat: "_Seat") -> AsyncIterator[bytes]:
         try:
             yield b"retry: 2000\n\n"
             late = True  # until it has all that there was when it came
@@ -139,7 +140,7 @@ class Streams:
                 except TimeoutError:
                     yield b": beat\n\n"
         finally:
-            self._closed(reader)
+            seat.leave()
 
     def _texts_of(self, numbered: Numbered, after: int, late: bool) -> list[bytes]:
         texts = []
@@ -189,6 +190,33 @@ class Streams:
         self._telling = False
         woken, self._woken = self._woken, asyncio.Event()
         woken.set()
+
+
+class _Seat:
+    """A reader's place among the streams, given up once."""
+
+    def __init__(self, given_up: Callable[[], None]) -> None:
+        self._given_up = given_up
+        self._taken = True
+
+    def leave(self) -> None:
+        if self._taken:
+            self._taken = False
+            self._given_up()
+
+
+class _Seated(StreamingResponse):
+    """Gives its seat up also if its reader went away before the first byte."""
+
+    def __init__(self, seat: _Seat, text: AsyncIterator[bytes]) -> None:
+        super().__init__(text, media_type="text/event-stream", headers=_HEADERS)
+        self._seat = seat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._seat.leave()
 
 
 def _without_overtaken(numbered: Numbered) -> Numbered:

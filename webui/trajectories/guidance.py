@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from webui.errors import NotSaved
-from webui.trajectories.files import Latents
+from webui.trajectories.files import Latents, plain
 
 _CRC = struct.Struct("<I")
 
@@ -46,7 +46,7 @@ def read_guidance(
     (B, C, h, w); None if it was not kept."""
     size = 2 * 4 * int(np.prod(shape))
     try:
-        with guidance_path(folder, batch).open("rb") as file:
+        with plain(guidance_path(folder, batch)).open("rb") as file:
             file.seek((step - 1) * (_CRC.size + size))
             record = file.read(_CRC.size + size)
     except (OSError, ValueError):
@@ -66,7 +66,7 @@ def guided_steps(
     """Of each of the steps (1-based) whether guidance was kept; looks at no latent of `shape`."""
     size = _CRC.size + 2 * 4 * int(np.prod(shape))
     try:
-        with guidance_path(folder, batch).open("rb") as file:
+        with plain(guidance_path(folder, batch)).open("rb") as file:
             length = os.fstat(file.fileno()).st_size
             return [_is_there(file, (step - 1) * size, length - size) for step in steps]
     except OSError:
