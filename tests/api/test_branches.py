@@ -1,9 +1,12 @@
 """Branches and seed triage over HTTP: what becomes a job, and what is refused in which words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.api.conftest import CAT, keep
+from webui.events import Saved
 from webui.request import from_dict
 from webui.trajectories import inherited, keep_guidance
 
@@ -62,6 +65,25 @@ def test_a_branch_of_what_is_not_kept_is_refused(client):
         "the quota for kept steps decides how long they are"
     )
     assert post(client, "jobs/nothing-here/branch", image=0, step=1).status_code == 404
+
+
+def test_a_branch_goes_by_the_request_that_its_own_picture_was_saved_with(client, services, kept):
+    """Which knows the embeddings, and what the engine settled."""
+    alone = replace(from_dict(kept["request"]).alone(1), embeddings={"cat-style": "ab" * 32})
+    services.line.order._max_waiting = 100
+    saved = Saved(1, "2026-01-01/a.png", alone, 0.5, 9, 256, 256)
+    services.line._store.add_picture("original", saved)
+
+    def asked(image, **changes):
+        body = {"image": image, "step": 2, "changes": changes}
+        return from_dict(post(client, "jobs/original/branch", **body).json()["request"])
+
+    resume = asked(1).resume
+    assert asked(1) == replace(alone, resume=resume)
+    assert asked(1, steps=8) == replace(alone, resume=resume, steps=8)
+    assert asked(0).embeddings == {}  # which is not saved yet
+    # another text has embeddings of its own
+    assert asked(1, prompt="a dog").embeddings == {}
 
 
 def test_a_trajectory_says_its_levels_changes_and_how_many_steps_it_took(client, kept):

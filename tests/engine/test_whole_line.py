@@ -132,6 +132,20 @@ def test_a_branch_of_a_batchs_picture_says_that_it_is_one_and_differs_by_roundin
         assert np.abs(again - pictures[image]).max() <= (0 if alone else 2)
 
 
+def test_options_of_another_sampler_or_schedule_are_its_defaults(whole):
+    options = {"sampling": {"eta": 0.5}, "schedule": "Karras", "schedule_options": {"rho": 5.0}}
+    origin, _ = whole.made(sampler="Euler a", **options)
+
+    def asked(**changes):
+        body = {"image": 0, "step": 2, "changes": changes}
+        values = whole.ask(f"jobs/{origin['id']}/branch", **body)["request"]
+        return values["sampling"]["eta"], values["schedule_options"]["rho"]
+
+    assert asked() == asked(sampler="Euler a") == (0.5, 5.0)
+    assert asked(sampler="DPM++ 2M") == (None, 5.0)
+    assert asked(schedule="Exponential") == (0.5, None)
+
+
 def test_a_branch_whose_engine_is_killed_and_one_after_a_restart_are_the_same_too(
     models_dir, tmp_path
 ):
