@@ -122,7 +122,7 @@ RESUME = {"job": "job-0001", "batch": 0, "position": 0, "step": 3, "sha256": "0a
         ),
         ({"hires": {"width": 12}}, "hires.width: must be from 0 to 4096 and a multiple of 8, got"),
         ({"hires": {}, "init": {"picture": A}}, "hires: goes with a request from text alone"),
-        ({"upscale": {"picture": A}, "hires": {}}, "upscale: makes one picture larger; leave hires"),
+        ({"upscale": {"picture": A}, "hires": {}}, "upscale: makes one picture larger; leave"),
         ({"upscale": {"picture": A}, "images": 2}, "images: must be 1 where a picture is made lar"),
         ({"sampling": {"etta": 1}}, "sampling.etta: is not a field; known are ['eta', 'order', "),
         ({"sampling": []}, "sampling: must be a JSON object, got []"),
