@@ -119,6 +119,14 @@ def test_a_trajectory_says_who_was_made_alone_and_whose_guidance_is_kept(client,
     assert said == [(False, nothing), (False, nothing), (True, [False, True, True, False])]
 
 
+def test_a_branchs_trajectory_says_which_steps_its_origin_made(client, services, kept):
+    body = {"image": 0, "step": 3, "id": "branch-1"}
+    branch = post(client, "jobs/original/branch", **body).json()
+    keep(services, branch, size=1)
+    answer = client.get("/api/v1/jobs/branch-1/trajectory").json()
+    assert [step["inherited"] for step in answer["steps"]] == [True, True, True, False]
+
+
 def test_triage_stops_all_pictures_at_a_share_of_their_steps(client):
     job = post(client, "triage", request=CAT | {"images": 3}, share=0.5, owner="tab").json()
     assert (job["request"]["stop_at"], job["request"]["images"], job["owner"]) == (0.5, 3, "tab")

@@ -1,4 +1,4 @@
-"""The line, its routes and a real engine process over tiny models: branches, films, every cancel."""
+"""The line, its routes and a real engine process over tiny models: branches, films, cancels."""
 
 import io
 import os
