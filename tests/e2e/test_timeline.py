@@ -297,10 +297,9 @@ def test_guidance_is_shown_of_a_picture_whose_guidance_was_kept(server, open_tab
     made(tab)
     tab.page.click("#tool-guidance-open")
     tab.page.wait_for_function(
-        "document.querySelector('#guidance-lead').textContent.includes('Of this picture only')"
+        "document.querySelector('#guidance-lead').textContent.includes('Of this step only')"
     )
     assert not tab.page.locator("#guidance-row").is_visible()
-    tab.problems.clear()  # the browser says that there was no such frame
     with tab.page.expect_response("**/api/v1/previews"):
         tab.page.check("#guidance-keep")
     job = made(tab, txt2img_seed=8)
