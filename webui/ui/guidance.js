@@ -22,7 +22,7 @@ darkroom.guidance = (root, changePreviews) => {
     const mine = key();
     if (known.has(mine)) return;
     known.set(mine, null);
-    const status = await fetch(address("prompted", "fast")).then((answer) => answer.status, () => 0);
+    const { status } = await darkroom.ask(address("prompted", "fast"), { cache: "default" });
     if (status === 200 || status === 404) known.set(mine, status === 200);
     else known.delete(mine); // too busy: asked again with the next look
     if (here && key() === mine) api.draw(here);

@@ -21,14 +21,15 @@ darkroom.kin = (root) => {
   async function read(here) {
     const mine = (asked += 1);
     const kin = family(here);
-    const get = (address) => fetch(address, { cache: "no-store" }).then((got) => (got.ok ? got.json() : null), () => null);
-    const [origin, all] = await Promise.all([
-      get(`api/v1/jobs/${encodeURIComponent(kin.id)}`), get(`api/v1/jobs?limit=${NEWEST}`),
+    const [{ status, said: found }, { said: all }] = await Promise.all([
+      darkroom.ask(`api/v1/jobs/${encodeURIComponent(kin.id)}`), darkroom.ask(`api/v1/jobs?limit=${NEWEST}`),
     ]);
     if (mine !== asked) return;
+    if (!all?.jobs || (status !== 200 && status !== 404)) { shown = ""; return; } // asked for again
+    const origin = status === 200 ? found : null;
     const image = kin.image ?? kin.batch * (origin?.request.batch_size ?? 1) + kin.position;
     const size = origin?.request.batch_size ?? 1;
-    const branches = (all?.jobs ?? []).filter(({ request: { resume } }) =>
+    const branches = all.jobs.filter(({ request: { resume } }) =>
       resume?.job === kin.id && resume.batch * size + resume.position === image);
     if (here.job.request.resume && !branches.some(({ id }) => id === here.job.id)) branches.push(here.job);
     root.hidden = !branches.length;
