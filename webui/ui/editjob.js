@@ -96,8 +96,8 @@
     const { id } = edited;
     const { status, said } = await darkroom.ask(`api/v1/jobs/${encodeURIComponent(id)}`);
     if (edited?.id !== id || (status !== 200 && status !== 404) || WAITS.includes(said?.state)) return;
-    const what = said?.state === "cancelled" && !said.started ? "was cancelled meanwhile" : said?.state ? "has begun meanwhile and runs as it was" : "is gone";
-    over = `This job ${what}. What you changed stands in the form: Generate makes a new job of it.`;
+    const what = said?.state === "cancelled" && !said.started ? "was cancelled meanwhile" : said?.state ? "has begun meanwhile, as it was" : "is gone";
+    over = `This job ${what}. Your changes still stand in the form: Generate makes a new job of them.`;
     draw();
   }
 

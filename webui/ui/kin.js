@@ -7,6 +7,7 @@ darkroom.kin = (root) => {
     prompt: "prompt", negative_prompt: "negative prompt", sampler: "sampler", steps: "steps", guidance_scale: "CFG scale",
     seed: "seed", schedule: "schedule",
   };
+  const SAYS = { queued: "Waits", paused: "Held back", running: "At work", failed: "Failed", cancelled: "Cancelled", interrupted: "Interrupted" };
   const row = root.querySelector("#kin-row");
   let shown = ""; // the state that was last drawn
   let asked = 0;
@@ -48,7 +49,7 @@ darkroom.kin = (root) => {
       const now = branch.request[name];
       return name.endsWith("prompt") ? `${label}: ${now || "none"}` : `${label} ${before[name]} → ${now}`;
     });
-    return parts.join(" · ") || (before.stop_at < 1 ? "finished" : "nothing changed");
+    return parts.join(" · ") || (before.stop_at < 1 ? "the rest of its way" : "nothing changed");
   }
 
   function tile(job, image, title, text, current) {
@@ -58,7 +59,7 @@ darkroom.kin = (root) => {
     button.type = "button";
     button.disabled = !job;
     if (picture) plate.append(Object.assign(document.createElement("img"), { src: picture.url, alt: "" }));
-    else plate.dataset.state = job ? job.state : "gone";
+    else Object.assign(plate.dataset, { state: job?.state ?? "gone", says: SAYS[job?.state] ?? "" });
     if (picture) plate.style.aspectRatio = `${picture.width} / ${picture.height}`;
     button.append(plate, darkroom.node("span", "dk-kin-label", title), darkroom.node("span", "dk-kin-text", text));
     if (job?.id === current) button.setAttribute("aria-current", "true");

@@ -133,11 +133,13 @@ darkroom.live = (element, showPictures) => {
     }
   }
 
-  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too. */
+  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too.
+     A tab that has started nothing, and was asked for nothing, looks at whatever runs. */
   function moveOn(now) {
     const place = mine.indexOf(now.job?.id);
     const over = place >= 0 && !ACTIVE.includes(now.job.state);
-    const next = now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
+    const idle = !mine.length && chosen === null && now.running && !ACTIVE.includes(now.job?.state);
+    const next = idle ? now.running : now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
     if (!next || next === now.job?.id || now.job?.state === "running") return;
     following = next;
     again = true;
