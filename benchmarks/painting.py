@@ -1,10 +1,11 @@
 """How late a step is seen, and what it costs the run to be seen.
 
-    .venv/bin/python -m benchmarks.painting [--steps 80] [--pairs 15] [--size 128] [--unet]
+    .venv/bin/python -m benchmarks.painting [--steps 80] [--pairs 40] [--size 128] [--unet]
 
 Late: from a step's end, as the server writes it into its log, to the moment at which Chromium has
-painted its frame: the picture is decoded, and the animation frame after it has begun. The page polls
-as it always does; the engine is the stub of the tests, which waits like a GPU and burns nothing.
+painted its frame: the picture is decoded, and the animation frame after it has begun. The page
+polls as it always does; the engine is the stub of the tests, which waits like a GPU and burns
+nothing.
 Exits with 1 if the median is above the poll's interval and 100 ms.
 
 Cost: a fast preview of both views at each step, beside the same run without any, pair by pair; the
@@ -64,14 +65,14 @@ def main() -> int:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=80, help="whose frames are timed")
-    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--unet", action="store_true", help="takes about 8 GB of memory")
     return parser.parse_args()
 
 
-# --- how late --------------------------------------------------------------------------------------
+# --- how late ------------------------------------------------------------------------------------
 
 # When each address that an image of the live view is given has been painted, in ms since 1970.
 PAINTED = """
@@ -83,7 +84,9 @@ addEventListener("DOMContentLoaded", () => new MutationObserver((changes) => {
     painted[address] = Infinity;
     target.decode().then(() => requestAnimationFrame(() => {
       const channel = new MessageChannel(); // comes after the frame that has just begun
-      channel.port1.onmessage = () => { painted[address] = Math.min(painted[address], Date.now()); };
+      channel.port1.onmessage = () => {
+        painted[address] = Math.min(painted[address], Date.now());
+      };
       channel.port2.postMessage(0);
     }), () => {});
   }
@@ -93,20 +96,23 @@ addEventListener("DOMContentLoaded", () => new MutationObserver((changes) => {
 
 def painting(steps: int) -> bool:
     """Whether the median is above what it may be."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as (services, address):
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page()
-            page.add_init_script(PAINTED)
-            page.goto(address)
-            page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
-            watched(services, page, 0.1, 20)  # warms up
-            slow = watched(services, page, PHASE, steps)
-            quick = watched(services, page, QUICK, QUICK_STEPS)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as (services, address),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.add_init_script(PAINTED)
+        page.goto(address)
+        page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
+        watched(services, page, 0.1, 20)  # warms up
+        slow = watched(services, page, PHASE, steps)
+        quick = watched(services, page, QUICK, QUICK_STEPS)
+        browser.close()
     print(f"late    {said(slow)}; {len(slow)} of {steps} steps of {1000 * PHASE:.0f} ms painted,")
     print(f"        the median at most {POLL + LATE} ms")
-    print(f"        {said(quick)}; {len(quick)} of {QUICK_STEPS} steps of {1000 * QUICK:.0f} ms painted")
+    print(f"        {said(quick)}; {len(quick)} of {QUICK_STEPS} of {1000 * QUICK:.0f} ms painted")
     return statistics.median(slow) > POLL + LATE
 
 
@@ -116,14 +122,15 @@ def said(late: list[float]) -> str:
 
 
 def watched(services: Services, page: Page, seconds: float, steps: int) -> list[float]:
-    """Milliseconds from the end of each step to its frame on the screen, of those that came there."""
+    """Milliseconds from the end of each step to its frame on the screen, of those shown."""
     line, ends, seen = services.line, {}, 0
     name = f"late-{random.randrange(10**12):012}"
 
     def look() -> None:  # called after each event
         nonlocal seen
         numbered, seen = line.read(name, seen)
-        ends.update({event.step: 1000 * time.time() for _, event in numbered if type(event) is Step})
+        now = 1000 * time.time()
+        ends.update({event.step: now for _, event in numbered if isinstance(event, Step)})
 
     request = GenerationRequest(
         model=services.library.default(), prompt=f"sleep={seconds}", seed=1, steps=steps,
@@ -165,7 +172,7 @@ def serving(folder: Path) -> Iterator[tuple[Services, str]]:
         built.close()
 
 
-# --- what it costs ---------------------------------------------------------------------------------
+# --- what it costs -------------------------------------------------------------------------------
 
 
 def previewing(arguments: argparse.Namespace) -> bool:
@@ -184,13 +191,16 @@ def previewing(arguments: argparse.Namespace) -> bool:
     clock = time.process_time if device.where.type == "cpu" else time.perf_counter
     shares, costs = [], []
     for pair in range(-1, arguments.pairs):  # the first one warms up
-        runs = [(wire.RunOptions(), "plain"), (wire.RunOptions(noisy="fast", predicted="fast"), "seen")]
+        drawn = wire.RunOptions(noisy="fast", predicted="fast")
+        runs = [(wire.RunOptions(), "plain"), (drawn, "seen")]
         random.shuffle(runs)
         seconds = {name: timed(engine, request, options, clock) for options, name in runs}
         if pair >= 0:
             shares.append(seconds["seen"] / seconds["plain"] - 1)
             costs.append((seconds["seen"] - seconds["plain"]) / request.steps)
-    print(f"cost    of {request.model} at {arguments.size} px on {device.label}, a pair at each step:")
+    print(
+        f"cost    of a pair at each step, {request.model} at {arguments.size} px, {device.label}:"
+    )
     print(f"        {percent(shares)} of the run; {1000 * statistics.median(costs):.3f} ms a step")
     if arguments.unet:
         step = unet_step(device)

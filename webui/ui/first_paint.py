@@ -1,8 +1,8 @@
 """The colours of the page before it is there.
 
-Gradio's document is drawn as the system has it, light or dark, until its scripts have run: who chose
-the other one saw a flash of the wrong one. Gradio has no place for a line in the document itself, so
-that is written into it on its way out.
+Gradio's document is drawn as the system has it, light or dark, until its scripts have run: who
+chose the other one saw a flash of the wrong one. Gradio has no place for a line in the document
+itself, so that is written into it on its way out.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -34,8 +34,11 @@ def _rewriting(send: _Send, early: bytes) -> _Send:
     held: list[_Message] = []
 
     async def rewrite(message: _Message) -> None:
+        if message["type"] not in ("http.response.start", "http.response.body"):
+            await send(message)
+            return
         held.append(message)
-        if message["type"] != "http.response.body" or message.get("more_body"):
+        if message["type"] == "http.response.start" or message.get("more_body"):
             return
         start, *parts = held
         body = b"".join(part.get("body", b"") for part in parts)

@@ -22,7 +22,8 @@ _STYLES = (
     *("recipes.css", "queue.css"),
 )
 _SCRIPTS = (
-    *("page.js", "asking.js", "clock.js", "words.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
+    *("page.js", "asking.js", "clock.js", "words.js"),
+    *("form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
     *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),
