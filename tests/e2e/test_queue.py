@@ -1,6 +1,7 @@
 """The queue panel, the ways to end a run and generating forever, as a person meets them."""
 
 import json
+import re
 import signal
 import urllib.request
 
@@ -345,6 +346,8 @@ HIDDEN = """(() => {
     window.setTimeout = (f, ms = 0, ...rest) => later(f, hidden ? Math.max(ms, slow) : ms, ...rest);
     window.requestAnimationFrame = (f) => hidden ? 0 : frame(f);
     Object.defineProperty(document, "hidden", { get: () => hidden });
+    const state = { get: () => hidden ? "hidden" : "visible" };
+    Object.defineProperty(document, "visibilityState", state);
     window.hide = () => {
         hidden = true;
         document.dispatchEvent(new Event("visibilitychange"));
@@ -359,7 +362,7 @@ def test_generate_forever_goes_on_in_a_hidden_tab(line, open_tab):
     tab.fill("txt2img_prompt", "ghost")
     tab.fill("txt2img_steps", 4)
     tab.page.click("#txt2img_forever")
-    tab.page.wait_for_selector("#txt2img_forever[aria-pressed=true]")
+    tab.page.get_by_text(re.compile(r"[1-9]\d* runs? queued so far")).wait_for()
     tab.page.evaluate("hide()")
     known = {job["id"] for job in line.jobs()}
     line.wait(lambda: len({job["id"] for job in line.jobs()} - known) >= 4, 50)
