@@ -15,6 +15,7 @@ from webui.fields.generation import (
     RESUME,
     STOP_AT,
 )
+from webui.fields.images import IMAGES
 from webui.fields.kinds import (
     AnyField,
     ChoiceField,
@@ -44,5 +45,5 @@ __all__ = [
 ]
 
 FIELDS: Mapping[str, AnyField] = MappingProxyType(
-    {field.name: field for field in (*GENERATION, *SAMPLING, *SCHEDULING, *NOISE)}
+    {field.name: field for field in (*GENERATION, *SAMPLING, *SCHEDULING, *NOISE, *IMAGES)}
 )
