@@ -279,7 +279,10 @@ def test_stop_keeps_what_there_is_skip_goes_on_and_discard_keeps_nothing(line, o
 
 
 def test_two_tabs_show_their_own_run_and_can_open_the_others(line, open_tab):
+    over = post(line, "jobs", request={"prompt": "x", "steps": 2})["id"]
+    line.finished(over)
     one, other, idle = open_tab(line), open_tab(line), open_tab(line)
+    idle.wait_for(over, "done")
     first = start(one, txt2img_batch_count=2)
     idle.wait_for(first, "running")  # it has started nothing of its own
     other.fill("txt2img_prompt", "ghost")
