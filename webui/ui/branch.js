@@ -17,9 +17,8 @@ darkroom.branching = (root, timeline, close) => {
   async function offerSamplers() {
     if (samplers) return;
     samplers = [];
-    const answer = await fetch("api/v1/samplers").then((got) => (got.ok ? got.json() : null), () => null);
-    if (!answer) { samplers = null; return; }
-    samplers = answer.samplers;
+    samplers = (await darkroom.ask("api/v1/samplers")).said?.samplers ?? null;
+    if (!samplers) return;
     const value = input("sampler").value;
     input("sampler").replaceChildren(...samplers.map(({ name }) => new Option(name)));
     input("sampler").value = value || made.sampler;

@@ -29,7 +29,7 @@ darkroom.guidance = (root, timeline, changePreviews) => {
       timeline.look(here.image, true);
       const guided = timeline.guided(here.image, here.record.step);
       root.querySelector("#guidance-lead").textContent = guided === false ? `${TWICE} Of this step only what became of both was kept.`
-        : `${TWICE} The picture follows the difference, ${here.job.request.guidance_scale} times (the CFG scale).`;
+        : `${TWICE} The picture follows the difference, ${here.job.request.guidance_scale} times (the CFG scale).${here.record.step < here.record.steps ? "" : " At the end they are nearly one: go back along the slider to see them part."}`;
       root.querySelector("#guidance-row").hidden = !guided;
       if (guided) for (const kind of KINDS) panes[kind].show(address(kind, here.method), { fade: here.method === "vae" });
     },

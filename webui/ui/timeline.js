@@ -44,8 +44,8 @@ darkroom.timeline = (changed) => {
     if (known === false || (ended ? known?.ended : !back || Date.now() - read < AGAIN)) return;
     asking = true;
     const mine = job.id;
-    const answer = await fetch(`api/v1/jobs/${encodeURIComponent(mine)}/trajectory?image=${image}`, { cache: "no-store" })
-      .then((got) => (got.ok ? got.json() : got.status === 404 || got.status === 409 ? false : null), () => null);
+    const { status, said } = await darkroom.ask(`api/v1/jobs/${encodeURIComponent(mine)}/trajectory?image=${image}`);
+    const answer = status === 404 || status === 409 ? false : status === 200 ? said : null;
     asking = false;
     read = Date.now();
     if (job?.id !== mine) return changed();
