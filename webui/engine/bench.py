@@ -8,12 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from webui import inputs
 from webui.engine.autoencoder import decoded, encoded
 from webui.engine.device import Device
+from webui.engine.initial import sent_in
 from webui.engine.pixels import picture
 from webui.engine.turns import Result
-from webui.errors import InvalidRequest
 from webui.events import Picture
 from webui.interfaces import Model
 
@@ -26,9 +25,7 @@ class Bench:
 
     def read(self, field: str, sha256: str) -> Image.Image:
         """A picture that was sent in. Raises InvalidRequest, for `field`."""
-        if self.inputs is None:
-            raise InvalidRequest(field, "needs a folder of pictures, which is not given here")
-        return inputs.read(self.inputs, field, sha256)
+        return sent_in(self.inputs, field, sha256)
 
     def encode(self, images: Tensor) -> tuple[Tensor, tuple[str, ...]]:
         """(B, 3, H, W) in [-1, 1] -> latents (B, C, h, w) on the device, and what to note of it."""

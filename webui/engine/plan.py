@@ -144,18 +144,18 @@ def plan_of(
     else:
         denoise = guided(model, now, request.guidance_scale, seen)
     if turn.start and turn.start.mask is not None:
-        denoise = _masked(denoise, turn.start, progress)
+        denoise = _masked(denoise, turn.start, turn.start.mask, progress)
     plan = Plan(turn, denoise, sample, entry, sigmas, progress, view=view)
     if branch is None:
         return plan
     return replace(plan, inherited=branch.steps, begun=branch.begun)
 
 
-def _masked(denoise: Denoiser, start: Start, progress: Progress) -> Denoiser:
-    assert start.mask is not None
+def _masked(denoise: Denoiser, start: Start, mask: Tensor, progress: Progress) -> Denoiser:
+    """`mask` (1, 1, h, w) is the start's."""
     if start.soft:
-        return inpainted(denoise, later(start.mask, lambda: progress.share), start.latents)
-    return inpainted(denoise, lambda: start.mask, start.latents)
+        return inpainted(denoise, later(mask, lambda: progress.share), start.latents)
+    return inpainted(denoise, lambda: mask, start.latents)
 
 
 def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:
@@ -181,8 +181,8 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     steps = request.steps
     if start.exact_steps and request.schedule_options.sigmas is None:
         steps = int(steps / min(start.strength, WHOLE)) if start.strength > 0 else 0
-    sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :] if steps else []
-    if len(sigmas) <= turn.steps or not bool((sigmas[1:] < sigmas[:-1]).all()):
+    sigmas = levels_of(registry, request, levels, max(1, steps))[-turn.steps - 1 :]
+    if len(sigmas) <= turn.steps or not bool(torch.all(sigmas[1:] < sigmas[:-1])):
         raise InvalidRequest(
             "init.exact_steps",
             f"takes {turn.steps} of {steps} levels of noise at a strength of {start.strength:g}, "
