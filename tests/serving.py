@@ -39,6 +39,7 @@ def main(folder, *stub):
     from webui.outputs import Outputs
     from webui.services import Services
     from webui.trajectories import Trajectories
+    from webui.upscalers import Upscalers
 
     data = Path(folder)
     if not (data / "models").exists():
@@ -54,7 +55,14 @@ def main(folder, *stub):
     workshop = app._workshop(engine, outputs, trajectories)
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
     services = Services(
-        wanted, REGISTRY, library, line, engine, trajectories, Embeddings(wanted.models_dir)
+        wanted,
+        REGISTRY,
+        library,
+        line,
+        engine,
+        trajectories,
+        Embeddings(wanted.models_dir),
+        Upscalers(wanted.models_dir),
     )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)

@@ -20,11 +20,15 @@ Outcome = Literal["done", "stopped", "cancelled", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`."""
+    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`.
+
+    `alpha` is as long as there are pixels, or empty where none is transparent.
+    """
 
     width: int  # pixels
     height: int  # pixels
     rgb: bytes
+    alpha: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ class Resumed:
 class Stage:
     """What the engine is about to do."""
 
-    name: str  # "loading model", "encoding prompt", "sampling" or "decoding"
+    name: str  # "loading model", "encoding prompt", "sampling", "decoding" or "upscaling"
+    done: int = 0  # tiles that are finished, where it is done in tiles
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,13 @@ from webui.backend import EngineState
 from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
-from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo, ServerRegistry
+from webui.interfaces import (
+    PreviewInfo,
+    SamplerInfo,
+    ScheduleInfo,
+    ServerRegistry,
+    UpscalerInfo,
+)
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
@@ -23,6 +29,7 @@ from webui.outputs import Outputs
 from webui.services import Services
 from webui.settings import read
 from webui.trajectories import Header, KeptStep, Spool, Trajectories
+from webui.upscalers import Upscalers
 
 REGISTRY = ServerRegistry(
     samplers={
@@ -31,6 +38,10 @@ REGISTRY = ServerRegistry(
     },
     schedules={name: ScheduleInfo(name=name) for name in ("Automatic", "Karras")},
     previews={"fast": PreviewInfo(name="fast", label="Fast")},
+    upscalers={
+        "Latent": UpscalerInfo(name="Latent", kind="latent"),
+        "Lanczos": UpscalerInfo(name="Lanczos", kind="interpolation"),
+    },
     tabs=(),
     routes=ROUTES,
 )
@@ -85,6 +96,7 @@ def services(tmp_path, puppet):
         IdleBackend(),
         trajectories,
         Embeddings(models),
+        Upscalers(models),
         "start-1",
     )
     line.close()

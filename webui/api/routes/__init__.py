@@ -20,6 +20,7 @@ from webui.api.routes import (
     queue,
     recipes,
     samplers,
+    upscalers,
 )
 from webui.interfaces import Route
 
@@ -35,6 +36,7 @@ ROUTES: Sequence[Route] = (
     models.router,
     embeddings.router,
     samplers.router,
+    upscalers.router,
     health.router,
     engine.router,
     notices.router,
