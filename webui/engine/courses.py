@@ -1,7 +1,6 @@
 """What a batch is made of, for each kind of request. The steps between are not known here."""
 
 from webui.engine.bench import Bench
-from webui.engine.initial import Initial, initial
 from webui.engine.turns import Course, Turn
 from webui.request import GenerationRequest
 

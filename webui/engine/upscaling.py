@@ -20,6 +20,7 @@ from webui.engine.tiling import Canvas, spans
 from webui.errors import InvalidRequest, ModelRefused, NotFinite, OutOfMemory
 from webui.events import EngineEvent, Outcome, Picture, Rendered, Stage
 from webui.interfaces import EngineRegistry, LatentResize, PictureResize, Resize, UpscalerNetwork
+from webui.masking.filling import filled
 from webui.request import GenerationRequest, Upscale
 from webui.request.sizes import Size, middle, upscaled
 from webui.upscalers import UpscalerFile, Upscalers
@@ -160,7 +161,7 @@ class Upscaling:
                 self.find(f"upscale.{field}", name)
         source = inputs.read(Path(folder), "upscale.picture", asked.picture)
         size, wanted = upscaled(asked, *source.size)
-        image = yield from self._blended(asked, source.convert("RGB"), size, unwanted)
+        image = yield from self._blended(asked, _colours(source), size, unwanted)
         if image is None:
             return "cancelled"
         if "A" in source.getbands():
@@ -184,6 +185,14 @@ class Upscaling:
                     return None
                 layers.append(layer)
         return layers[0] if len(layers) == 1 else Image.blend(layers[0], layers[1], share)
+
+
+def _colours(image: Image.Image) -> Image.Image:
+    """Without alpha; what cannot be seen takes the colours from around it, so none bleeds out."""
+    colours = image.convert("RGB")
+    if "A" not in image.getbands():
+        return colours
+    return filled(colours, image.getchannel("A").point([255] + [0] * 255))
 
 
 def picture_of(image: Image.Image) -> Picture:

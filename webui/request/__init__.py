@@ -22,8 +22,8 @@ from webui.request.images import (
     Tiles,
     Upscale,
 )
-from webui.request.turns import steps_made
 from webui.request.parts import SHA256, Resume, SamplingOptions, ScheduleOptions, Variation
+from webui.request.turns import steps_made
 
 __all__ = [
     "GenerationRequest",

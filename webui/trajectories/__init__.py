@@ -1,6 +1,14 @@
 """The kept runs: every step's latents on disk, one picture's steps out of them, their quota."""
 
-from webui.trajectories.branching import SAMPLING, KeptTurn, before, digest, inherited, kept_steps, of_one
+from webui.trajectories.branching import (
+    SAMPLING,
+    KeptTurn,
+    before,
+    digest,
+    inherited,
+    kept_steps,
+    of_one,
+)
 from webui.trajectories.change import SETTLED, changes, needed
 from webui.trajectories.files import (
     Header,
