@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webui import inputs
+from webui.engine.control import Control
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
 from webui.engine.models import Models
 from webui.engine.tiling import Canvas, spans
 from webui.errors import InvalidRequest, ModelRefused, NotFinite, OutOfMemory
-from webui.events import EngineEvent, Outcome, Picture, Rendered, Stage
+from webui.events import EngineEvent, Outcome, Picture, Rendered, Skipped, Stage
 from webui.interfaces import EngineRegistry, LatentResize, PictureResize, Resize, UpscalerNetwork
 from webui.masking.filling import filled
 from webui.request import GenerationRequest, Upscale
@@ -138,9 +139,14 @@ class Upscaling:
                     raise
 
     def run(
-        self, request: GenerationRequest, asked: Upscale, folder: str | None, unwanted: Unwanted
+        self, request: GenerationRequest, asked: Upscale, folder: str | None, control: Control
     ) -> Generator[EngineEvent, None, Outcome]:
-        """Makes one picture larger; nothing is generated. Returns "done" or "cancelled"."""
+        """Makes one picture larger; nothing is generated. Returns "done" or "cancelled": of an
+        unfinished one there is nothing to keep."""
+
+        def unwanted() -> bool:
+            return control.stop is not None or control.drops(0)
+
         started = time.perf_counter()
         reset_peak(self._device)
         if folder is None:
@@ -153,6 +159,9 @@ class Upscaling:
         source = inputs.read(Path(folder), "upscale.picture", asked.picture)
         size, wanted = upscaled(asked, *source.size)
         image = yield from self._blended(asked, _colours(source), size, unwanted)
+        if image is None and control.stop is None:
+            yield Skipped(0, 0)
+            return "done"
         if image is None:
             return "cancelled"
         if "A" in source.getbands():

@@ -4,14 +4,14 @@ A1111's script: loop k takes the next seed and its own strength, and begins with
 loop before as it would be saved.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from webui.engine.bench import Bench
-from webui.engine.courses import from_picture
+from webui.engine.courses.anew import from_frame
 from webui.engine.pixels import opened
-from webui.engine.turns import Course, Result
+from webui.engine.turns import Course
 from webui.errors import InvalidRequest
+from webui.masking import framed
 from webui.request import GenerationRequest, InitImage, Loopback
 from webui.request.loops import of_loop, strengths
 
@@ -22,14 +22,16 @@ def looped(
     """A turn for each loop; the pictures are the last one's."""
     if len(request.batch_seeds(batch)) > 1:
         raise InvalidRequest("batch_size", "must be 1 for loopback")
-    results: Iterator[Result] = iter(())
+    picture = bench.read("init.picture", init.picture)
+    mask = bench.read("init.mask.picture", init.mask.picture) if init.mask else None
+    size, results = (request.width, request.height), iter(())
     for loop, strength in enumerate(strengths(init.strength, asked)):
-        before = [opened(each.picture) for each in results]
-        step = of_loop(init, strength, loop)
-        of_its_own = replace(request, seed=(request.seed + loop) % 2**32, init=step)
-        results = yield from from_picture(
-            bench, of_its_own, step, batch, before[0] if before else None, asked.loops
-        )
-        if bench.stopped():
+        its_init = of_loop(init, strength, loop)
+        its_own = replace(request, seed=(request.seed + loop) % 2**32, init=its_init)
+        frame = framed(picture, mask, its_init, *size, bench.model.scale_factor)
+        results = yield from from_frame(bench, its_own, its_init, frame, batch, asked.loops)
+        if bench.stopped() or loop == asked.loops - 1:
             break
+        (result,) = results
+        picture = opened(result.picture)
     return results
