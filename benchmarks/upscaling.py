@@ -25,8 +25,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = {tile: run(tile, arguments, folder) for tile in TILES}
     whole = made[0]
-    print(f"{arguments.size} x {arguments.size} to 4x, {arguments.blocks} blocks; whole: "
-          f"{whole['seconds']:.1f} s, {whole['bytes'] / 2**20:.0f} MiB beyond the start")  # fmt: skip
+    print(f"{arguments.size} x {arguments.size} to 4x, {arguments.blocks} blocks")
+    print(f"whole: {whole['seconds']:.1f} s, {whole['bytes'] / 2**20:.0f} MiB beyond the start")
     print(f"{'tile':>6}{'tiles':>7}{'time':>8}{'memory':>9}{'largest difference':>21}")
     for tile in TILES[1:]:
         seconds = made[tile]["seconds"] / whole["seconds"]

@@ -124,7 +124,10 @@ def test_a_network_goes_over_a_picture_until_it_is_large_enough(upscale):
     half = Image.fromarray(twice).resize((24, 18), Image.Resampling.LANCZOS)
     assert upscale(image, upscaler="4x-repeating", scale=2.0) == half
     # one that only restores goes over it once
-    assert upscale(image, upscaler="1x-compact", scale=2.0).size == (24, 18)
+    restored = upscale(image, upscaler="1x-compact", scale=1.0)
+    assert restored != image
+    once = restored.resize((24, 18), Image.Resampling.LANCZOS)
+    assert upscale(image, upscaler="1x-compact", scale=2.0) == once
 
 
 # --- two upscalers, alpha -----------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """What each loop of a loopback asks for, as A1111's script has it; arithmetic alone."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from webui.request.images import InitImage, Loopback
 
 # share of the way from the first strength to the last, of the share of the loops
-_CURVES = {
+_CURVES: Mapping[str, Callable[[float], float]] = {
     "aggressive": lambda share: math.sin(share * math.pi / 2),
     "linear": lambda share: share,
     "lazy": lambda share: 1 - math.cos(share * math.pi / 2),

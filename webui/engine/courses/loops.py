@@ -4,12 +4,13 @@ A1111's script: loop k takes the next seed and its own strength, and begins with
 loop before as it would be saved.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from webui.engine.bench import Bench
 from webui.engine.courses.anew import from_frame
 from webui.engine.pixels import opened
-from webui.engine.turns import Course
+from webui.engine.turns import Course, Result
 from webui.errors import InvalidRequest
 from webui.masking import framed
 from webui.request import GenerationRequest, InitImage, Loopback
@@ -24,7 +25,8 @@ def looped(
         raise InvalidRequest("batch_size", "must be 1 for loopback")
     picture = bench.read("init.picture", init.picture)
     mask = bench.read("init.mask.picture", init.mask.picture) if init.mask else None
-    size, results = (request.width, request.height), iter(())
+    size = (request.width, request.height)
+    results: Iterator[Result] = iter(())
     for loop, strength in enumerate(strengths(init.strength, asked)):
         its_init = of_loop(init, strength, loop)
         its_own = replace(request, seed=(request.seed + loop) % 2**32, init=its_init)

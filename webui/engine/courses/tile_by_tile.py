@@ -62,7 +62,7 @@ def tile_by_tile(
             tile = opened(result.picture)
             seen.whole = seen.view(box)(tile)
             notes |= {*said, *result.notes}
-        canvas.lay(row, column, np.asarray(tile, np.float32) / 255)
+        canvas.lay(row, column, np.asarray(tile, np.float32) / np.float32(255))
     height, width, _ = canvas.pixels.shape
     return iter([Result(Picture(width, height, canvas.pixels.tobytes()), tuple(sorted(notes)))])
 
