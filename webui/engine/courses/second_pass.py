@@ -27,6 +27,7 @@ Encoding = Generator[EngineEvent, None, tuple[Tensor, tuple[str, ...]]]
 
 def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Course:
     """Two turns; one where the first pass's picture is given. At strength 0 there is no second."""
+    found = bench.upscaling.find("hires.upscaler", hires.upscaler)
     turns = (hires.picture is None) + (hires.strength > 0)
     clean, given = None, []
     if hires.picture is not None:
@@ -39,7 +40,6 @@ def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Cou
             return bench.decode(clean)
     first = given[0].size if given else (request.width, request.height)
     larger, wanted = second_pass(hires, *first, bench.model.scale_factor)
-    found = bench.upscaling.find("hires.upscaler", hires.upscaler)
     notes: tuple[str, ...] = ()
     if isinstance(found, LatentResize):
         if clean is None:
