@@ -1,42 +1,44 @@
-"""Pictures that requests begin with, put where the engine finds them."""
+"""Pictures that requests begin with, made by rule, and the store they are sent into."""
 
 import hashlib
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from webui.events import Picture
-from webui.wire import RunOptions
+from webui.events import Rendered
 
 
-def smooth(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
-    """A picture with large shapes and no noise."""
-    small = np.random.default_rng(seed).integers(0, 256, (8, 8, len(mode)), np.uint8)
-    image = Image.fromarray(small.squeeze(), mode)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+def scene(width=64, height=64):
+    """Smooth colours with a disc, RGB: no two rows or columns are alike."""
+    y, x = np.mgrid[0:height, 0:width]
+    red, green = 255 * x / width, 255 * y / height
+    blue = 255 * (np.hypot(x - width / 2, y - height / 3) < width / 4)
+    return Image.fromarray(np.stack([red, green, blue], -1).astype(np.uint8))
 
 
-def sent_in(folder: Path, image: Image.Image) -> str:
-    """Keeps the picture in an input store; its name."""
+def box_mask(size, box):
+    """White in `box`, black elsewhere."""
+    mask = Image.new("L", size)
+    mask.paste(255, box)
+    return mask
+
+
+def sent(folder, image):
+    """Into the store; its sha256."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{digest}.png").write_bytes(buffer.getvalue())
-    return digest
+    sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
+    folder.mkdir(exist_ok=True)
+    (folder / f"{sha256}.png").write_bytes(buffer.getvalue())
+    return sha256
 
 
-def opened(picture: Picture) -> Image.Image:
-    size = (picture.width, picture.height)
-    image = Image.frombytes("RGB", size, picture.rgb)
-    if picture.alpha:
-        image.putalpha(Image.frombytes("L", size, picture.alpha))
-    return image
+def results(run):
+    """(n, H, W, 3), whole numbers."""
+    return np.stack([pixels(event.picture) for event in run.of(Rendered)])
 
 
-def options(root: Path, keep: str | None = None, **values: object) -> RunOptions:
-    """Where a test's pictures lie, and a run's steps if they are to be kept."""
-    kept = str(root / keep) if keep else None
-    return RunOptions(inputs=str(root / "inputs"), keep=kept, **values)  # type: ignore[arg-type]
+def pixels(picture):
+    flat = np.frombuffer(picture.rgb, np.uint8)
+    return flat.reshape(picture.height, picture.width, 3).astype(int)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn import functional
 
 from tests.engine.conftest import make_engine, play, request, tiny_pipeline
-from tests.engine.pictures import opened, options, sent_in
+from tests.engine.sent import opened, options, sent_in
 from tests.upscaler_files import put, repeating
 from webui.engine.control import Control
 from webui.engine.courses.second_pass import second_request

@@ -38,6 +38,8 @@ from webui.trajectories import KeptStep
 
 # A1111's scale of guidance that is CFG++'s 1; Chung et al. 2024 (arXiv:2406.08070), table 1.
 WHOLE_GUIDANCE = 12.5
+_LEVELS = 20_000  # that a schedule is asked for
+_LEAST = 1e-6  # strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +199,11 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
         return levels_of(registry, request, levels)
     steps = request.steps
     if start.exact_steps and request.schedule_options.sigmas is None:
-        steps = int(steps / min(start.strength, WHOLE)) if start.strength > 0 else 0
-    sigmas = levels_of(registry, request, levels, max(1, steps))[-turn.steps - 1 :]
+        steps = int(steps / max(_LEAST, min(start.strength, WHOLE)))
+    if steps <= _LEVELS:
+        sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :]
+    else:
+        sigmas = torch.zeros(0)
     if len(sigmas) <= turn.steps or not bool(torch.all(sigmas[1:] < sigmas[:-1])):
         raise InvalidRequest(
             start.field,

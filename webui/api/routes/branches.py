@@ -21,7 +21,7 @@ def router(services: Services) -> APIRouter:
 
     @router.post("/jobs/{id}/branch", status_code=201)
     def branch(id: str, body: JsonObject) -> dict[str, Any]:
-        """{"image", "step", "turn"?, "changes"?, "id"?, "owner"?}: a job that goes on from there."""
+        """{"image", "step", "turn"?, "changes"?, "id"?, "owner"?}: a job that goes on there."""
         schema.check_known(body, ("image", "step", "turn", "changes", "id", "owner"))
         return view.job(
             branches.branch(

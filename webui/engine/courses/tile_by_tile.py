@@ -54,7 +54,7 @@ def tile_by_tile(
                 bench.model,
                 Start(latents, init.strength, init.exact_steps, init.noise_multiplier),
                 len(rows) * len(columns),
-                seen.view(box),
+                view=seen.view(box),
                 part=Part((rows[-1].stop, columns[-1].stop), row.start, column.start),
             )
             assert made is not None
