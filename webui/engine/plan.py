@@ -84,8 +84,7 @@ class Plan:
     @property
     def size(self) -> tuple[int, int, int]:
         """(C, h, w) of a latent."""
-        request = self.request
-        return (self.model.latent_channels, *self._cells(request.width, request.height))
+        return (self.model.latent_channels, *self._cells(*self.turn.size))
 
     def _cells(self, width: int, height: int) -> tuple[int, int]:
         """(h, w) of the latent of a picture."""

@@ -54,13 +54,20 @@ class Turn:
     painted: tuple[Tensor, Tensor] | None = None  # what `Model.painting` is told; None: all is new
     view: View | None = None  # where what is drawn of it is only a part of the picture
     part: Part | None = None  # where its noise is
+    resized: tuple[int, int] | None = None  # its (width, height) if it is not the request's
     after: int = 0  # steps of the pass before, that the prompt's switches count on from
 
     def told(self) -> "Turn":
         """With a model that knows what it paints on, for networks made for inpainting."""
-        size = (self.request.height, self.request.width)
+        width, height = self.size
+        size = (height, width)
         picture, mask = self.painted or (torch.zeros(1, 3, *size), torch.ones(1, 1, *size))
         return replace(self, model=self.model.painting(picture, mask))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels; may be more than a request can ask for."""
+        return self.resized or (self.request.width, self.request.height)
 
     @property
     def steps(self) -> int:
