@@ -99,9 +99,8 @@ def test_exact_steps_that_the_model_has_no_levels_for_are_refused(
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("strength", [0.0, 0.6])
-def test_every_sampler_goes_from_the_middle_to_a_finished_picture(engine, asked, sampler, strength):
-    wanted, options = asked({"strength": strength}, sampler=sampler, steps=8)
+def test_every_sampler_makes_the_one_step_that_no_strength_leaves(engine, asked, sampler):
+    wanted, options = asked({"strength": 0.0}, sampler=sampler, steps=8)
     run = play(engine, wanted, options)
     assert run.outcome == "done" and levels(run)[-1] == 0
     (made,) = results(run)

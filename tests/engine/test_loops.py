@@ -34,7 +34,8 @@ def image_of(run):
 )  # fmt: skip
 def test_strengths_go_from_the_first_to_the_last_early_evenly_or_late(curve, expected):
     asked = Loopback(loops=5, final_strength=0.4, curve=curve)
-    assert strengths(0.8, asked) == pytest.approx(expected)
+    assert strengths(0.8, asked) == pytest.approx(expected, abs=1e-6)
+    assert strengths(0.5, Loopback(loops=3, final_strength=0.1, curve=curve))[2] == 0.1
     assert strengths(0.8, Loopback(loops=1, final_strength=0.4, curve=curve)) == [0.8]
 
 

@@ -196,20 +196,20 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     request, start, levels = turn.request, turn.start, turn.model.levels
     if start is None:
         return levels_of(registry, request, levels)
-    steps = request.steps
-    if start.exact_steps and request.schedule_options.sigmas is None:
-        steps = int(steps / max(_LEAST, min(start.strength, WHOLE)))
+    own = request.schedule_options.sigmas is not None
+    if own or not start.exact_steps:
+        return levels_of(registry, request, levels)[-turn.steps - 1 :]
+    steps = int(request.steps / max(_LEAST, min(start.strength, WHOLE)))
     if steps <= _LEVELS:
         sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :]
-    else:
-        sigmas = torch.zeros(0)
-    if len(sigmas) <= turn.steps or not bool(torch.all(sigmas[1:] < sigmas[:-1])):
-        raise InvalidRequest(
-            start.field,
-            f"takes {turn.steps} of {steps} levels of noise at a strength of {start.strength:g}, "
-            "and the model has not as many; try fewer steps or more strength",
-        )
-    return sigmas
+        if bool(torch.all(sigmas[1:] < sigmas[:-1])):
+            return sigmas
+    raise InvalidRequest(
+        start.field,
+        f"takes the last {turn.steps} of {steps} levels of noise at a strength of "
+        f"{start.strength:g}, and {_schedule_name(sampler_of(registry, request), request)} has not "
+        "as many; try fewer steps or more strength",
+    )
 
 
 def levels_of(

@@ -21,7 +21,7 @@ from webui.trajectories.files import (
     read_step,
     spool_path,
 )
-from webui.trajectories.guidance import keep_guidance, read_guidance
+from webui.trajectories.guidance import guided_steps, keep_guidance, read_guidance
 from webui.trajectories.quota import Trajectories
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "changes",
     "digest",
     "finished_path",
+    "guided_steps",
     "inherited",
     "keep_guidance",
     "kept_steps",
