@@ -76,7 +76,7 @@ def test_what_is_transparent_stays_so_also_where_jpegs_are_wanted(tmp_path, name
     saved = outputs.save(replace(event, picture=replace(event.picture, alpha=alpha)))
     assert saved.path.endswith(f".{suffix}")
     data = (tmp_path / "out" / saved.path).read_bytes()
-    assert '"seed": 7' in look(data).record
+    assert json.loads(look(data).text("darkroom"))["request"]["seed"] == 7
     with Image.open(io.BytesIO(data)) as image:
         assert image.mode == "RGBA"
         seen = np.asarray(image).astype(int)
