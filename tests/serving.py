@@ -40,6 +40,7 @@ def main(folder, *stub):
     from webui.outputs import Outputs
     from webui.services import Services
     from webui.trajectories import Trajectories
+    from webui.upscalers import Upscalers
 
     data = Path(folder)
     if not (data / "models").exists():
@@ -62,6 +63,7 @@ def main(folder, *stub):
         engine,
         trajectories,
         Embeddings(wanted.models_dir),
+        Upscalers(wanted.models_dir),
         Inputs(wanted.inputs_dir, wanted.input_quota),
     )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
