@@ -14,7 +14,9 @@ from webui.backend import EngineState
 from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
+from webui.inputs import Inputs
 from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo, ServerRegistry
+from webui.jobs import origins
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
@@ -85,7 +87,8 @@ def services(tmp_path, puppet):
         IdleBackend(),
         trajectories,
         Embeddings(models),
-        "start-1",
+        Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
+        server_id="start-1",
     )
     line.close()
     store.close()
