@@ -40,6 +40,7 @@ def main(folder, *stub):
     from webui.outputs import Outputs
     from webui.services import Services
     from webui.trajectories import Trajectories
+    from webui.upscalers import Upscalers
 
     data = Path(folder)
     if not (data / "models").exists():
@@ -63,6 +64,7 @@ def main(folder, *stub):
         trajectories,
         Embeddings(wanted.models_dir),
         Inputs(wanted.inputs_dir, wanted.input_quota),
+        Upscalers(wanted.models_dir),
     )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)

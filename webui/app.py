@@ -46,6 +46,7 @@ from webui.pictures import Format
 from webui.services import Services
 from webui.settings import Settings
 from webui.trajectories import Trajectories, read_header, read_spool
+from webui.upscalers import Upscalers
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
@@ -156,7 +157,9 @@ def _services(
 
     registry = server_registry({"builtin": builtin})
     embeddings = Embeddings(settings.models_dir)
-    return Services(settings, registry, library, line, backend, trajectories, embeddings, inputs)
+    upscalers = Upscalers(settings.models_dir)
+    shelves = (embeddings, inputs, upscalers)
+    return Services(settings, registry, library, line, backend, trajectories, *shelves)
 
 
 def _workshop(

@@ -24,6 +24,7 @@ from webui.outputs import write_atomically
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
+from webui.upscalers import Upscalers
 from webui.vocabularies import Vocabularies
 from webui.word_lists import WordLists
 
@@ -45,6 +46,7 @@ class Services:
     trajectories: Trajectories
     embeddings: Embeddings
     inputs: Inputs
+    upscalers: Upscalers
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
@@ -137,6 +139,7 @@ def request_of(
         request = image_checks.with_size(request, size, sized)
     _check_extras(request)
     names.check_options(services.registry, request)
+    request = names.with_upscalers(services.registry, services.upscalers, request)
     if services.registry.samplers[request.sampler].one_by_one:
         request = replace(request, batch_size=1)  # the same pictures, one after the other
     _check_size(request, entry, services.settings.max_pixels)

@@ -21,6 +21,7 @@ from webui.api.routes import (
     queue,
     recipes,
     samplers,
+    upscalers,
 )
 from webui.interfaces import Route
 
@@ -36,6 +37,7 @@ ROUTES: Sequence[Route] = (
     models.router,
     embeddings.router,
     samplers.router,
+    upscalers.router,
     health.router,
     engine.router,
     notices.router,
