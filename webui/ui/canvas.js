@@ -73,6 +73,7 @@
     function open(next) {
       sheet = next;
       root.dataset.state = sheet.image ? "ready" : "empty";
+      if (sheet.image) box.style.setProperty("--dk-shape", `${sheet.image.width} / ${sheet.image.height}`);
       root.dataset.size = sheet.image ? `${sheet.image.width}x${sheet.image.height}` : "";
       hand.forget();
       view.show(sheet.image, sheet.layers);
@@ -93,14 +94,14 @@
     }
 
     // --- the picture ----------------------------------------------------------------------------
-    async function load(source, name = "The picture") {
+    async function load(source, name = "") {
       const mine = (turn += 1);
       complain("");
       if (source === "") { put(blank()); return true; }
       root.dataset.busy = "yes";
       try {
         const blob = await blobOf(await source);
-        const image = await decoded(blob, name);
+        const image = await decoded(blob, name ? darkroom.quoted(name) : "The picture");
         if (mine === turn) put(blank(image, blob, name));
         return mine === turn;
       } catch (error) {
@@ -142,15 +143,16 @@
       return png(surface);
     }
 
-    async function setMask(source, name = "The mask") {
+    async function setMask(source, name = "") {
       const drawn = layer("mask");
       if (!drawn) return false;
+      const called = name ? darkroom.quoted(name) : "The mask";
       complain("");
       try {
-        const image = await decoded(await blobOf(await source), name);
+        const image = await decoded(await blobOf(await source), called);
         const { width, height } = canvas.size;
         if (Math.abs(image.width / image.height / (width / height) - 1) > 0.02) {
-          throw new Error(`${name} is ${image.width} × ${image.height}; a mask has the shape of the picture, ${width} × ${height}.`);
+          throw new Error(`${called} is ${image.width} × ${image.height}; a mask has the shape of the picture, ${width} × ${height}.`);
         }
         drew(drawn.replace(image));
         return true;

@@ -137,8 +137,8 @@
         const [file] = input.files;
         input.value = ""; // the same file may be chosen again
         if (!file) return;
-        if (input.classList.contains("dk-canvas-maskfile")) canvas.setMask(file, darkroom.quoted(file.name));
-        else canvas.load(file, darkroom.quoted(file.name));
+        if (input.classList.contains("dk-canvas-maskfile")) canvas.setMask(file, file.name);
+        else canvas.load(file, file.name);
       });
     }
 

@@ -1,4 +1,5 @@
-/* Pictures that come from outside: dragged onto the page, or pasted anywhere but into a text.
+/* Pictures that come from outside: dragged onto the page, or pasted anywhere but into a text. A canvas
+   takes what is dropped on it, and what is pasted while its tab is open.
 
    Files of this computer, and pictures of this server dragged from this page or another of its tabs.
    An address of anybody else is not fetched. */
@@ -14,8 +15,8 @@
   document.body.append(cover);
   let leaving = 0;
 
-  function show() {
-    const words = darkroom.looking() ? "Drop to look into it" : "Drop to restore its recipe";
+  function show(canvas) {
+    const words = canvas ? "Drop to draw on it" : darkroom.looking() ? "Drop to look into it" : "Drop to restore its recipe";
     if (cover.firstChild.textContent !== words) cover.firstChild.textContent = words;
     cover.hidden = false;
     clearTimeout(leaving);
@@ -43,7 +44,7 @@
     if (!welcome(event.dataTransfer)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
-    show();
+    show(darkroom.canvasAt(event.target));
   }, true);
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) hide(); }, true);
   document.addEventListener("drop", (event) => {
@@ -51,19 +52,25 @@
     event.preventDefault();
     event.stopPropagation();
     hide();
-    take(event.dataTransfer);
+    take(event.dataTransfer, darkroom.canvasAt(event.target));
   }, true);
 
-  function take(data) {
+  /* On a canvas it is drawn on; anywhere else it is looked into. */
+  const give = (canvas, name, picture) => {
+    if (canvas) canvas.load(picture, name);
+    else darkroom.takePicture(name, picture);
+  };
+
+  function take(data, canvas) {
     const address = own || (data.getData("text/uri-list").split(/\r?\n/).find((line) => line && !line.startsWith("#")) ?? "");
     const url = URL.canParse(address) ? new URL(address) : null;
     if (url?.origin === location.origin) {
       const name = decoded(url.pathname.split("/").pop());
-      darkroom.takePicture(name || "the picture", darkroom.fetchPicture(url.href));
+      give(canvas, name || "the picture", darkroom.fetchPicture(url.href));
     } else if (data.files.length) {
-      takeFiles(data.files);
+      takeFiles(data.files, canvas);
     } else {
-      refuse("Only files and this server's own pictures can be dropped here. Save the picture first, then drop the file.");
+      refuse(canvas, "Only files and this server's own pictures can be dropped here. Save the picture first, then drop the file.");
     }
   }
 
@@ -71,16 +78,16 @@
     try { return decodeURIComponent(text); } catch { return text; }
   }
 
-  function takeFiles(files) {
+  function takeFiles(files, canvas) {
     const file = [...files].find((each) => IMAGE.test(each.type));
-    if (!file) return refuse(`${darkroom.quoted(files[0].name)} is not a picture.`);
-    darkroom.takePicture(files.length > 1 ? `${file.name} (the first of ${files.length})` : file.name, file);
+    if (!file) return refuse(canvas, `${darkroom.quoted(files[0].name)} is not a picture.`);
+    give(canvas, files.length > 1 ? `${file.name} (the first of ${files.length})` : file.name, file);
   }
 
-  const refuse = (text) => {
+  const refuse = (canvas, text) => {
     const refused = Promise.reject(new Error(text));
     refused.catch(() => {}); // said where it is awaited
-    darkroom.takePicture("", refused);
+    give(canvas, "", refused);
   };
 
   // --- pasted -------------------------------------------------------------------------------------
@@ -89,6 +96,6 @@
     const writing = event.target.closest?.("input:not([type=file], [type=range]), textarea, [contenteditable]");
     if ((writing && types.includes("text/plain")) || ![...files].some((each) => IMAGE.test(each.type))) return;
     event.preventDefault();
-    takeFiles(files);
+    takeFiles(files, darkroom.canvasOpen());
   });
 })();
