@@ -150,6 +150,13 @@ window.darkroom = (() => {
     if (button?.getAttribute("aria-selected") === "false") button.click();
   }
 
+  /* The tab that a request belongs to. */
+  function tabOf({ init, upscale }) {
+    if (upscale) return "extras";
+    if (init) return init.mask || init.outpaint ? "inpaint" : "img2img";
+    return "txt2img";
+  }
+
   /* A row of buttons of which one is pressed: arrow keys move, as in any group of radio buttons. */
   function segments(root, choices, changed) {
     const buttons = choices.map(([value, label, help]) => {
@@ -199,5 +206,5 @@ window.darkroom = (() => {
     throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, segments, addressed, address, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, tabOf, segments, addressed, address, send, interrupt() {} };
 })();

@@ -13,7 +13,7 @@ from webui.errors import DarkroomError
 from webui.events import Saved
 from webui.guard import MAX_UPLOAD
 from webui.services import Services
-from webui.ui import live, queue
+from webui.ui import live, model_bar, queue
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
@@ -44,10 +44,12 @@ def build(services: Services) -> gr.Blocks:
     ) as blocks:
         gr.HTML(_header(services), elem_id="darkroom_header", apply_default_css=False)
         with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
-                for tab in services.registry.tabs:
-                    with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
-                        tab.build(services)
+            with gr.Column(elem_id="bench", min_width=320):
+                model = model_bar.build(services.library)
+                with gr.Tabs(elem_id="tabs"):
+                    for tab in services.registry.tabs:
+                        with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
+                            tab.build(services, model)
             with gr.Column(elem_id="table", min_width=320):
                 _table(services)
     return blocks

@@ -19,7 +19,6 @@
       if (file) darkroom.lookInto(file.name, file);
     });
     find("txt2img_tab").addEventListener("click", () => {
-      darkroom.openTab("txt2img");
       darkroom.restore("txt2img", shown.answer, darkroom.quoted(shown.name));
     });
     find("pnginfo-copy").addEventListener("click", (event) => {

@@ -25,6 +25,7 @@ def notice(tab: str) -> gr.HTML:
         # Gradio makes an event of every name that is triggered in this text
         js_on_load=script("recipes", f"element, {tab!r}, () => trigger('fill')"),
         elem_id=f"{tab}_recipe",
+        elem_classes="dk-recipe-place",
         apply_default_css=False,
     )
 
