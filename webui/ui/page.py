@@ -19,7 +19,7 @@ from webui.ui.theme import theme
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css", "picker.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css"),
 )
 _SCRIPTS = (
     *("page.js", "form.js", "recipes.js", "picker.js", "sizes.js", "drop.js", "pnginfo.js"),
@@ -28,6 +28,8 @@ _SCRIPTS = (
     *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),
     *("queue_asking.js", "queue_rows.js", "queue_drag.js", "queue.js"),
     *("ending.js", "editjob.js", "forever.js"),
+    *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
+    *("canvas_kept.js", "canvas_bar.js", "canvas.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
