@@ -160,6 +160,12 @@ def switched(tab: str, end: str) -> gr.Column:
     return gr.Column(elem_id=f"{tab}_{end}", elem_classes=["dk-stack", "dk-switched"])
 
 
+def switch(tab: str, name: str) -> gr.Checkbox:
+    """The switch of the part that `switched` begins."""
+    with gr.Row(elem_classes="dk-switch"):
+        return flag(tab, name)
+
+
 def small(says: str, element: str, icon: str) -> gr.Button:
     """A square button with an icon; what it says is its accessible name and its tooltip."""
     classes = ["dk-small", f"dk-icon-{icon}"]

@@ -1,4 +1,4 @@
-"""The settings of pictures that begin with a picture: how much is made anew, at which size, how often.
+"""The settings of pictures that begin with a picture: how much is made anew, how large, how often.
 
 What they come to (steps that run, the result's size) is said in the browser by sizes.js.
 """
@@ -66,7 +66,7 @@ def _to_size(
 def again(tab: str, services: Services) -> Components:
     """Loopback and tiles, each under a switch of its own."""
     with form.switched(tab, LOOPBACK_FOLD):
-        components: Components = {"init.loopback.on": form.flag(tab, "init.loopback.on")}
+        components: Components = {"init.loopback.on": form.switch(tab, "init.loopback.on")}
         with gr.Row(elem_classes="dk-pair"):
             components["init.loopback.loops"] = form.slider(tab, "init.loopback.loops")
             curves = [(each.capitalize(), each) for each in form.choices("init.loopback.curve")]
@@ -76,7 +76,7 @@ def again(tab: str, services: Services) -> Components:
         components[name] = form.slider(tab, name)
         said(f"{tab}_loopback_said")
     with form.switched(tab, TILES_FOLD):
-        components["init.tiles.on"] = form.flag(tab, "init.tiles.on")
+        components["init.tiles.on"] = form.switch(tab, "init.tiles.on")
         components["init.tiles.upscaler"] = upscaler(tab, "init.tiles.upscaler", services)
         with gr.Row(elem_classes="dk-pair"):
             for name in ("init.tiles.scale", "init.tiles.overlap"):
@@ -88,7 +88,7 @@ def again(tab: str, services: Services) -> Components:
 def upscaler(
     tab: str, name: str, services: Services, *, latents: bool = False, nothing: str = ""
 ) -> gr.Dropdown:
-    """A menu of the upscalers there are; with those of latents only where there is a second pass."""
+    """A menu of the upscalers there are, with those of latents only for a second pass."""
     names = upscalers(services, latents)
     if nothing:
         return form.optional_choice(tab, name, names, nothing)
@@ -98,9 +98,8 @@ def upscaler(
 
 def upscalers(services: Services, latents: bool) -> list[str]:
     """Their names: those that need no file, then the files that can be used."""
-    ready = [
-        name for name, each in services.registry.upscalers.items() if latents or each.kind != "latent"
-    ]
+    table = services.registry.upscalers
+    ready = [name for name, each in table.items() if latents or each.kind != "latent"]
     files = [each.name for each in services.upscalers.files() if each.problem is None]
     taken = {name.casefold() for name in ready}
     return [*ready, *(name for name in files if name.casefold() not in taken)]

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, OWN_SIGMAS, ChoiceField, TextField, shown
+from webui.fields import FIELDS, OWN_SIGMAS, shown
 from webui.interfaces import ServerRegistry
 from webui.ui import form, image_values
 from webui.ui.element_ids import PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD
@@ -155,7 +155,8 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
         whole.pop("steps", None)  # the levels say how many there are
     if size := _seed_size(given):
         whole["seed_resize"] = size
-    return whole | {name: part for name, part in parts.items() if part} | image_values.packed(values)
+    whole |= {name: part for name, part in parts.items() if part}
+    return whole | image_values.packed(values)
 
 
 def _named(values: Values, name: str) -> str:

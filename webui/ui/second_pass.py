@@ -13,7 +13,7 @@ _SAME = "As the first pass"
 
 def build(tab: str, services: Services) -> Components:
     with form.switched(tab, HIRES_FOLD):
-        components: Components = {"hires.on": form.flag(tab, "hires.on")}
+        components: Components = {"hires.on": form.switch(tab, "hires.on")}
         from_picture.said(f"{tab}_hr_said")
         name = "hires.upscaler"
         components[name] = from_picture.upscaler(tab, name, services, latents=True)
