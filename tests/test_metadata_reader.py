@@ -30,6 +30,7 @@ REGISTRY = ServerRegistry(
     samplers={each.name: each for each in sampler_table.SAMPLER_INFOS},
     schedules={each.name: each for each in sampler_table.SCHEDULE_INFOS},
     previews={},
+    upscalers={},
     tabs=(),
     routes=(),
 )

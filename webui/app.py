@@ -33,6 +33,7 @@ from webui.events import (
 from webui.extensions import server_registry
 from webui.guard import Guard, Login, Rules
 from webui.guard.asgi import App, Receive, Scope, Send
+from webui.inputs import Inputs
 from webui.jobs import origins
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
@@ -45,6 +46,7 @@ from webui.pictures import Format
 from webui.services import Services
 from webui.settings import Settings
 from webui.trajectories import Trajectories, read_header, read_spool
+from webui.upscalers import Upscalers
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
@@ -132,7 +134,16 @@ def _services(
         _logger.warning("old trajectories cannot be removed: %s", error)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
-    workshop = _workshop(backend, outputs, trajectories, partial(origins.needed, store.database))
+    inputs = Inputs(
+        settings.inputs_dir, settings.input_quota, partial(origins.pictures, store.database)
+    )
+    workshop = _workshop(
+        backend,
+        outputs,
+        trajectories,
+        partial(origins.needed, store.database),
+        str(settings.inputs_dir),
+    )
     line = JobLine(
         store,
         _WrittenLog(),
@@ -146,7 +157,9 @@ def _services(
 
     registry = server_registry({"builtin": builtin})
     embeddings = Embeddings(settings.models_dir)
-    return Services(settings, registry, library, line, backend, trajectories, embeddings)
+    upscalers = Upscalers(settings.models_dir)
+    shelves = (embeddings, inputs, upscalers)
+    return Services(settings, registry, library, line, backend, trajectories, *shelves)
 
 
 def _workshop(
@@ -154,8 +167,9 @@ def _workshop(
     outputs: Outputs,
     trajectories: Trajectories,
     needed: Callable[[], set[str]] = set,
+    inputs: str | None = None,
 ) -> Workshop:
-    """`needed`: the jobs whose kept steps must stay."""
+    """`needed`: the jobs whose kept steps must stay; `inputs`: the folder of requests' pictures."""
 
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
@@ -184,6 +198,7 @@ def _workshop(
         kept_steps=_kept_steps,
         tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
+        inputs=inputs,
     )
 
 

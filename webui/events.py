@@ -20,11 +20,15 @@ Outcome = Literal["done", "stopped", "cancelled", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`."""
+    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`.
+
+    `alpha` is as long as there are pixels, or empty where none is transparent.
+    """
 
     width: int  # pixels
     height: int  # pixels
     rgb: bytes
+    alpha: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Edited:
 @dataclass(frozen=True, slots=True)
 class Started:
     batches: int
-    steps: int  # of each batch
+    steps: int  # of each batch, all turns together
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +59,33 @@ class Resumed:
     """Engine or server died; the job goes on after the last step that was kept."""
 
     batch: int  # 0-based
-    step: int  # the last kept step; 0 if the batch begins again
+    step: int  # the last kept step; 0 if the turn begins again
+    turn: int = 0  # 0-based
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What the engine is about to do."""
 
-    name: str  # "loading model", "encoding prompt", "sampling" or "decoding"
+    name: str  # "loading model", "encoding prompt", "encoding picture", "sampling", "decoding" ...
+    done: int = 0  # tiles that are finished, where it is done in tiles
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step is finished and kept in the trajectory."""
+    """A step is finished and kept in the trajectory.
+
+    A batch may be sampled several times, for a second pass, loops, tiles: each is a turn.
+    """
 
     batch: int  # 0-based
-    step: int  # 1-based
-    steps: int  # in all; for a sampler with its own step control a guess that gets better
+    step: int  # 1-based, of its turn
+    steps: int  # of its turn; for a sampler with its own step control a guess that gets better
     sigma: float  # the noise level left after it, latent units
     seconds: float  # it took
+    turn: int = 0  # 0-based, of the batch
+    turns: int = 1  # of the batch, in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ class Preview:
     kind: PreviewKind
     method: str  # name of the preview that drew it, "fast" or "vae"
     picture: Picture
+    turn: int = 0  # 0-based
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,7 @@ class Skipped:
 
     batch: int  # 0-based
     step: int  # the last one that was made
+    turn: int = 0  # in which
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, V
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import request_of
 from webui.ui import form, model_bar, options, page, prompts, recipe
-from webui.ui import settings as form_settings
+from webui.ui.tabs import txt2img
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -197,7 +197,7 @@ def test_every_component_of_the_form_is_filled(services) -> None:
     """So that a new field cannot be forgotten: values for all, and the form takes each."""
     with gr.Blocks():
         model = model_bar.build(services.library)
-        made = form_settings.build("txt2img", services, model)
+        made = txt2img.sheet("txt2img", services, model)
         components = {"model": model, **prompts.build("txt2img"), **made}
     asked = GenerationRequest(model="small", prompt="", seed=0)
     updates = recipe.filled(

@@ -22,6 +22,7 @@ from webui.engine.models import Models
 from webui.engine.pixels import picture
 from webui.engine.plan import Plan, plan_of, sampler_of
 from webui.engine.recorder import Recorder
+from webui.engine.upscaling import Upscaling
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved
 from webui.events import (
     EngineEvent,
@@ -37,8 +38,9 @@ from webui.events import (
 )
 from webui.events import Step as StepEvent
 from webui.interfaces import EngineRegistry
-from webui.request import GenerationRequest, to_dict
+from webui.request import GenerationRequest, Upscale, to_dict
 from webui.trajectories import Header, KeptStep, inherited
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 Events = Generator[EngineEvent, None, Outcome]
@@ -68,11 +70,14 @@ class Control:
 class Engine:
     """One device, one run at a time."""
 
-    def __init__(self, registry: EngineRegistry, models: Models, device: Device) -> None:
+    def __init__(
+        self, registry: EngineRegistry, models: Models, device: Device, upscalers: Upscalers
+    ) -> None:
         self._registry = registry
         self._models = models
         self._device = device
         self._drawing = Drawing(registry.previews, models, device)
+        self._upscaling = Upscaling(registry, upscalers, models, device)
 
     @torch.no_grad()
     def run(
@@ -88,6 +93,8 @@ class Engine:
         """
         control = control or Control(None, options.noisy, options.predicted, options.every)
         try:
+            if request.upscale is not None:
+                return (yield from self._upscale(request, request.upscale, options, control))
             plan = yield from self._plan(request, options)
             for batch in range(options.first_batch, request.batches):
                 outcome = yield from self._batch(plan, batch, options, control)
@@ -97,6 +104,20 @@ class Engine:
         except DarkroomError:
             free(self._device)
             raise
+
+    def _upscale(
+        self, request: GenerationRequest, asked: Upscale, options: RunOptions, control: Control
+    ) -> Events:
+        """Makes one picture larger; the model stays where it is."""
+
+        def unwanted() -> bool:
+            return control.stop is not None or control.drops(0)
+
+        outcome = yield from self._upscaling.run(request, asked, options.inputs, unwanted)
+        if outcome == "cancelled" and control.stop is None:
+            yield Skipped(0, 0)
+            return "done"
+        return outcome
 
     def _plan(
         self, request: GenerationRequest, options: RunOptions = RunOptions()

@@ -67,6 +67,7 @@ class Workshop:
     tidy: Callable[[], object]  # after each job: sweep what is kept; its errors fail no job
     preview: Callable[[Path, int, int, str, str, int | None], Picture | None]  # folder, batch,
     # step, kind, method, place in the batch: re-made from what was kept; None if that was not
+    inputs: str | None = None  # folder of the pictures that requests name by sha256
 
 
 class Work:
@@ -191,6 +192,7 @@ class Work:
         options = RunOptions(
             keep=str(keep_folder(self.job.id)),
             resume=str(keep_folder(resume.job)) if resume else None,
+            inputs=self._workshop.inputs,
             first_batch=first_batch,
             noisy=choice.noisy,
             predicted=choice.predicted,

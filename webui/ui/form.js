@@ -66,9 +66,12 @@
   function answered(tab, answer) {
     if (!answer) return;
     darkroom.clearComplaint();
+    const jobs = answer.jobs?.filter(({ job }) => job) ?? [];
     if (answer.error) darkroom.complain(answer.error, tab);
-    else darkroom.follow(answer.job);
-    document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: { ...answer, tab } }));
+    else if (!answer.jobs) darkroom.follow(answer.job);
+    else darkroom.hangFiles(tab, answer.jobs);
+    const job = answer.job ?? jobs.at(-1)?.job;
+    document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: { ...answer, job, tab } }));
   }
 
   /* Shows a sentence beside a tab's Generate and marks the field that is to blame, if there is one. */

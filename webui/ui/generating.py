@@ -22,7 +22,7 @@ from gradio.components import Component
 
 from webui.errors import DarkroomError, failure
 from webui.services import Services, submit
-from webui.ui import form, mix, options, prompts, queue, recipe
+from webui.ui import form, image_values, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
 from webui.ui.live import QUIET, script
 
@@ -38,7 +38,7 @@ class Desk:
     notice: gr.HTML  # what is wrong with the form
     restored: gr.HTML  # what a recipe has filled in
     edited: gr.HTML  # which waiting job the form holds
-    mix: gr.HTML
+    mix: gr.HTML | None = None
 
 
 def desk(tab: str) -> Desk:
@@ -50,10 +50,16 @@ def desk(tab: str) -> Desk:
         return Desk(boxes, generate, notice, restored, edited, prompts.mix(tab))
 
 
+def bare_desk(tab: str) -> Desk:
+    """Of a tab that generates nothing: Generate and the notices."""
+    return Desk({}, *_actions(tab))
+
+
 def connect(services: Services, fields: Form, desk: Desk) -> None:
     """Called inside the tab when all of it is built."""
     owner = gr.Textbox(visible=False)  # filled in the browser; the last input, so the last id
-    mix.listen(services, fields, desk.mix, owner)
+    if desk.mix is not None:
+        mix.listen(services, fields, desk.mix, owner)
 
     def click(sent: dict[Component, Any]) -> Update:
         return gr.HTML(answer=queued(services, fields, sent, str(sent.get(owner) or "")))
@@ -75,14 +81,25 @@ def connect(services: Services, fields: Form, desk: Desk) -> None:
 def queued(
     services: Services, fields: Form, sent: Mapping[Component, Any], owner: str
 ) -> dict[str, Any]:
-    """What the browser is told about a click: the job's id, or what is wrong."""
+    """What the browser is told about a click: the job's id, or what is wrong; of several pictures
+    all jobs with the names of the files, and what is wrong with others of them."""
     answer: dict[str, Any] = {"number": secrets.token_hex(4)}  # two equal answers are two answers
+    jobs: list[dict[str, Any]] = []
     try:
-        values = options.packed(services.registry, fields.values(sent))
-        answer["job"] = submit(services, values, owner=owner[:80]).id
+        given = list(image_values.split(fields.values(sent)))
     except DarkroomError as error:
-        answer["error"] = form.complaint(fields.tab, failure(error))
-    return answer
+        return answer | {"error": form.complaint(fields.tab, failure(error))}
+    for name, values in given:
+        try:
+            made = submit(services, options.packed(services.registry, values), owner=owner[:80])
+        except DarkroomError as error:
+            said = form.complaint(fields.tab, failure(error))
+            if len(given) == 1:
+                return answer | {"error": said}
+            jobs.append({"name": name, "error": said})
+        else:
+            jobs.append({"name": name, "job": made.id})
+    return answer | ({"jobs": jobs} if len(given) > 1 else {"job": jobs[0]["job"]})
 
 
 def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:

@@ -19,10 +19,10 @@ from webui.ui.theme import theme
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css", "canvas.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css"),
 )
 _SCRIPTS = (
-    *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
+    *("page.js", "form.js", "recipes.js", "picker.js", "sizes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
     *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),

@@ -1,7 +1,7 @@
 """The settings that every generating tab has: sampler, steps, guidance, size, batches, seed, folds.
 
-Each part is built where it is called, inside a panel of the tab's own; `build` is all of them in
-their usual order.
+Each part is built where it is called, on the tab's own sheet, and gives its components by the names
+of their fields.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from gradio.components import Component
 
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.library import Library
-from webui.services import Services
 from webui.ui import form, model_bar, options
 
 Components = dict[str, Component]
@@ -21,17 +20,6 @@ Components = dict[str, Component]
 def panel(tab: str) -> gr.Column:
     """The sheet that the settings stand on; used as `with settings.panel(tab):`."""
     return gr.Column(elem_id=f"{tab}_settings", elem_classes=["dk-stack", "dk-settings"])
-
-
-def build(tab: str, services: Services, model: gr.Dropdown) -> Components:
-    """All of them on their sheet, by the names of their fields."""
-    with panel(tab):
-        components = sampling(tab, services.registry)
-        components |= size(tab, services.library, model)
-        components |= batches(tab)
-        components |= seed(tab)
-        components |= folds(tab, services.registry, components)
-    return components
 
 
 def sampling(tab: str, registry: ServerRegistry) -> Components:

@@ -1,11 +1,11 @@
-"""The tab that makes pictures from a picture."""
+"""The tab that makes pictures from a picture, or from each of several."""
 
 from types import MappingProxyType
 
 import gradio as gr
 
 from webui.services import Services
-from webui.ui import generating, settings
+from webui.ui import from_picture, generating, picker
 from webui.ui.form import Form
 
 
@@ -15,6 +15,7 @@ class ImageToImage:
 
     def build(self, services: Services, model: gr.Dropdown) -> None:
         desk = generating.desk(self.id)
-        made = settings.build(self.id, services, model)
-        fields = Form(self.id, MappingProxyType({"model": model, **desk.boxes, **made}))
-        generating.connect(services, fields, desk)
+        pictures = {"init.picture": picker.build(self.id, "init.picture")}
+        made = from_picture.build(self.id, services, model)
+        shown = {"model": model, **desk.boxes, **pictures, **made}
+        generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)
