@@ -175,9 +175,9 @@
         view.drawFront();
         changed("drawing");
       } else if (sheet[other]) {
-        const now = sheet;
-        open(now[other]);
-        sheet[other === "previous" ? "next" : "previous"] = now;
+        const next = sheet[other];
+        next[other === "previous" ? "next" : "previous"] = sheet;
+        open(next);
       }
     }
 

@@ -192,7 +192,7 @@
         input.setAttribute("aria-valuetext", text);
         input.parentElement.querySelector("output").textContent = text;
       }
-      box.dataset.tool = settings.tool;
+      box.dataset.holds = settings.tool;
       box.style.setProperty("--dk-mask-opacity", settings.opacity / 100);
       drawPalette();
       if (pointer) brush(pointer);
