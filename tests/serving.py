@@ -63,8 +63,8 @@ def main(folder, *stub):
         engine,
         trajectories,
         Embeddings(wanted.models_dir),
-        Inputs(wanted.inputs_dir, wanted.input_quota),
         Upscalers(wanted.models_dir),
+        Inputs(wanted.inputs_dir, wanted.input_quota),
     )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)

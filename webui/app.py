@@ -6,7 +6,6 @@ nothing slow stands between the end of that import and the first page.
 
 import asyncio
 import logging
-import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import data_folder, log_file, setting_values
+from webui import data_folder, log_file
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.embeddings import Embeddings
@@ -31,8 +30,9 @@ from webui.events import (
     Warned,
 )
 from webui.extensions import server_registry
-from webui.guard import Guard, Login, Rules
+from webui.guard import Guard
 from webui.guard.asgi import App, Receive, Scope, Send
+from webui.guard_rules import rules
 from webui.inputs import Inputs
 from webui.jobs import origins
 from webui.jobs.job import PreviewChoice
@@ -157,9 +157,17 @@ def _services(
 
     registry = server_registry({"builtin": builtin})
     embeddings = Embeddings(settings.models_dir)
-    upscalers = Upscalers(settings.models_dir)
-    shelves = (embeddings, inputs, upscalers)
-    return Services(settings, registry, library, line, backend, trajectories, *shelves)
+    return Services(
+        settings,
+        registry,
+        library,
+        line,
+        backend,
+        trajectories,
+        embeddings,
+        Upscalers(settings.models_dir),
+        inputs,
+    )
 
 
 def _workshop(
@@ -267,34 +275,7 @@ def _guarded(services: Services, close: Callable[[], None]) -> Guard:
 
     app = server.create(services, lifespan)
     page.mount(app, services)  # last: it takes every address that is not taken
-    return Guard(app, _rules(settings, page.icon()))
-
-
-def _rules(settings: Settings, icon: str) -> Rules:
-    open_to_network = not setting_values.is_of_this_computer(settings.host)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    # 0.0.0.0 is no name: web pages use it to reach servers of the computer that they are seen on
-    own = _own_names() if open_to_network else ()
-    named = () if host in ("0.0.0.0", "[::]") else (host,)
-    login = Login(settings.accounts, settings.api_auth, icon=icon)
-    return Rules(
-        host_names=(*settings.host_names, *named, *own),
-        own_addresses=open_to_network,
-        origins=settings.cors_allow_origins,
-        login=login if settings.accounts or settings.api_auth else None,
-        uploads=settings.temp_dir,
-        outputs=settings.outputs,
-        make_room=lambda size: data_folder.sweep(
-            settings.temp_dir, max(0, settings.temp_quota - size)
-        ),
-    )
-
-
-def _own_names() -> tuple[str, ...]:
-    """What this computer is called; nobody is asked, so without the name of its network."""
-    name = socket.gethostname().lower()
-    short = name.partition(".")[0]
-    return (name, short, f"{short}.local")
+    return Guard(app, rules(settings, page.icon()))
 
 
 async def _sweep(temp_dir: Path, quota: int) -> None:

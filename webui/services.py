@@ -45,8 +45,8 @@ class Services:
     backend: Backend
     trajectories: Trajectories
     embeddings: Embeddings
-    inputs: Inputs
     upscalers: Upscalers
+    inputs: Inputs
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
@@ -139,8 +139,11 @@ def request_of(
         request = image_checks.with_size(request, size, sized)
     _check_extras(request)
     names.check_options(services.registry, request)
+    request = names.with_second_pass(services.registry, request)
     request = names.with_upscalers(services.registry, services.upscalers, request)
-    if services.registry.samplers[request.sampler].one_by_one:
+    second = request.hires and request.hires.sampler
+    samplers = [services.registry.samplers[each] for each in (request.sampler, second) if each]
+    if any(each.one_by_one for each in samplers):
         request = replace(request, batch_size=1)  # the same pictures, one after the other
     _check_size(request, entry, services.settings.max_pixels)
     image_checks.check_final(request, found, entry, services.settings.max_pixels)

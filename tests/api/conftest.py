@@ -86,6 +86,7 @@ def services(tmp_path, puppet):
         save=lambda job, rendered: outputs.save(rendered),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         preview=lambda *asked: puppet.again(*asked),
+        inputs=str(settings.inputs_dir),
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
@@ -98,8 +99,8 @@ def services(tmp_path, puppet):
         IdleBackend(),
         trajectories,
         Embeddings(models),
-        Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
         Upscalers(models),
+        Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
         server_id="start-1",
     )
     line.close()

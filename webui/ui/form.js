@@ -69,7 +69,7 @@
     const jobs = answer.jobs?.filter(({ job }) => job) ?? [];
     if (answer.error) darkroom.complain(answer.error, tab);
     else if (!answer.jobs) darkroom.follow(answer.job);
-    else darkroom.hangFiles(tab, answer.jobs);
+    else darkroom.hangFiles(answer.jobs);
     const job = answer.job ?? jobs.at(-1)?.job;
     document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: { ...answer, job, tab } }));
   }

@@ -50,9 +50,9 @@ def desk(tab: str) -> Desk:
         return Desk(boxes, generate, notice, restored, edited, prompts.mix(tab))
 
 
-def bare_desk(tab: str) -> Desk:
-    """Of a tab that generates nothing: Generate and the notices."""
-    return Desk({}, *_actions(tab))
+def bare_desk(tab: str, says: str) -> Desk:
+    """Of a tab that generates nothing: a button that says what it does, and the notices."""
+    return Desk({}, *_actions(tab, says))
 
 
 def connect(services: Services, fields: Form, desk: Desk) -> None:
@@ -102,14 +102,15 @@ def queued(
     return answer | ({"jobs": jobs} if len(given) > 1 else {"job": jobs[0]["job"]})
 
 
-def _actions(tab: str) -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:
+def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:
     """Generate, and the places beside it: for what is wrong, was restored, is edited."""
     with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
         with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
             generate = gr.Button(
-                "Generate", variant="primary", elem_id=f"{tab}_generate", elem_classes="dk-generate"
+                says, variant="primary", elem_id=f"{tab}_generate", elem_classes="dk-generate"
             )
-            queue.forever(tab)
+            if says == "Generate":
+                queue.forever(tab)
             queue.endings(tab)
         notice = problem(tab)
         restored = recipe.notice(tab)

@@ -19,11 +19,11 @@
     try {
       answer = await fetch("api/v1/inputs", { method: "POST", headers: { "Content-Type": IMAGE.test(blob.type) ? blob.type : "image/png" }, body: blob });
     } catch {
-      throw new Error(darkroom.sentence(`${darkroom.quoted(name)} (${darkroom.size(blob.size)}) could not be sent; the server does not answer, or it is too large`));
+      throw new Error(`${darkroom.quoted(name)} (${darkroom.size(blob.size)}) could not be sent: the server does not answer, or it is too large.`);
     }
     const said = await answer.json().catch(() => null);
     if (answer.ok && said) return { sha256: said.sha256, name, width: said.width, height: said.height, notes: said.notes ?? [] };
-    throw new Error(darkroom.sentence(said?.error?.text ?? `the server answered ${answer.status}`));
+    throw new Error(`${darkroom.quoted(name)} ${said?.error?.text ?? `could not be taken in: the server answered ${answer.status}`}.`);
   };
 
   /* Opens a tab; comes back with its picker, which Gradio builds when the tab is first opened. */
@@ -51,7 +51,7 @@
     let list = parsed();
     let adding = false; // what is chosen next goes beside what is there
     let turn = 0, left = 0; // of all that was given the last counts; how many are on their way
-    let problems = []; // {name, text}
+    let problems = []; // sentences
     let notes = [];
 
     function parsed() {
@@ -83,7 +83,7 @@
       const one = async () => {
         for (let next = queue.shift(); next && mine === turn; next = queue.shift()) {
           const [{ name, blob }, i] = next;
-          try { made[i] = await darkroom.keepPicture(name, await blob); } catch (error) { if (mine === turn) problems.push({ name, text: error.message }); }
+          try { made[i] = await darkroom.keepPicture(name, await blob); } catch (error) { if (mine === turn) problems.push(error.message); }
           if (mine === turn) { left -= 1; draw(); }
         }
       };
@@ -126,11 +126,7 @@
       const said = left ? `Taking ${plural(left, "picture")} in…` : notes.map(({ name, text }) => `${name}: ${text}`).join(" ");
       part("said").textContent = said;
       part("said").hidden = !said;
-      part("problems").replaceChildren(...problems.map(({ name, text }) => {
-        const item = node("li", "");
-        item.append(node("strong", "", name), ` ${text}`);
-        return item;
-      }));
+      part("problems").replaceChildren(...problems.map((text) => node("li", "", text)));
       part("problems").hidden = !problems.length;
       document.dispatchEvent(new CustomEvent("darkroom:pictures", { detail: tab }));
     }
@@ -153,7 +149,7 @@
       if (list.length !== 1 || !part("image").getAttribute("src")) return;
       const [{ name }] = list;
       set([]);
-      problems = [{ name: name || "The picture", text: "is not kept here any more. Choose it again." }];
+      problems = [`${name ? darkroom.quoted(name) : "The picture"} is not kept here any more. Choose it again.`];
       draw();
     });
 

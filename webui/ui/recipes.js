@@ -56,7 +56,7 @@
     const slow = setTimeout(() => mine === turn && say(tab, "reading", `Reading ${name}…`), 250);
     try {
       const answer = await darkroom.readRecipe(await find, name);
-      if (mine === turn) darkroom.restore(tab, answer, name);
+      if (mine === turn) darkroom.restore((answer.source && answer.tab) || tab, answer, name);
     } catch (error) {
       if (mine === turn) say(tab, "problem", error.message);
     }
@@ -75,7 +75,8 @@
   const visible = (element) => Boolean(element?.getClientRects().length);
 
   // --- filling ------------------------------------------------------------------------------------
-  darkroom.restore = async (tab, { source, values, lost, chunks }, name) => {
+  /* `form` is what besides the recipe stands in the form then, as its components hold it. */
+  darkroom.restore = async (tab, { source, values, lost, chunks }, name, form = {}) => {
     turn += 1;
     await opened(tab);
     if (!source) {
@@ -83,7 +84,7 @@
       say(tab, "nothing", darkroom.sentence(`${name} carries no recipe${other}`));
       return;
     }
-    change(tab, { recipe: values }, () => {
+    change(tab, { recipe: values, form }, () => {
       unfold(tab, values, forms[tab].before);
       say(tab, "restored", `The recipe of ${name} is restored.`, lost, "Undo");
     });

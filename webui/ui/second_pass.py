@@ -17,9 +17,8 @@ def build(tab: str, services: Services) -> Components:
         from_picture.said(f"{tab}_hr_said")
         name = "hires.upscaler"
         components[name] = from_picture.upscaler(tab, name, services, latents=True)
-        with gr.Row(elem_classes="dk-pair"):
-            for name in ("hires.scale", "hires.strength"):
-                components[name] = form.slider(tab, name)
+        for name in ("hires.scale", "hires.strength"):
+            components[name] = form.slider(tab, name)
         with options.fold("More of the second pass", tab, HIRES_MORE):
             components |= _more(tab, services)
     return components

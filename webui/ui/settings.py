@@ -12,6 +12,7 @@ from gradio.components import Component
 
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.library import Library
+from webui.services import Services
 from webui.ui import form, model_bar, options
 
 Components = dict[str, Component]
@@ -20,6 +21,17 @@ Components = dict[str, Component]
 def panel(tab: str) -> gr.Column:
     """The sheet that the settings stand on; used as `with settings.panel(tab):`."""
     return gr.Column(elem_id=f"{tab}_settings", elem_classes=["dk-stack", "dk-settings"])
+
+
+def build(tab: str, services: Services, model: gr.Dropdown) -> Components:
+    """All of them on their sheet, in their usual order."""
+    with panel(tab):
+        components = sampling(tab, services.registry)
+        components |= size(tab, services.library, model)
+        components |= batches(tab)
+        components |= seed(tab)
+        components |= folds(tab, services.registry, components)
+    return components
 
 
 def sampling(tab: str, registry: ServerRegistry) -> Components:

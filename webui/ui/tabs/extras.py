@@ -19,7 +19,7 @@ class Upscaling:
     title = "Upscale"
 
     def build(self, services: Services, model: gr.Dropdown) -> None:
-        desk = generating.bare_desk(self.id)
+        desk = generating.bare_desk(self.id, self.title)
         shown: dict[str, Component] = {
             "upscale.picture": picker.build(self.id, "upscale.picture"),
             **_settings(self.id, services),
