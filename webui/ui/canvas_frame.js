@@ -26,7 +26,7 @@
     /* The view holds all of the frame. */
     function reach() {
       const { left, right, up: top, down: bottom } = on ? sides : { left: 0, right: 0, up: 0, down: 0 };
-      view.reach({ left, right, top, bottom });
+      view.reach({ left, right, top, bottom, margin: on ? 30 : 12 }); // room for the handles
     }
 
     function draw() {

@@ -136,7 +136,9 @@
   function follow(mine) {
     const values = darkroom.formValues(mine.tab), { canvas, frame } = mine;
     const mode = values["init.mode"] ?? "inpaint";
-    canvas.root.dataset.makes = canvas.root.closest(".tabitem").dataset.makes = mode;
+    const sheet = canvas.root.closest(".tabitem");
+    canvas.root.dataset.makes = sheet.dataset.makes = mode;
+    sheet.dataset.area = values["init.mask.area"];
     if (mode !== mine.mode || !mine.followed) {
       mine.followed = true;
       mine.mode = mode;

@@ -61,9 +61,9 @@ def _mask(tab: str) -> Components:
                 names = [(each.capitalize(), each) for each in form.choices(name)]
                 default = str(form.declared(name).default)
                 components[name] = form.choice(tab, name, names, default)
-        with gr.Row(elem_classes="dk-pair"):
-            for name in ("init.mask.blur", "init.mask.padding"):
-                components[name] = form.slider(tab, name)
+        components["init.mask.blur"] = form.slider(tab, "init.mask.blur")
+        with gr.Column(elem_classes="dk-only-masked"):
+            components["init.mask.padding"] = form.slider(tab, "init.mask.padding")
         with gr.Row(elem_classes="dk-pair"):
             for name in ("init.mask.inverted", "init.mask.soft"):
                 components[name] = form.flag(tab, name)
