@@ -22,8 +22,15 @@ _DECODED = 2  # of them at once, with their pixels
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/inputs", tags=["inputs"])
-    arriving, decoding = (threading.BoundedSemaphore(most) for most in (_ARRIVING, _DECODED))
-    looks = Looks(services)
+    decoding = threading.BoundedSemaphore(_DECODED)
+    _add_sent(router, services, decoding)
+    _add_copies(router, services, decoding)
+    _add_seen(router, services)
+    return router
+
+
+def _add_sent(router: APIRouter, services: Services, decoding: threading.BoundedSemaphore) -> None:
+    arriving = threading.BoundedSemaphore(_ARRIVING)
 
     async def sent(request: Request) -> AsyncIterator[bytes]:
         if not arriving.acquire(blocking=False):
@@ -39,6 +46,10 @@ def router(services: Services) -> APIRouter:
         with decoding:
             return asdict(services.inputs.add(body))
 
+
+def _add_copies(
+    router: APIRouter, services: Services, decoding: threading.BoundedSemaphore
+) -> None:
     @router.post("/copies", status_code=201)
     def copy(body: JsonObject) -> dict[str, Any]:
         """{"job": id, "image": n}: a picture that this server saved; -1 is the grid."""
@@ -54,8 +65,13 @@ def router(services: Services) -> APIRouter:
         with decoding:
             return asdict(services.inputs.add(path.read_bytes()))
 
+
+def _add_seen(router: APIRouter, services: Services) -> None:
+    looks = Looks(services)
+
     @router.get("/{sha256}", response_class=FileResponse)
     def picture(sha256: str) -> FileResponse:
+        """A picture that was sent in, or one of those that /seen names."""
         path = services.inputs.path(sha256) or looks.shown.path(sha256)
         if path is None:
             raise HTTPException(404, "there is no such picture")
@@ -68,5 +84,3 @@ def router(services: Services) -> APIRouter:
         found = asdict(looks.look(body))
         images = {name: found.pop(name) for name in ("start", "mask", "latent_mask")}
         return {**found, "images": images}
-
-    return router
