@@ -21,6 +21,28 @@ _FIELDS: tuple[FormField, ...] = (
         label="Exactly these steps",
         help="Makes all sampling steps; otherwise only the strength's share of them.",
     ),
+    ChoiceField(
+        name="init.mode",
+        label="What is made",
+        help="The masked part anew; more of the picture around it; or the picture with what is "
+        "painted over it.",
+        default="inpaint",
+        choices=("inpaint", "outpaint", "sketch"),
+    ),
+    TextField(
+        name="init.mask.picture", label="Mask", help="White is made anew, black is kept."
+    ),
+    FlagField(
+        name="init.mask.inverted",
+        label="Inpaint what is not masked",
+        help="Turns the mask round: what is painted over is kept, the rest is made anew.",
+    ),
+    FlagField(
+        name="init.mask.soft",
+        label="Soft inpainting",
+        help="Where the mask is grey, at its blurred edge, the picture changes less and later; "
+        "seams are gentler.",
+    ),
     FlagField(
         name="init.loopback.on",
         label="Loopback",

@@ -8,8 +8,8 @@
      clear(), invert(), undo(), redo(), set({tool, size, ...})
      size                 {width, height} in pixels, null without a picture
 
-   The element gets the event "darkroom:canvas-changed", with {canvas, what: "picture" or "drawing"}, after
-   each change. `options`: {id, layers: ["mask"], ["paint"] or both, label}. */
+   The element gets the event "darkroom:canvas-changed", with {canvas, what: "picture", "mask" or "paint"},
+   after each change. `options`: {id, layers: ["mask"], ["paint"] or both, label}. */
 "use strict";
 (() => {
   const MOST = 64 * 2 ** 20; // pixels of a picture: beyond it browsers give up without a word
@@ -88,7 +88,9 @@
       element.dispatchEvent(new CustomEvent("darkroom:canvas-changed", { bubbles: true, detail: { canvas, what } }));
     }
 
-    function complain(text) {
+    /* `kind` is "note" for what is no error. */
+    function complain(text, kind = "problem") {
+      problem.dataset.kind = kind;
       problem.textContent = text;
       problem.hidden = !text;
     }
@@ -164,16 +166,18 @@
 
     // --- changes --------------------------------------------------------------------------------
     function drew(change) {
+      if (!change) return; // nothing is different
       history.push(change);
       view.drawFront();
-      changed("drawing");
+      changed(change.layer.kind);
     }
 
     function back(step, other) {
       if (hand.busy) return;
-      if (sheet.history[step]()) {
+      const touched = sheet.history[step]();
+      if (touched) {
         view.drawFront();
-        changed("drawing");
+        changed(touched.kind);
       } else if (sheet[other]) {
         const next = sheet[other];
         next[other === "previous" ? "next" : "previous"] = sheet;
@@ -194,16 +198,18 @@
     }
     document.addEventListener("visibilitychange", () => { if (document.hidden && root.dataset.kept === "no") keep(); });
 
+    /* Whether there was a drawing. */
     async function remember() {
       const drawing = await kept.read();
-      if (!drawing || turn) return;
+      if (!drawing || turn) return Boolean(turn);
       const { blob, name, layers } = drawing;
       const image = await decoded(blob, name).catch(() => null);
       const drawn = await Promise.all(kinds.map((kind) => layers[kind] && createImageBitmap(layers[kind]).catch(() => null)));
-      if (!image || turn) return;
+      if (!image || turn) return Boolean(turn);
       const next = blank(image, blob, name);
       next.layers.forEach(({ pen }, i) => drawn[i] && pen.drawImage(drawn[i], 0, 0));
       open(next);
+      return true;
     }
 
     // --- put together ---------------------------------------------------------------------------
@@ -229,13 +235,13 @@
     };
     const bar = darkroom.canvasBar(canvas, options);
     const hand = darkroom.canvasHand({
-      view, history, settings: bar.settings, outline: bar.outline, ended() { changed("drawing"); },
+      view, history, settings: bar.settings, outline: bar.outline, ended: ({ kind }) => changed(kind),
     });
     const parts = { view, hand, settings: bar.settings, layer, pick: bar.pick, resize: bar.resize, brush: bar.brush, say: bar.say };
     darkroom.canvasPointer(box, parts);
     darkroom.canvasKeyboard(box, parts);
     bar.changed();
-    remember();
+    canvas.remembered = remember();
     made[options.id] = canvas;
     for (const done of waiting[options.id]?.splice(0) ?? []) done(canvas);
     return canvas;

@@ -15,16 +15,21 @@ from webui.ui.live import script
 _SKELETON = Path(__file__).parent / "canvas.html"
 
 
-def panel(tab: str, label: str, layers: Sequence[str] = ("mask",)) -> gr.HTML:
+def panel(
+    element: str, tab: str, label: str, layers: Sequence[str] = ("mask",), on: str = "canvas"
+) -> gr.HTML:
     """A canvas whose id in the browser is `tab`; `layers` are "mask", "paint" or both.
 
-    `label` names it to people who do not see it.
+    `label` names it to people who do not see it. `on` is the function of the page's scripts that is
+    given it: `canvas` alone, or one that makes more of it. Triggers "change" when the component's
+    value is another.
     """
     options = json.dumps({"id": tab, "label": label, "layers": list(layers)})
     return gr.HTML(
+        value="",
         html_template=_SKELETON.read_text(encoding="utf-8"),
-        js_on_load=script("canvas", f"element, {options}"),
-        elem_id=f"{tab}_canvas",
-        elem_classes="dk-canvas-panel",
+        js_on_load=script(on, f"element, {options}, props, watch, () => trigger('change')"),
+        elem_id=element,
+        elem_classes=["dk-canvas-panel", "dk-field"],
         apply_default_css=False,
     )

@@ -215,7 +215,7 @@
       const { size } = canvas;
       const step = size ? Math.max(1, Math.floor(Math.max(size.width, size.height) / 256)) : 1;
       const share = canvas.covered("mask", step);
-      const masked = kinds.includes("mask") ? (share ? `${darkroom.percent(share)} masked` : "nothing masked yet") : "";
+      const masked = (root.dataset.makes ?? canvas.kinds[0]) === (root.dataset.makes ? "inpaint" : "mask") ? (share ? `${darkroom.percent(share)} masked` : "nothing masked yet") : "";
       find(".dk-canvas-facts").textContent = size ? [`${size.width} × ${size.height}`, masked].filter(Boolean).join(" · ") : "";
     }
 

@@ -46,7 +46,8 @@
 
   const corners = (from, to) => [from, { x: to.x, y: from.y }, to, { x: from.x, y: to.y }];
 
-  /* `outline(points)` shows what would be filled, in pixels of the picture; `ended()` after each change. */
+  /* `outline(points)` shows what would be filled, in pixels of the picture; `ended(layer)` after each
+     change. */
   darkroom.canvasHand = ({ view, history, settings, outline, ended }) => {
     let stroke = null; // {layer, tool, colour, erases, points, dirty}
     let last = null; // where the last one ended
@@ -99,7 +100,7 @@
       last = stroke.points.at(-1);
       end();
       history.push(layer.commit());
-      ended();
+      ended(layer);
     }
 
     function cancel() {

@@ -5,6 +5,7 @@
 "use strict";
 (() => {
   const NEW_GESTURE = 400; // ms: a wheel that began to turn beside the drawing goes on scrolling the page
+  const MOVING = /^(Arrow|Enter|Tab)/;
   let scrolled = 0; // when the wheel last turned beside any drawing
   document.addEventListener("wheel", (event) => {
     if (!event.target.closest?.(".dk-canvas-view")) scrolled = event.timeStamp;
@@ -30,6 +31,7 @@
     box.addEventListener("pointerdown", (event) => {
       if (!layer() || event.target.closest("button, .dk-canvas-handle")) return;
       event.preventDefault(); // no selection, no drag, no scrolling by the middle button
+      box.dataset.pointed = "yes"; // who draws with the mouse needs no ring around it
       box.focus({ preventScroll: true });
       origin = box.getBoundingClientRect();
       fingers.set(event.pointerId, where(event));
@@ -110,6 +112,7 @@
     }, { passive: false });
 
     box.addEventListener("keydown", (event) => {
+      if (MOVING.test(event.key)) box.dataset.pointed = "no";
       if (event.code !== "Space" || event.target !== box) return;
       event.preventDefault();
       space = true;

@@ -12,7 +12,7 @@
   /* `box` holds a canvas of the class dk-canvas-back. `changed` is called whenever it was drawn anew. */
   darkroom.canvasView = (box, changed) => {
     const back = box.querySelector(".dk-canvas-back").getContext("2d");
-    const reach = { left: 0, top: 0, right: 0, bottom: 0 }; // beyond the picture's edges
+    const reach = { left: 0, top: 0, right: 0, bottom: 0, margin: MARGIN }; // beyond the picture's edges
     let picture = null; // what can be drawn
     let fronts = new Map(); // each layer's own sheet: the mask's is seen through
     let tint = "#ff4d6d";
@@ -23,7 +23,7 @@
     const least = () => Math.min(1, fitScale()) / 4;
     const wide = () => picture.width + reach.left + reach.right;
     const high = () => picture.height + reach.top + reach.bottom;
-    const fitScale = () => (picture ? Math.min((width - 2 * MARGIN) / wide(), (height - 2 * MARGIN) / high()) : 1);
+    const fitScale = () => (picture ? Math.min((width - 2 * reach.margin) / wide(), (height - 2 * reach.margin) / high()) : 1);
 
     function fit() {
       if (!picture || !width) return;

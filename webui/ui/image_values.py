@@ -14,7 +14,16 @@ from webui.fields import FIELDS, IntegerField
 from webui.ui import form
 
 _ROOTS = ("init", "hires", "upscale")
-_PICTURES = ("init.picture", "upscale.picture")
+_PICTURES = ("init.picture", "upscale.picture", "init.mask.picture")
+_MISSING = {
+    "init.mask.picture": "is empty: paint over what is to be made anew, or load a mask",
+}
+# what is made of a picture -> the parts of a request that have nothing to do with it
+_UNUSED = {
+    "inpaint": ("init.outpaint.",),
+    "outpaint": ("init.mask.",),
+    "sketch": ("init.mask.", "init.outpaint."),
+}
 _SWITCHES = ("hires.on", "init.loopback.on", "init.tiles.on")
 # boxes for numbers that may be left empty, and hold text
 _TYPED = ("hires.width", "hires.height", "hires.guidance_scale", "upscale.width", "upscale.height")
@@ -53,7 +62,8 @@ def pictures(field: str, value: object) -> list[dict[str, Any]]:
     if not isinstance(listed, list) or not all(_is_picture(each) for each in listed):
         raise InvalidRequest(field, "is not a list of pictures; choose one again")
     if not listed:
-        raise InvalidRequest(field, "is missing: choose one, or drop or paste it")
+        said = _MISSING.get(field, "is missing: choose one, or drop or paste it")
+        raise InvalidRequest(field, said)
     return listed
 
 
@@ -76,12 +86,17 @@ def packed(values: Values) -> dict[str, Any]:
 
 
 def _chosen(values: Values) -> Values:
-    """Without what the other way to say the size has."""
+    """Without what another way to make it, or to say its size, has."""
+    if "init.mode" in values:
+        unused = _UNUSED.get(str(values["init.mode"]))
+        if unused is None:
+            form.declared("init.mode").check(values["init.mode"])
+        return {name: value for name, value in values.items() if not name.startswith(unused or ())}
     if "upscale.mode" not in values:
         return values
     by = values["upscale.mode"] == "by factor"
-    unused = ("upscale.width", "upscale.height", "upscale.crop") if by else ("upscale.scale",)
-    return {name: value for name, value in values.items() if name not in unused}
+    others = ("upscale.width", "upscale.height", "upscale.crop") if by else ("upscale.scale",)
+    return {name: value for name, value in values.items() if name not in others}
 
 
 def _part(root: str, values: Values) -> dict[str, Any]:
@@ -99,7 +114,7 @@ def _part(root: str, values: Values) -> dict[str, Any]:
             place = place.setdefault(step, {})
         place[path[-1]] = form.number(name, value)
     for name in _PICTURES:
-        if name in values and name.partition(".")[0] == root and "picture" not in made:
+        if name.partition(".")[0] == root and name in values and values[name] in (None, ""):
             pictures(name, "")
     return made
 
@@ -133,6 +148,10 @@ def unpacked(values: Values) -> dict[str, Any]:
         part = switch.removesuffix("on")
         if any(name.startswith(part) for name in said):
             made[switch] = any(name.startswith(part) for name in made)
+    if any(name.startswith("init.mask.") for name in made):
+        made["init.mode"] = "inpaint"
+    elif any(name.startswith("init.outpaint.") for name in made):
+        made["init.mode"] = "outpaint"
     if "width" in values:
         made["size.mode"] = "to size"
     if any(name.startswith("upscale.") for name in made):

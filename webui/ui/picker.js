@@ -42,7 +42,7 @@
   darkroom.pickerOpen = () => Object.values(pickers).find(seen) ?? null;
 
   /* The pictures in a tab. */
-  darkroom.picturesOf = (tab) => pickers[tab]?.list() ?? [];
+  darkroom.picturesOf = (tab) => pickers[tab]?.list() ?? darkroom.drawnPictures(tab);
 
   darkroom.picker = (element, tab, field, props, watch, changed) => {
     const root = element.querySelector(".dk-picker");

@@ -38,7 +38,8 @@
     find(`${tab}_size`)?.setAttribute("data-mode", by ? "factor" : "size");
     const said = { width: rounded((known?.width ?? 0) * scale), height: rounded((known?.height ?? 0) * scale) };
     const asked = { width: values.width, height: values.height };
-    const made = values["init.tiles.on"] ? null : by ? said : asked;
+    const part = values["init.mode"] === "outpaint" || (values["init.mode"] === "inpaint" && values["init.mask.area"] === "only masked");
+    const made = values["init.tiles.on"] || part ? null : by ? said : asked; // of a part the strip over it says it
     if (by) say(`${tab}_size_said`, known ? `${times(known)} becomes ${times(said)}` : "A picture is needed to say the size");
     else say(`${tab}_size_said`, known && made && shape(known, made) ? `${times(known)} becomes ${times(made)}: ${fate(values["init.resize"])}` : "");
     if (values["init.tiles.on"] !== undefined) tiles(tab, values, known, by ? said : asked);

@@ -1,11 +1,11 @@
-"""The tab that makes a part of a picture anew."""
+"""The tab that makes a part of a picture anew, or more around it, or what is sketched on it."""
 
 from types import MappingProxyType
 
 import gradio as gr
 
 from webui.services import Services
-from webui.ui import canvas, generating, settings
+from webui.ui import generating, inpainting
 from webui.ui.form import Form
 
 
@@ -15,7 +15,7 @@ class Inpaint:
 
     def build(self, services: Services, model: gr.Dropdown) -> None:
         desk = generating.desk(self.id)
-        canvas.panel(self.id, "Mask")
-        made = settings.build(self.id, services, model)
-        fields = Form(self.id, MappingProxyType({"model": model, **desk.boxes, **made}))
-        generating.connect(services, fields, desk)
+        drawn = inpainting.easel(self.id)
+        made = inpainting.sheet(self.id, services, model)
+        shown = {"model": model, **desk.boxes, **drawn, **made}
+        generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)
