@@ -19,6 +19,18 @@ Outcome = Literal["done", "stopped", "cancelled", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How one kept step is to be looked at."""
+
+    batch: int  # 0-based
+    step: int  # 1-based
+    kind: ViewKind
+    method: str  # preview method
+    position: int | None = None  # of one picture in the batch; None: all of them side by side
+    turn: int = 0  # 0-based
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`.
 
@@ -59,8 +71,7 @@ class Resumed:
     """Engine or server died; the job goes on after the last step that was kept."""
 
     batch: int  # 0-based
-    step: int  # the last kept step; 0 if the turn begins again
-    turn: int = 0  # 0-based
+    step: int  # the last kept step, of all turns together; 0 if the batch begins again
 
 
 @dataclass(frozen=True, slots=True)

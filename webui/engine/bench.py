@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from webui import inputs
 from webui.engine.autoencoder import decoded, encoded
+from webui.engine.control import Control
 from webui.engine.device import Device
+from webui.engine.initial import sent_in
 from webui.engine.pixels import picture
 from webui.engine.turns import Result
-from webui.errors import InvalidRequest
+from webui.engine.upscaling import Upscaling
 from webui.events import Picture
 from webui.interfaces import Model
 
@@ -22,13 +23,13 @@ from webui.interfaces import Model
 class Bench:
     model: Model
     device: Device
+    control: Control
+    upscaling: Upscaling
     inputs: Path | None = None  # the folder of the pictures that requests name by sha256
 
     def read(self, field: str, sha256: str) -> Image.Image:
         """A picture that was sent in. Raises InvalidRequest, for `field`."""
-        if self.inputs is None:
-            raise InvalidRequest(field, "needs a folder of pictures, which is not given here")
-        return inputs.read(self.inputs, field, sha256)
+        return sent_in(self.inputs, field, sha256)
 
     def encode(self, images: Tensor) -> tuple[Tensor, tuple[str, ...]]:
         """(B, 3, H, W) in [-1, 1] -> latents (B, C, h, w) on the device, and what to note of it."""
@@ -37,11 +38,16 @@ class Bench:
         notes = ("VAE encoder: tiled",) if any(tiled for _, tiled in made) else ()
         return torch.cat([latent for latent, _ in made]), notes
 
-    def decode(self, latents: Tensor) -> Iterator[Result]:
-        """(B, C, h, w) -> the pictures, one by one, as 8-bit."""
+    def stopped(self) -> bool:
+        """Whether nothing more is to be made."""
+        return self.control.stop is not None
+
+    def decode(self, latents: Tensor, notes: tuple[str, ...] = ()) -> Iterator[Result]:
+        """(B, C, h, w) -> the pictures, one by one, as 8-bit; `notes` are said of each."""
         for latent in torch.split(latents, 1):
             image, tiled = decoded(self.model, latent, self.device)
-            yield Result(picture(image[0]), ("VAE decoder: tiled",) if tiled else ())
+            said = ("VAE decoder: tiled",) if tiled else ()
+            yield Result(picture(image[0]), notes + said)
 
     def pictures(self, latents: Tensor) -> Iterator[Picture]:
         """As `decode`, without the notes."""

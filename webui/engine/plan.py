@@ -103,18 +103,35 @@ class Plan:
         """The batch's streams of noise, and what they gave for the start (B, C, h, w)."""
         request, images = self.request, self.request.batch(batch)
         seeds = [each.seed for each in images]
-        noise = SeededNoise(seeds, self.size, device, request.rng)
+        noise = SeededNoise(seeds, self._drawn, device, request.rng)
         varied = [each.variation.seed for each in images if each.variation]
         strength = request.variation.strength if request.variation else 0.0
         old_size = self._cells(*request.seed_resize) if request.seed_resize else None
-        return noise, noise.start(varied, strength, old_size)
+        return noise, self._own(noise.start(varied, strength, old_size))
 
     def noise(self, batch: int, seeded: SeededNoise, device: torch.device) -> Noise:
         """What the sampler draws from."""
-        if self.entry.noise == "gaussian":
-            return seeded
-        seeds = self.request.batch_seeds(batch)
-        return BrownianNoise(seeds, self.size, self.sigmas, device, self.request.rng)
+        drawn: Noise = seeded
+        if self.entry.noise == "brownian":
+            seeds = self.request.batch_seeds(batch)
+            drawn = BrownianNoise(seeds, self._drawn, self.sigmas, device, self.request.rng)
+        if self.turn.part is None:
+            return drawn
+        return lambda sigma, sigma_next: self._own(drawn(sigma, sigma_next))
+
+    @property
+    def _drawn(self) -> tuple[int, int, int]:
+        """(C, h, w) of the noise, of which this turn may have a part."""
+        part = self.turn.part
+        return self.size if part is None else (self.size[0], *part.whole)
+
+    def _own(self, noise: Tensor) -> Tensor:
+        """The turn's part of the noise."""
+        part = self.turn.part
+        if part is None:
+            return noise
+        _, height, width = self.size
+        return noise[..., part.top : part.top + height, part.left : part.left + width]
 
 
 def plan_of(
@@ -144,18 +161,18 @@ def plan_of(
     else:
         denoise = guided(model, now, request.guidance_scale, seen)
     if turn.start and turn.start.mask is not None:
-        denoise = _masked(denoise, turn.start, progress)
+        denoise = _masked(denoise, turn.start, turn.start.mask, progress)
     plan = Plan(turn, denoise, sample, entry, sigmas, progress, view=view)
     if branch is None:
         return plan
     return replace(plan, inherited=branch.steps, begun=branch.begun)
 
 
-def _masked(denoise: Denoiser, start: Start, progress: Progress) -> Denoiser:
-    assert start.mask is not None
+def _masked(denoise: Denoiser, start: Start, mask: Tensor, progress: Progress) -> Denoiser:
+    """`mask` (1, 1, h, w) is the start's."""
     if start.soft:
-        return inpainted(denoise, later(start.mask, lambda: progress.share), start.latents)
-    return inpainted(denoise, lambda: start.mask, start.latents)
+        return inpainted(denoise, later(mask, lambda: progress.share), start.latents)
+    return inpainted(denoise, lambda: mask, start.latents)
 
 
 def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:
@@ -181,10 +198,10 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     steps = request.steps
     if start.exact_steps and request.schedule_options.sigmas is None:
         steps = int(steps / min(start.strength, WHOLE)) if start.strength > 0 else 0
-    sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :] if steps else []
-    if len(sigmas) <= turn.steps or not bool((sigmas[1:] < sigmas[:-1]).all()):
+    sigmas = levels_of(registry, request, levels, max(1, steps))[-turn.steps - 1 :]
+    if len(sigmas) <= turn.steps or not bool(torch.all(sigmas[1:] < sigmas[:-1])):
         raise InvalidRequest(
-            "init.exact_steps",
+            start.field,
             f"takes {turn.steps} of {steps} levels of noise at a strength of {start.strength:g}, "
             "and the model has not as many; try fewer steps or more strength",
         )

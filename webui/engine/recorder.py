@@ -68,8 +68,9 @@ class Recorder:
     def take_guidance(self, index: int, unprompted: Tensor, prompted: Tensor) -> None:
         """Keeps what guided step `index` (1-based); waits for the device. Raises NotSaved."""
         if self._keep is not None:
-            both = [each.float().cpu().numpy() for each in (unprompted, prompted)]
-            keep_guidance(self._keep, self._header.batch, index, *both, self._header.turn)
+            one, other = (each.float().cpu().numpy() for each in (unprompted, prompted))
+            header = self._header
+            keep_guidance(self._keep, header.batch, index, one, other, header.turn)
 
     def flush(self) -> list[KeptStep]:
         """The step that is still on its way, waited for."""

@@ -30,6 +30,16 @@ class Start:
     noise_multiplier: float = 1.0
     mask: Tensor | None = None  # (1, 1, h, w) in [0, 1], 1 is repainted; the rest stays `latents`
     soft: bool = False  # a grey mask is repainted late, instead of in part
+    field: str = "init.exact_steps"  # to blame where there are not as many steps
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where a turn's latent lies in a larger one, whose noise it has a part of; in cells."""
+
+    whole: tuple[int, int]  # (h, w)
+    top: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ class Turn:
     start: Start | None = None  # None: noise alone
     turns: int = 1  # of its batch, in all
     view: View | None = None  # where what is drawn of it is only a part of the picture
+    part: Part | None = None  # where its noise is
+    after: int = 0  # steps of the pass before, that the prompt's switches count on from
 
     @property
     def steps(self) -> int:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from webui import inputs
+from webui.engine.control import Control
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
 from webui.engine.models import Models
 from webui.engine.tiling import Canvas, spans
 from webui.errors import InvalidRequest, ModelRefused, NotFinite, OutOfMemory
-from webui.events import EngineEvent, Outcome, Picture, Rendered, Stage
+from webui.events import EngineEvent, Outcome, Picture, Rendered, Skipped, Stage
 from webui.interfaces import EngineRegistry, LatentResize, PictureResize, Resize, UpscalerNetwork
 from webui.masking.filling import filled
 from webui.request import GenerationRequest, Upscale
@@ -37,8 +38,13 @@ Made = Generator[EngineEvent, None, Image.Image | None]
 
 class Upscaling:
     def __init__(
-        self, registry: EngineRegistry, files: Upscalers, models: Models, device: Device
+        self,
+        registry: EngineRegistry,
+        files: Upscalers,
+        device: Device,
+        models: Models | None = None,
     ) -> None:
+        """`models`: what may be put out of memory where that does not suffice."""
         self._registry = registry
         self._files = files
         self._models = models
@@ -91,11 +97,17 @@ class Upscaling:
             with memory_for(f"loading the upscaler {file.name}"):
                 return family.load(file, where, dtype)
         except OutOfMemory:
-            if self._models.loaded is None:
+            if not self._made_room():
                 raise
-        self._models.let_go()
         with memory_for(f"loading the upscaler {file.name}"):
             return family.load(file, where, dtype)
+
+    def _made_room(self) -> bool:
+        """Puts the model out of memory, if there is one that may be."""
+        if self._models is None or self._models.loaded is None:
+            return False
+        self._models.let_go()
+        return True
 
     def _pass(
         self,
@@ -116,40 +128,25 @@ class Upscaling:
         tiles = list(TILES)
         while True:
             try:
-                return (yield from self._tiled(name, network, image, tiles[0], unwanted))
+                return (yield from tiled(name, network, image, tiles[0], unwanted))
             except OutOfMemory:
                 free(self._device)
                 if len(tiles) > 1:
                     del tiles[0]
-                elif self._models.loaded is not None:
-                    self._models.let_go()
+                elif self._made_room():
                     tiles = list(TILES)
                 else:
                     raise
 
-    def _tiled(
-        self, name: str, network: UpscalerNetwork, image: Image.Image, tile: int, unwanted: Unwanted
-    ) -> Made:
-        rows, columns = (
-            spans(side, tile, OVERLAP, BLEND, network.scale) for side in (image.height, image.width)
-        )
-        source = np.asarray(image)
-        with memory_for("making the picture larger"):
-            canvas = Canvas(rows, columns, network.scale)
-        of = len(rows) * len(columns)
-        for done, (row, column) in enumerate(canvas.places()):
-            yield Stage("upscaling", done, of)
-            if unwanted():
-                return None
-            part = source[row.start : row.stop, column.start : column.stop]
-            with memory_for("making the picture larger"):
-                canvas.lay(row, column, _seen(name, network, part))
-        return Image.fromarray(canvas.pixels)
-
     def run(
-        self, request: GenerationRequest, asked: Upscale, folder: str | None, unwanted: Unwanted
+        self, request: GenerationRequest, asked: Upscale, folder: str | None, control: Control
     ) -> Generator[EngineEvent, None, Outcome]:
-        """Makes one picture larger; nothing is generated. Returns "done" or "cancelled"."""
+        """Makes one picture larger; nothing is generated. Returns "done" or "cancelled": of an
+        unfinished one there is nothing to keep."""
+
+        def unwanted() -> bool:
+            return control.stop is not None or control.drops(0)
+
         started = time.perf_counter()
         reset_peak(self._device)
         if folder is None:
@@ -162,6 +159,9 @@ class Upscaling:
         source = inputs.read(Path(folder), "upscale.picture", asked.picture)
         size, wanted = upscaled(asked, *source.size)
         image = yield from self._blended(asked, _colours(source), size, unwanted)
+        if image is None and control.stop is None:
+            yield Skipped(0, 0)
+            return "done"
         if image is None:
             return "cancelled"
         if "A" in source.getbands():
@@ -185,6 +185,30 @@ class Upscaling:
                     return None
                 layers.append(layer)
         return layers[0] if len(layers) == 1 else Image.blend(layers[0], layers[1], share)
+
+
+def tiled(
+    name: str, network: UpscalerNetwork, image: Image.Image, tile: int, unwanted: Unwanted
+) -> Made:
+    """`image` (RGB) through the network once; None if it is wanted no more.
+
+    Raises OutOfMemory, NotFinite, ModelRefused.
+    """
+    rows, columns = (
+        spans(side, tile, OVERLAP, BLEND, network.scale) for side in (image.height, image.width)
+    )
+    source = np.asarray(image)
+    with memory_for("making the picture larger"):
+        canvas = Canvas(rows, columns, network.scale)
+    of = len(rows) * len(columns)
+    for done, (row, column) in enumerate(canvas.places()):
+        yield Stage("upscaling", done, of)
+        if unwanted():
+            return None
+        part = source[row.start : row.stop, column.start : column.stop]
+        with memory_for("making the picture larger"):
+            canvas.lay(row, column, _seen(name, network, part))
+    return Image.fromarray(canvas.pixels)
 
 
 def _colours(image: Image.Image) -> Image.Image:

@@ -237,6 +237,15 @@ class Model(Protocol):
         """As `decode`, in overlapping tiles: less memory, nearly the same picture."""
         ...
 
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> latents (B, C, h, w), float32: the mean of what the VAE gives,
+        so that a picture has one latent. The sides are multiples of `scale_factor`."""
+        ...
+
+    def encode_tiled(self, images: Tensor) -> Tensor:
+        """As `encode`, in overlapping tiles: less memory, nearly the same latents."""
+        ...
+
     def latent_to_rgb(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3, h, w) in [-1, 1]: a linear guess, one pixel per latent cell."""
         ...

@@ -23,6 +23,7 @@ from webui.errors import (
 )
 from webui.events import (
     EngineEvent,
+    Look,
     Outcome,
     Picture,
     Preview,
@@ -63,11 +64,10 @@ class Workshop:
     save: Callable[[Job, Rendered], Saved]
     save_grid: Callable[[Job, tuple[Saved, ...]], Saved | None]  # after the last of several
     keep_folder: Callable[[str], Path]  # where a job's trajectory is kept
+    inputs: Path  # the folder of the pictures that requests begin with
     kept_steps: Callable[[Path, int], int]  # of a batch in there, that a run can go on after
     tidy: Callable[[], object]  # after each job: sweep what is kept; its errors fail no job
-    preview: Callable[[Path, int, int, str, str, int | None], Picture | None]  # folder, batch,
-    # step, kind, method, place in the batch: re-made from what was kept; None if that was not
-    inputs: str | None = None  # folder of the pictures that requests name by sha256
+    preview: Callable[[Path, Look], Picture | None]  # re-made from what the folder keeps; or None
 
 
 class Work:
@@ -124,7 +124,8 @@ class Work:
     def perform(self) -> tuple[Ending, Failure | None]:
         """Never raises: whatever happens in here, an extension's SystemExit too, ends this job."""
         if self.job.attempts == 1:
-            self._log.append(self.job.id, Started(self.job.request.batches, self.job.request.steps))
+            request = self.job.request
+            self._log.append(self.job.id, Started(request.batches, sum(request.turns)))
         try:
             outcome, error = self._attempts()
             if outcome in ("done", "stopped") and self._wish != "cancel":
@@ -192,7 +193,7 @@ class Work:
         options = RunOptions(
             keep=str(keep_folder(self.job.id)),
             resume=str(keep_folder(resume.job)) if resume else None,
-            inputs=self._workshop.inputs,
+            inputs=str(self._workshop.inputs),
             first_batch=first_batch,
             noisy=choice.noisy,
             predicted=choice.predicted,
@@ -239,7 +240,7 @@ class Work:
                 self._keep(self._workshop.save(self.job, event))
             return
         if isinstance(event, Step):
-            self._steps[event.batch] = event.step
+            self._steps[event.batch] = self._before(event) + event.step
         if isinstance(event, Skipped):
             self._leave_out(event.batch)
         try:
@@ -248,6 +249,10 @@ class Work:
             if not isinstance(event, Preview):
                 raise
             self._log.append(self.job.id, Warned(f"a preview cannot be shown: {error}"))
+
+    def _before(self, step: Step) -> int:
+        """Steps of the turns before, in the same batch."""
+        return sum(self.job.request.turns[: step.turn])
 
     def _keep(self, saved: Saved) -> None:
         self._store.add_picture(self.job.id, saved)

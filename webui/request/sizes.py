@@ -1,6 +1,6 @@
 """How large pictures become that are made larger: sizes are (width, height). Knows no pixels."""
 
-from webui.request.images import Hires, Upscale
+from webui.request.images import Hires, Tiles, Upscale
 
 Size = tuple[int, int]
 
@@ -35,6 +35,11 @@ def second_pass(asked: Hires, width: int, height: int, cell: int) -> tuple[Size,
     scaled = _cells(width * factor, height * factor, cell)
     wanted = _cells(asked.width or scaled[0], asked.height or scaled[1], cell)
     return (max(scaled[0], wanted[0]), max(scaled[1], wanted[1])), wanted
+
+
+def in_tiles(asked: Tiles, width: int, height: int, cell: int) -> Size:
+    """What a picture is made larger to before its tiles are made anew: a multiple of `cell`."""
+    return _cells(width * asked.scale, height * asked.scale, cell)
 
 
 def middle(size: Size, wanted: Size, cell: int = 1) -> tuple[int, int, int, int]:

@@ -12,7 +12,11 @@
   let menu = null;
 
   darkroom.forever = (element, tab) => { boxes[tab] = element.querySelector(".dk-going"); };
-  darkroom.turnForever = (tab) => { if (going) end(""); else begin(tab); };
+  darkroom.turnForever = (tab) => {
+    const other = going?.tab !== tab;
+    if (going) end("");
+    if (other) begin(tab);
+  };
 
   function begin(tab) {
     going = { tab, last: null, pending: false, stale: 0, count: 0 };
@@ -33,8 +37,8 @@
   }
 
   // what came of a press of Generate, by us or by hand
-  document.addEventListener("darkroom:answered", ({ detail: { job } }) => {
-    if (!going) return;
+  document.addEventListener("darkroom:answered", ({ detail: { job, tab } }) => {
+    if (going?.tab !== tab) return;
     if (!job) {
       if (going.pending) end("the form was refused");
       return;
@@ -53,7 +57,7 @@
 
   // --- saying -------------------------------------------------------------------------------------
   function draw() {
-    for (const button of document.querySelectorAll(".dk-forever")) button.setAttribute("aria-pressed", String(going !== null));
+    for (const button of document.querySelectorAll(".dk-forever")) button.setAttribute("aria-pressed", String(button.id === `${going?.tab}_forever`));
     for (const [tab, box] of Object.entries(boxes)) if (going?.tab !== tab) box.hidden = true;
     if (!going) return;
     const seed = darkroom.formValues(going.tab).seed;
@@ -85,10 +89,11 @@
     event.preventDefault();
     menu = node("div", "dk-menu");
     menu.setAttribute("role", "menu");
-    const item = node("button", "", going ? "Cancel generate forever" : "Generate forever");
+    const tab = generate.id.replace(/_generate$/, "");
+    const item = node("button", "", going?.tab === tab ? "Cancel generate forever" : "Generate forever");
     item.type = "button";
     item.setAttribute("role", "menuitem");
-    item.addEventListener("click", () => { close(); generate.focus(); darkroom.turnForever(generate.id.replace(/_generate$/, "")); });
+    item.addEventListener("click", () => { close(); generate.focus(); darkroom.turnForever(tab); });
     menu.append(item);
     document.body.append(menu);
     const box = generate.getBoundingClientRect(), size = menu.getBoundingClientRect();

@@ -102,7 +102,7 @@ darkroom.live = (element, showPictures) => {
     if (Date.now() > previewsSent) stage.previews(now.previews);
     say();
     hang(now.job);
-    if (finished && now.job.state === "failed") blame(now.job.error);
+    if (finished && now.job.state === "failed") blame(now.job);
     moveOn(now);
     document.dispatchEvent(new CustomEvent("darkroom:news", { detail: { ...now, progress } }));
   }
@@ -151,9 +151,10 @@ darkroom.live = (element, showPictures) => {
     showPictures(job.id);
   }
 
-  function blame(error) {
+  function blame({ error, request }) {
     if (!error) return;
-    darkroom.complain({ ...darkroom.fieldOf(error.field), text: error.text });
+    const tab = darkroom.tabOf(request);
+    darkroom.complain({ ...darkroom.fieldOf(error.field, tab), text: error.text }, tab);
   }
 
   // --- saying -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ darkroom.needed = (root, timeline) => {
   const curve = root.querySelector("#needed-curve"), use = root.querySelector("#needed-use"), said = root.querySelector("#needed-said");
   let drawn = ""; // what the curve shows
   let enough = null;
+  let request = null; // of the job whose curve it is
   let steps = [];
 
   const place = (step) => (steps.length > 1 ? ((step - steps[0].step) / (steps.at(-1).step - steps[0].step)) * WIDTH : 0);
@@ -41,7 +42,7 @@ darkroom.needed = (root, timeline) => {
   }
 
   use.addEventListener("click", () => {
-    darkroom.setFields("txt2img", { steps: enough }, `The form is set to ${enough} steps.`);
+    darkroom.setFields(darkroom.tabOf(request), { steps: enough }, `The form is set to ${enough} steps.`);
     said.textContent = `The form is set to ${enough} steps.`;
   });
 
@@ -57,6 +58,7 @@ darkroom.needed = (root, timeline) => {
   return {
     draw({ job, list, record, image }) {
       if (root.hidden) return;
+      request = job.request;
       steps = list.map((each) => ({ ...each, change: timeline.change(image, each.step) }));
       enough = timeline.suggested(image);
       const key = `${job.id} ${image} ${enough} ${steps.filter(({ change }) => change !== null).length}`;

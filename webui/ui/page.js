@@ -148,6 +148,17 @@ window.darkroom = (() => {
   function openTab(id) {
     const button = document.querySelector(`#tabs button[role="tab"][aria-controls="tab_${id}"]`);
     if (button?.getAttribute("aria-selected") === "false") button.click();
+    if (button) return;
+    // where not all fit beside each other, Gradio keeps the others in a menu, by their titles alone
+    const title = window.gradio_config?.components.find(({ type, props }) => type === "tabitem" && props.id === id)?.props.label;
+    [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((each) => each.textContent.trim() === title)?.click();
+  }
+
+  /* The tab that a request belongs to. */
+  function tabOf({ init, upscale }) {
+    if (upscale) return "extras";
+    if (init) return init.mask || init.outpaint ? "inpaint" : "img2img";
+    return "txt2img";
   }
 
   /* A row of buttons of which one is pressed: arrow keys move, as in any group of radio buttons. */
@@ -199,5 +210,5 @@ window.darkroom = (() => {
     throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, segments, addressed, address, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, tabOf, segments, addressed, address, send, interrupt() {} };
 })();

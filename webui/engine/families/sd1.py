@@ -167,13 +167,28 @@ class LoadedModel:
 
     def decode_tiled(self, latents: Tensor) -> Tensor:
         """Tiles of half the picture, each overlapping the next by half, blended (above 35 dB)."""
-        tile = max(8, min(32, max(latents.shape[2:]) // 2))
+        with self._tiles(max(latents.shape[2:])):
+            return self.decode(latents)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """One picture at a time, as `decode`."""
+        return torch.cat([self._encode(each) for each in torch.split(images, 1)])
+
+    def encode_tiled(self, images: Tensor) -> Tensor:
+        """Tiles as in `decode_tiled`."""
+        with self._tiles(max(images.shape[2:]) // self.scale_factor):
+            return self.encode(images)
+
+    @contextmanager
+    def _tiles(self, cells: int) -> Iterator[None]:
+        """For a latent whose longer side has that many cells."""
+        tile = max(8, min(32, cells // 2))
         self._vae.tile_latent_min_size = tile
         self._vae.tile_sample_min_size = tile * self.scale_factor
         self._vae.tile_overlap_factor = 0.5
         self._vae.use_tiling = True
         try:
-            return self.decode(latents)
+            yield
         finally:
             self._vae.use_tiling = False
 
@@ -186,15 +201,17 @@ class LoadedModel:
         picture = self._vae.decode(unscaled.to(self._vae.dtype), return_dict=False)[0]
         return picture.float().clamp(-1, 1)  # type: ignore[no-any-return]
 
+    def _encode(self, images: Tensor) -> Tensor:
+        config, batch = self._vae.config, images.to(self._vae.device, self._vae.dtype)
+        mean = self._vae.encode(batch).latent_dist.mean.float()
+        return (mean - (config.shift_factor or 0.0)) * config.scaling_factor  # type: ignore[no-any-return]
+
     @torch.no_grad()
     def _fit_colours(self) -> LatentFormat:
-        config = self._vae.config
-
         def encode(pictures: Tensor) -> Tensor:
-            batch = pictures.to(self._vae.device, self._vae.dtype)
-            mean = self._vae.encode(batch).latent_dist.mean
-            if not bool(torch.isfinite(mean).all()):
+            latents = self._encode(pictures)
+            if not bool(torch.isfinite(latents).all()):
                 raise ValueError("its encoder makes NaN or Inf of a picture")
-            return (mean - (config.shift_factor or 0.0)) * config.scaling_factor  # type: ignore[no-any-return]
+            return latents
 
         return fit(encode, self.latent_channels, self.scale_factor)
