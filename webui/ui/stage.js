@@ -121,9 +121,20 @@ darkroom.stage = (root, changePreviews) => {
     chooseLook(look());
     tools.draw({ ...here, list: here.list.filter(({ turn }) => turn === here.turn) });
     if (!here.record) nameResult(false);
+    root.dataset.kind = job?.request.upscale ? "upscale" : "steps";
+    find("live-noisy-title").textContent = job?.request.upscale ? "As it came" : NAMES.noisy;
+    if (job?.request.upscale) drawUpscaled();
     if (!job) for (const kind of KINDS) panes[kind].empty(panes[kind].blank);
     if (!here.record) return;
     for (const kind of KINDS) drawPane(kind, here);
+  }
+
+  /* No steps: the picture as it came, and what became of it. */
+  function drawUpscaled() {
+    const [made] = job.pictures;
+    panes.noisy.show(darkroom.inputUrl(job.request.upscale.picture));
+    if (made) panes.predicted.show(made.url);
+    nameResult(Boolean(made));
   }
 
   /* A step is decoded once nothing moves any more. */

@@ -82,7 +82,8 @@ darkroom.timeline = (changed) => {
 
   /* Of an image whose turns are not known the next one to ask for; undefined once there is none. */
   function unread(image) {
-    for (let turn = 0; kept.get(`${image}.${turn}`) !== false; turn += 1) if (!kept.has(`${image}.${turn}`)) return turn;
+    const turns = (kept.get(`${image}.0`) || null)?.turns ?? 1;
+    for (let turn = 0; turn < turns; turn += 1) if (!kept.has(`${image}.${turn}`)) return turn;
     return undefined;
   }
 
