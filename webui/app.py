@@ -199,7 +199,6 @@ def _workshop(
         kept_steps=_kept_steps,
         tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
-        inputs=inputs,
     )
 
 
