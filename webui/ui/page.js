@@ -160,6 +160,9 @@ window.darkroom = (() => {
     return `${hires ? "pass" : init?.tiles ? "tile" : init?.loopback ? "loop" : "turn"} ${turn + 1} of ${turns}`;
   }
 
+  /* A tab by the name that the API has for it; the one for upscaling has A1111's id. */
+  const tabNamed = (name) => (name === "upscale" ? "extras" : name);
+
   /* The tab that a request belongs to. */
   function tabOf({ init, upscale }) {
     if (upscale) return "extras";
@@ -216,5 +219,5 @@ window.darkroom = (() => {
     throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, tabOf, turnName, segments, addressed, address, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, tabOf, tabNamed, turnName, segments, addressed, address, send, interrupt() {} };
 })();

@@ -56,7 +56,7 @@
     const slow = setTimeout(() => mine === turn && say(tab, "reading", `Reading ${name}…`), 250);
     try {
       const answer = await darkroom.readRecipe(await find, name);
-      if (mine === turn) darkroom.restore((answer.source && answer.tab) || tab, answer, name);
+      if (mine === turn) darkroom.restore((answer.source && darkroom.tabNamed(answer.tab)) || tab, answer, name);
     } catch (error) {
       if (mine === turn) say(tab, "problem", error.message);
     }
