@@ -205,7 +205,7 @@ def test_a_refresh_keeps_picture_and_mask(easel):
     easel.wait_until_kept()
     easel.tab.open()
     again = Easel(easel.tab)
-    again.page.wait_for_selector("#inpaint_canvas .dk-canvas[data-size='320x240']")
+    again.page.wait_for_selector("#inpaint_image .dk-canvas[data-size='320x240']")
     assert (again.mask() == mask).all()
     assert (again.picture() == picture).all()
 
@@ -266,7 +266,7 @@ def test_a_picture_is_pasted_only_where_the_canvas_is_open(easel):
 
     coded = base64.b64encode(png(chequered(64, 48))).decode()
     easel.page.evaluate(pasting, coded)
-    easel.page.wait_for_selector("#inpaint_canvas .dk-canvas[data-size='64x48']")
+    easel.page.wait_for_selector("#inpaint_image .dk-canvas[data-size='64x48']")
     easel.page.get_by_role("tab", name="txt2img", exact=True).click()
     easel.page.evaluate(pasting, base64.b64encode(png(chequered(80, 40))).decode())
     easel.page.wait_for_selector("#txt2img_recipe .dk-restored:not([hidden])")
