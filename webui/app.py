@@ -120,13 +120,7 @@ def _services(
     settings: Settings, library: Library, backend: Backend, opened: ExitStack
 ) -> Services:
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
-    outputs = Outputs(
-        settings.outputs,
-        library,
-        webui.__version__,
-        unsaved=settings.data_dir / "unsaved",
-        picture_format=Format(settings.image_format, settings.image_quality),
-    )
+    outputs = _outputs(settings, library)
     store = Store(settings.data_dir / "jobs.sqlite")
     opened.callback(store.close)
     try:
@@ -135,9 +129,8 @@ def _services(
         _logger.warning("old trajectories cannot be removed: %s", error)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
-    inputs = Inputs(
-        settings.inputs_dir, settings.input_quota, partial(origins.pictures, store.database)
-    )
+    named = partial(origins.pictures, store.database)
+    inputs = Inputs(settings.inputs_dir, settings.input_quota, named)
     needed = partial(origins.needed, store.database)
     workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed)
     line = JobLine(
@@ -152,17 +145,17 @@ def _services(
     from webui import builtin
 
     registry = server_registry({"builtin": builtin})
-    embeddings = Embeddings(settings.models_dir)
-    return Services(
-        settings,
-        registry,
+    files = Embeddings(settings.models_dir), Upscalers(settings.models_dir)
+    return Services(settings, registry, library, line, backend, trajectories, *files, inputs)
+
+
+def _outputs(settings: Settings, library: Library) -> Outputs:
+    return Outputs(
+        settings.outputs,
         library,
-        line,
-        backend,
-        trajectories,
-        embeddings,
-        Upscalers(settings.models_dir),
-        inputs,
+        webui.__version__,
+        unsaved=settings.data_dir / "unsaved",
+        picture_format=Format(settings.image_format, settings.image_quality),
     )
 
 

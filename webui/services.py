@@ -21,6 +21,7 @@ from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.outputs import write_atomically
+from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
@@ -50,6 +51,14 @@ class Services:
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
+
+    @property
+    def recipe_tables(self) -> Tables:
+        """What recipes are held against."""
+        kept = self.inputs.path
+        return Tables(
+            self.registry, self.library, self.upscalers, lambda name: kept(name) is not None
+        )
 
 
 def submit(

@@ -159,12 +159,7 @@ _OPTIONS = (
         2 * 2**30,
         "bytes of uploads to keep, oldest out, none longer than a day",
     ),
-    _Option(
-        "input_quota",
-        values.number(256 * 2**20, 2**60),
-        4 * 2**30,
-        "bytes of pictures sent in for img2img to keep, oldest out but none that a job needs",
-    ),
+    _Option("input_quota", values.number(2**28, 2**60), 4 * 2**30, "bytes of sent pictures to keep"),
     _Option(
         "max_pixels",
         values.number(64 * 64, 2**40),

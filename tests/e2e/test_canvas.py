@@ -1,6 +1,5 @@
 """Drawing a mask with mouse, fingers and keys, in a real browser."""
 
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -134,7 +133,9 @@ def test_one_can_draw_with_the_keyboard_alone(easel):
     for _ in range(4):
         easel.page.keyboard.press("ArrowRight")
     easel.page.keyboard.press("Enter")
-    middle = easel.tell("canvas.view.toPicture(canvas.view.size.width / 2, canvas.view.size.height / 2)")
+    middle = easel.tell(
+        "canvas.view.toPicture(canvas.view.size.width / 2, canvas.view.size.height / 2)"
+    )
     line = [(middle["x"], middle["y"]), (middle["x"] + 40, middle["y"])]
     assert overlap(easel.mask() > 127, along(PICTURE, line, 20)) > 0.97
 

@@ -1,6 +1,7 @@
 """From a recipe's values to what stands in the form, and from there to the same request again."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,6 +16,7 @@ from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import request_of
 from webui.ui import form, model_bar, options, page, prompts, recipe
 from webui.ui.tabs import txt2img
+from webui.upscalers import Upscalers
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -38,7 +40,8 @@ USED: dict[str, Any] = {
 def values_of(services: Any, request: GenerationRequest) -> dict[str, Any]:
     """As `api/v1/recipes` gives them for a picture of that request."""
     record = metadata.record_text(request, "", "0.1.0")
-    return recipes.read(services.registry, services.library, None, record).values
+    tables = recipes.Tables(services.registry, services.library, Upscalers(Path("/nowhere")))
+    return recipes.read(tables, None, record).values
 
 
 def after(services: Any, order: dict[str, Any]) -> dict[str, Any]:

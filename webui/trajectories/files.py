@@ -154,6 +154,14 @@ def stem(batch: int, turn: int) -> str:
     return f"batch-{batch:03d}" + (f"-turn-{turn:03d}" if turn else "")
 
 
+def turns_kept(folder: Path, batch: int) -> int:
+    """How many turns of a batch, from the first one on, have been begun."""
+    turn = 0
+    while finished_path(folder, batch, turn).is_file() or spool_path(folder, batch, turn).is_file():
+        turn += 1
+    return turn
+
+
 def read_spool(folder: Path, header: Header) -> list[KeptStep]:
     """The whole records of a spool that was made for `header`; none if there is no such spool."""
     try:

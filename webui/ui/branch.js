@@ -75,7 +75,7 @@ darkroom.branching = (root, close) => {
     said.textContent = "";
     try {
       const branch = await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(job.id)}/branch`, {
-        image, step: record.step, changes: changes(), owner: darkroom.owner,
+        image, step: record.step, ...(record.turn ? { turn: record.turn } : {}), changes: changes(), owner: darkroom.owner,
       });
       close();
       darkroom.follow(branch.id);
@@ -91,7 +91,7 @@ darkroom.branching = (root, close) => {
     open({ list, record }) {
       if (record.step < record.steps || list.length < 2) return;
       const slider = document.getElementById("live-scrub");
-      slider.value = list[Math.floor(0.4 * (list.length - 1))].step;
+      slider.value = list[Math.floor(0.4 * (list.length - 1))].place;
       slider.dispatchEvent(new Event("input", { bubbles: true }));
     },
     draw(now) {

@@ -24,7 +24,7 @@ darkroom.exporting = (root) => {
   });
 
   async function download() {
-    const query = new URLSearchParams({ image: here.image, ...Object.fromEntries(new FormData(form)) });
+    const query = new URLSearchParams({ image: here.image, ...(here.turn ? { turn: here.turn } : {}), ...Object.fromEntries(new FormData(form)) });
     const answer = await fetch(`api/v1/jobs/${encodeURIComponent(here.job.id)}/export?${query}`);
     if (!answer.ok) {
       const failed = (await answer.json().catch(() => null))?.error;

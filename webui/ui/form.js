@@ -3,11 +3,17 @@
 (() => {
   const DRAFT = "darkroom.draft.";
   const FIRST = "txt2img"; // the tab that one sees first
+  const TAB = "darkroom.tab"; // the one that was open last, in this browser tab
   const SHARED = ["model"]; // stand above the tabs: their draft is the page's
   const { owner, reads, keeps } = darkroom;
 
   // The owner is the last input: Gradio sorts a set of inputs by the order of their making.
   darkroom.withOwner = (sent) => { sent[sent.length - 1] = owner; return sent; };
+
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.('#tabs button[role="tab"]')?.dataset.tabId;
+    if (tab) keeps(sessionStorage, TAB, tab);
+  });
 
   // --- the draft ----------------------------------------------------------------------------------
   const loaded = new Set();
@@ -24,7 +30,10 @@
     loaded.add(tab);
     const { dataset } = document.documentElement;
     dataset.drafts = [...loaded].join(" "); // markers: from here on nothing in these tabs is overwritten
-    if (tab === FIRST) dataset.draft = "ready";
+    if (tab === FIRST) {
+      dataset.draft = "ready";
+      setTimeout(() => darkroom.openTab(reads(sessionStorage, TAB) ?? FIRST), 0);
+    }
     const draft = { ...kept(tab), ...kept("page") };
     const filled = names.map((name, i) => {
       const value = draft[name];

@@ -14,9 +14,9 @@ darkroom.guidance = (root, changePreviews) => {
   let choice = null; // what is kept and drawn from the next run on
   let here = null;
 
-  const key = () => `${here.job.id} ${here.batch}`;
+  const key = () => `${here.job.id} ${here.batch}.${here.turn}`;
   const address = (kind, method) =>
-    `api/v1/jobs/${encodeURIComponent(here.job.id)}/frames/${here.batch}/${here.record.step}/${kind}?method=${method}&position=${here.position ?? 0}`;
+    `api/v1/jobs/${encodeURIComponent(here.job.id)}/frames/${here.batch}/${here.record.step}/${kind}?method=${method}&position=${here.position ?? 0}${here.turn ? `&turn=${here.turn}` : ""}`;
 
   async function look() {
     const mine = key();

@@ -109,23 +109,24 @@ darkroom.live = (element, showPictures) => {
 
   function begin(job) {
     lastSeq = 0;
-    progress = { batch: 0, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", resumed: null, warnings: [] };
+    progress = { batch: 0, turn: 0, turns: 1, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", tiles: "", done: 0, resumed: null, warnings: [] };
     stage.begin(job);
     if (job) darkroom.rememberSeed(job.request.seed);
   }
 
   function learn(event, job) {
     if (event.type === "Step") {
-      Object.assign(progress, { batch: event.batch, step: event.step, steps: event.steps, sigma: event.sigma, stage: "" });
+      const { batch, turn = 0, turns = 1, step, steps, sigma } = event;
+      Object.assign(progress, { batch, turn, turns, step, steps, sigma, stage: "" });
       progress.seconds = [...progress.seconds.slice(-7), event.seconds];
       stage.step(event);
     } else if (event.type === "Preview") {
       stage.preview(event);
     } else if (event.type === "Stage") {
-      progress.stage = event.name;
+      Object.assign(progress, { stage: event.name, tiles: event.of > 1 ? ` · tile ${Math.min(event.of, event.done + 1)} of ${event.of}` : "", done: event.of ? event.done / event.of : 0 });
     } else if (event.type === "Resumed") {
       progress.resumed = event;
-      Object.assign(progress, { batch: event.batch, step: event.step, steps: job.steps });
+      Object.assign(progress, { batch: event.batch, turn: event.turn ?? 0, step: event.step, steps: job.steps });
     } else if (event.type === "Warned" && !progress.warnings.includes(event.text)) {
       progress.warnings.push(event.text);
     }
@@ -168,9 +169,9 @@ darkroom.live = (element, showPictures) => {
   function say() {
     const job = news?.job ?? null;
     const now = state();
-    const total = job ? job.batches * (progress.steps || job.steps) : 0;
+    const total = job ? job.batches * progress.turns * (progress.steps || job.steps) : 0;
     const over = job && !ACTIVE.includes(job.state);
-    const done = over && job.state === "done" ? 1 : total ? (progress.batch * progress.steps + progress.step) / total : 0;
+    const done = over && job.state === "done" ? 1 : job?.request.upscale ? progress.done : total ? stepsMade() / total : 0;
     root.dataset.state = now;
     root.dataset.job = job?.id ?? "";
     root.dataset.step = String(progress?.step ?? 0);
@@ -190,8 +191,12 @@ darkroom.live = (element, showPictures) => {
     sayEngine();
   }
 
+  /* Steps, over all batches and turns; turns that are of different length count as the one in hand. */
+  const stepsMade = () => (progress.batch * progress.turns + progress.turn) * progress.steps + progress.step;
+
   const STAGES = {
     "loading model": "Loading the model", "encoding prompt": "Reading the prompt",
+    "encoding picture": "Reading the picture", upscaling: "Making it larger",
     sampling: "Starting", decoding: "Developing the picture",
   };
 
@@ -208,10 +213,11 @@ darkroom.live = (element, showPictures) => {
       return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
     }
     if (now === "running") {
-      if (progress.stage && progress.stage !== "sampling") return `${STAGES[progress.stage] ?? progress.stage}…`;
+      if (progress.stage && progress.stage !== "sampling") return `${STAGES[progress.stage] ?? progress.stage}${progress.tiles}…`;
       if (!progress.step) return `${STAGES[progress.stage] ?? "Starting"}…`;
+      const turn = darkroom.turnName(job.request, progress.turn, progress.turns);
       const batch = job.batches > 1 ? ` · batch ${progress.batch + 1} of ${job.batches}` : "";
-      return `Step ${progress.step} of ${progress.steps}${batch}`;
+      return `Step ${progress.step} of ${progress.steps}${turn && ` · ${turn}`}${batch}`;
     }
     const took = job.started && job.finished ? ` ${duration(job.finished - job.started)}` : "";
     const made = job.pictures.filter((picture) => picture.image >= 0).length;
@@ -228,7 +234,7 @@ darkroom.live = (element, showPictures) => {
     const parts = [];
     if (job?.state === "running" && progress.step) {
       if (progress.sigma !== null) parts.push(`σ ${progress.sigma.toFixed(progress.sigma < 0.0995 ? 3 : 2)}`);
-      const left = total - (progress.batch * progress.steps + progress.step);
+      const left = total - stepsMade();
       const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
       if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
     }

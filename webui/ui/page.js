@@ -154,6 +154,12 @@ window.darkroom = (() => {
     [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((each) => each.textContent.trim() === title)?.click();
   }
 
+  /* Which of several samplings of a picture it is; "" where there is but one. */
+  function turnName({ init, hires }, turn, turns) {
+    if (!(turns > 1)) return "";
+    return `${hires ? "pass" : init?.tiles ? "tile" : init?.loopback ? "loop" : "turn"} ${turn + 1} of ${turns}`;
+  }
+
   /* The tab that a request belongs to. */
   function tabOf({ init, upscale }) {
     if (upscale) return "extras";
@@ -210,5 +216,5 @@ window.darkroom = (() => {
     throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
   }
 
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, tabOf, segments, addressed, address, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, tabOf, turnName, segments, addressed, address, send, interrupt() {} };
 })();

@@ -22,7 +22,16 @@ _STYLES = (
     *("recipes.css", "queue.css", "canvas.css", "picker.css"),
 )
 _SCRIPTS = (
-    *("page.js", "form.js", "recipes.js", "picker.js", "sizes.js", "send.js", "drop.js", "pnginfo.js"),
+    *(
+        "page.js",
+        "form.js",
+        "recipes.js",
+        "picker.js",
+        "sizes.js",
+        "send.js",
+        "drop.js",
+        "pnginfo.js",
+    ),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
     *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),

@@ -45,9 +45,10 @@ def router(services: Services) -> APIRouter:
         header = _looked(body) if isinstance(body, bytes) else None
         parameters = header.parameters if header else str(body)
         record = header.text(NAME) if header else None
-        found = recipes.read(services.registry, services.library, parameters, record)
+        found = recipes.read(services.recipe_tables, parameters, record)
         return {
             "source": found.source,
+            "tab": found.tab,
             "values": found.values,
             "lost": [asdict(each) for each in found.lost],
             "request": found.request,
