@@ -32,6 +32,7 @@ def main(folder, *stub):
     from webui.backend import EngineProcess
     from webui.embeddings import Embeddings
     from webui.guard import Guard, Rules
+    from webui.inputs import Inputs
     from webui.jobs.line import JobLine
     from webui.jobs.log import Log
     from webui.jobs.store import Store
@@ -63,6 +64,7 @@ def main(folder, *stub):
         trajectories,
         Embeddings(wanted.models_dir),
         Upscalers(wanted.models_dir),
+        Inputs(wanted.inputs_dir, wanted.input_quota),
     )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)

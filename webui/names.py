@@ -93,6 +93,22 @@ def _joint(registry: ServerRegistry, given: object) -> Iterator[tuple[str, str]]
             yield sampler, schedule
 
 
+def with_second_pass(registry: ServerRegistry, request: GenerationRequest) -> GenerationRequest:
+    """The request with the second pass's sampler and schedule by their registered names. Raises
+    InvalidRequest."""
+    hires = request.hires
+    if hires is None:
+        return request
+    asked = {"sampler": hires.sampler, "schedule": hires.schedule}
+    given = {name: value for name, value in asked.items() if value is not None}
+    try:
+        named = sampler_and_schedule(registry, given)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"hires.{error.field}", error.problem) from None
+    sampler, schedule = (named.get(name, asked[name]) for name in ("sampler", "schedule"))
+    return replace(request, hires=replace(hires, sampler=sampler, schedule=schedule))
+
+
 def with_upscalers(
     registry: ServerRegistry, upscalers: Upscalers, request: GenerationRequest
 ) -> GenerationRequest:

@@ -14,6 +14,7 @@ from webui.backend import EngineState
 from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
+from webui.inputs import Inputs
 from webui.interfaces import (
     PreviewInfo,
     SamplerInfo,
@@ -21,6 +22,7 @@ from webui.interfaces import (
     ServerRegistry,
     UpscalerInfo,
 )
+from webui.jobs import origins
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
@@ -84,6 +86,7 @@ def services(tmp_path, puppet):
         save=lambda job, rendered: outputs.save(rendered),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         preview=lambda *asked: puppet.again(*asked),
+        inputs=str(settings.inputs_dir),
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
@@ -97,7 +100,8 @@ def services(tmp_path, puppet):
         trajectories,
         Embeddings(models),
         Upscalers(models),
-        "start-1",
+        Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
+        server_id="start-1",
     )
     line.close()
     store.close()

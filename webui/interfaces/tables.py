@@ -56,8 +56,8 @@ class Tab(Protocol):
     @property
     def title(self) -> str: ...
 
-    def build(self, services: Any) -> None:
-        """`services` is a `webui.services.Services`."""
+    def build(self, services: Any, model: Any) -> None:
+        """`services` is a `webui.services.Services`, `model` the gr.Dropdown above all tabs."""
         ...
 
 

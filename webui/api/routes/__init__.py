@@ -10,6 +10,7 @@ from webui.api.routes import (
     exports,
     frames,
     health,
+    inputs,
     jobs,
     live,
     models,
@@ -43,4 +44,5 @@ ROUTES: Sequence[Route] = (
     pictures.router,
     prompts.router,
     recipes.router,
+    inputs.router,
 )
