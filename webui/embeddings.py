@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from webui.embedding_header import HeaderError, Part, read_parts
+from webui.embedding_header import Part, read_parts
 from webui.files import printable
+from webui.safetensors_header import HeaderError
 
 _MOST_FILES = 5000
 _MOST_CONFIG = 2**20  # bytes

@@ -50,12 +50,18 @@ class Settings:
     stall_timeout: int  # seconds; 0: never
     trajectory_quota: int  # bytes; 0 keeps nothing after the run
     temp_quota: int  # bytes
+    input_quota: int  # bytes
     max_pixels: int  # width x height x batch size of a request
 
     @property
     def temp_dir(self) -> Path:
         """Uploads and Gradio's copies."""
         return self.data_dir / "temp"
+
+    @property
+    def inputs_dir(self) -> Path:
+        """Pictures that requests begin with."""
+        return self.data_dir / "inputs"
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -153,6 +159,7 @@ _OPTIONS = (
         2 * 2**30,
         "bytes of uploads to keep, oldest out, none longer than a day",
     ),
+    _Option("input_quota", values.number(2**28, 2**60), 4 * 2**30, "bytes of sent pictures kept"),
     _Option(
         "max_pixels",
         values.number(64 * 64, 2**40),

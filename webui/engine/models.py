@@ -62,12 +62,16 @@ class Models:
         family = next((each for each in known if each.recognises(entry.folder)), None)
         if family is None:
             raise ModelRefused(f"{name}: none of the model families that are known recognises it")
-        self._loaded = None
-        free(self._device)
+        self.let_go()
         with memory_for(f"loading the model {name}"):
             model = family.load(entry.folder, self._device.where, self._device.dtype)
         self._loaded = Loaded(name, stamp, model, self._reader(entry, model))
         return self._loaded
+
+    def let_go(self) -> None:
+        """Gives the model's memory back; the next `load` takes it from the disk again."""
+        self._loaded = None
+        free(self._device)
 
     def _reader(self, entry: ModelEntry, model: Model) -> Reader:
         encoders = model.text_encoders

@@ -7,6 +7,7 @@ where it is shown nor what it does to the picture.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from webui.fields.forms import FORM, FormField
 from webui.fields.generation import (
     BATCH_COUNT,
     GENERATION,
@@ -20,6 +21,7 @@ from webui.fields.kinds import (
     AnyField,
     ChoiceField,
     Field,
+    FlagField,
     IntegerField,
     NumberField,
     TextField,
@@ -30,6 +32,7 @@ from webui.fields.sampling import NOISE, OWN_SIGMAS, SAMPLING, SCHEDULING
 __all__ = [
     "BATCH_COUNT",
     "FIELDS",
+    "FORM",
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
     "OWN_SIGMAS",
@@ -38,6 +41,8 @@ __all__ = [
     "AnyField",
     "ChoiceField",
     "Field",
+    "FlagField",
+    "FormField",
     "IntegerField",
     "NumberField",
     "TextField",
