@@ -31,7 +31,8 @@
       await canvas.load(darkroom.inputUrl(picture.sha256), picture.name);
       if (answer?.source) await darkroom.restore(tab, sized(answer, picture), name);
     } else if (tab === "extras" || !answer?.source) {
-      (await darkroom.pickerOf(tab)).set([picture]);
+      const field = tab === "extras" ? "upscale.picture" : "init.picture";
+      await darkroom.setForm(tab, { [field]: JSON.stringify([picture]) }, darkroom.sentence(`${name} is here`));
     } else {
       await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
     }
