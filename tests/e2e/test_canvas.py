@@ -195,7 +195,7 @@ def test_a_mask_goes_out_as_a_file_and_comes_back(easel, tmp_path):
     said = easel.root.locator(".dk-canvas-problem")
     said.wait_for()
     assert said.inner_text() == (
-        "“tall.png” is 50 × 90; a mask has the shape of the picture, 320 × 240."
+        "“tall.png” is 50 \N{MULTIPLICATION SIGN} 90; a mask has the shape of the picture, 320 \N{MULTIPLICATION SIGN} 240."
     )
 
 

@@ -1,4 +1,4 @@
-"""A part of a picture made anew, more made around it, a sketch: from the mouse to the saved file."""
+"""A part of a picture made anew, more made around it, a sketch: from the mouse to the file."""
 
 import io
 
@@ -114,9 +114,16 @@ def test_what_the_model_sees_is_shown_before_anything_runs(easel):
     easel.stroke([(20, 30), (40, 60)])
     shown = easel.page.locator(".dk-seen[data-state='shown']")
     shown.wait_for()
-    assert said.inner_text() == "All of the picture at 128 × 128; the result has 128 × 128."
+    assert (
+        said.inner_text()
+        == "All of the picture at 128 \N{MULTIPLICATION SIGN} 128; the result has 128 \N{MULTIPLICATION SIGN} 128."
+    )
     captions = shown.locator("figcaption").all_inner_texts()
-    assert captions == ["Start 128 × 128", "Mask 128 × 128", "In its latent 16 × 16"]
+    assert captions == [
+        "Start 128 \N{MULTIPLICATION SIGN} 128",
+        "Mask 128 \N{MULTIPLICATION SIGN} 128",
+        "In its latent 16 \N{MULTIPLICATION SIGN} 16",
+    ]
     easel.tab.choose("inpaint_inpaint_full_res", "Only masked")
     easel.page.wait_for_function(
         "document.querySelector('.dk-seen-said').textContent.startsWith('The part in the dashed')"
