@@ -159,7 +159,7 @@ _OPTIONS = (
         2 * 2**30,
         "bytes of uploads to keep, oldest out, none longer than a day",
     ),
-    _Option("input_quota", values.number(2**28, 2**60), 4 * 2**30, "bytes of sent pictures to keep"),
+    _Option("input_quota", values.number(2**28, 2**60), 4 * 2**30, "bytes of sent pictures kept"),
     _Option(
         "max_pixels",
         values.number(64 * 64, 2**40),

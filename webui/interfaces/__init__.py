@@ -212,6 +212,12 @@ class Model(Protocol):
         """What they make of a text stands side by side in the context's width."""
         ...
 
+    def painting(self, picture: Tensor, mask: Tensor) -> Model:
+        """The model, told what it paints on: `picture` (1, 3, H, W) in [-1, 1], of which it is to
+        see what lies where `mask` (1, 1, H, W) is below 0.5. One that is not made for that is
+        itself; one that is must be told before it predicts."""
+        ...
+
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
         ...

@@ -22,7 +22,7 @@ from webui.trajectories.files import (
     spool_path,
     turns_kept,
 )
-from webui.trajectories.guidance import keep_guidance, read_guidance
+from webui.trajectories.guidance import guided_steps, keep_guidance, read_guidance
 from webui.trajectories.quota import Trajectories
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "changes",
     "digest",
     "finished_path",
+    "guided_steps",
     "inherited",
     "keep_guidance",
     "kept_steps",

@@ -69,8 +69,9 @@ darkroom.timeline = (changed) => {
     if (known === false || (ended ? known?.ended : !back || Date.now() - read < AGAIN)) return;
     asking = true;
     const mine = job.id;
-    const answer = await fetch(`api/v1/jobs/${encodeURIComponent(mine)}/trajectory?image=${image}${wanted ? `&turn=${wanted}` : ""}`, { cache: "no-store" })
-      .then((got) => (got.ok ? got.json() : got.status === 404 || got.status === 409 ? false : null), () => null);
+    const which = wanted ? `&turn=${wanted}` : "";
+    const { status, said } = await darkroom.ask(`api/v1/jobs/${encodeURIComponent(mine)}/trajectory?image=${image}${which}`);
+    const answer = status === 404 || status === 409 ? false : status === 200 ? said : null;
     asking = false;
     read = Date.now();
     if (job?.id !== mine) return changed();
@@ -133,6 +134,13 @@ darkroom.timeline = (changed) => {
     change: (image, { turn, step }) => (kept.get(`${image}.${turn}`) || null)?.steps.find((each) => each.step === step)?.change ?? null,
     /* After which step an image was nearly what it became; null if nobody can tell. */
     suggested: (image, turn) => (kept.get(`${image}.${turn}`) || null)?.suggested ?? null,
+    /* Whether a step's predictions with and without the prompt are kept; null if nobody can tell. */
+    guided: (image, { turn, step }) => {
+      const steps = (kept.get(`${image}.${turn}`) || null)?.steps ?? [];
+      return (steps.find((each) => each.step === step) ?? steps.at(-1))?.guided ?? null;
+    },
+    /* Whether an image was made in a batch with others. */
+    batched: (image, turn) => (kept.get(`${image}.${turn}`) || null)?.alone === false,
     isKept: (image, turn) => kept.get(`${image}.${turn}`) !== false,
     get empty() { return runs.size === 0; },
   };

@@ -87,8 +87,11 @@ def _trajectory(found: branches.Kept) -> dict[str, Any]:
             "seconds": step.seconds,
             "change": change,
             "inherited": step.step <= found.inherited,
+            "guided": guided,
         }
-        for step, change in zip(found.steps, changes(found.steps), strict=True)
+        for step, change, guided in zip(
+            found.steps, changes(found.steps), found.guided, strict=True
+        )
     ]
     return {
         "job": found.job.id,
@@ -96,6 +99,7 @@ def _trajectory(found: branches.Kept) -> dict[str, Any]:
         "batch": found.batch,
         "turn": found.turn,
         "position": found.position,
+        "alone": found.alone,
         "sigma": found.header.sigmas[0],
         "whole": found.steps[-1].sigma == 0,
         "steps": steps,

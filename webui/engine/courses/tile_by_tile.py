@@ -4,7 +4,7 @@ In A1111: the script SD upscale. All noise is cut from what the seed gives for t
 that tiles see the same noise where they overlap; there they fade into each other.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -50,12 +50,13 @@ def tile_by_tile(
             yield Stage("encoding picture")
             latents, said = bench.encode(tensor(tile))
             made = yield Turn(
-                replace(request, width=tile.width, height=tile.height),
+                request,
                 bench.model,
                 Start(latents, init.strength, init.exact_steps, init.noise_multiplier),
                 len(rows) * len(columns),
-                seen.view(box),
+                view=seen.view(box),
                 part=Part((rows[-1].stop, columns[-1].stop), row.start, column.start),
+                resized=tile.size,
             )
             assert made is not None
             (result,) = bench.decode(made.latents)
