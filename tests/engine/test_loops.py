@@ -112,10 +112,12 @@ def test_loops_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
     assert rest.pictures == whole.pictures
 
 
-def test_a_batch_is_refused(warm, tmp_path, picture):
-    init = InitImage(picture=picture, loopback=Loopback())
-    with pytest.raises(InvalidRequest, match="^batch_size: must be 1 for loopback"):
-        play(warm, request(images=2, batch_size=2, init=init), options(tmp_path))
+def test_a_batch_is_made_one_after_the_other(warm, tmp_path, picture):
+    init = InitImage(picture=picture, strength=0.5, loopback=Loopback(loops=2))
+    asked = request(images=2, batch_size=2, init=init)
+    assert asked.batches == 2
+    both = play(warm, asked, options(tmp_path)).pictures
+    assert both == [play(warm, asked.alone(k), options(tmp_path)).pictures[0] for k in (0, 1)]
 
 
 def test_outpainting_would_grow_again_and_is_refused():

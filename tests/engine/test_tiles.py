@@ -176,8 +176,6 @@ def test_tiles_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
 def test_what_cannot_be_is_refused(warm, tmp_path, picture):
     with pytest.raises(InvalidRequest, match="^init.tiles.overlap: must be less than a tile's"):
         play(warm, asked(picture, tiles={"overlap": 64}), options(tmp_path))
-    with pytest.raises(InvalidRequest, match="^batch_size: must be 1 for tiles"):
-        play(warm, asked(picture, images=2, batch_size=2), options(tmp_path))
     with pytest.raises(InvalidRequest, match="^init.tiles.upscaler: Latent makes latents larger"):
         play(warm, asked(picture, tiles={"upscaler": "Latent"}), options(tmp_path))
     with pytest.raises(InvalidRequest, match="^init.tiles: goes with neither a mask nor"):

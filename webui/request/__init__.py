@@ -93,6 +93,7 @@ class GenerationRequest:
         if self.resume is not None and (self.images, self.batch_size) != (1, 1):
             raise InvalidRequest("images", f"must be 1 for a branch, got {self.images}")
         _check_together(self)
+        _one_by_one(self)
         if self.seed_resize is not None:
             object.__setattr__(self, "seed_resize", _size(self.seed_resize))
         own = self.schedule_options.sigmas
@@ -147,6 +148,12 @@ _PARTS: Mapping[str, Any] = {
     "upscale": Upscale | None,
     "resume": Resume | None,
 }
+
+
+def _one_by_one(request: GenerationRequest) -> None:
+    """Tiles and loops are made of one picture at a time: the same pictures, one after the other."""
+    if request.init is not None and (request.init.tiles or request.init.loopback):
+        object.__setattr__(request, "batch_size", 1)
 
 
 def _check_together(request: GenerationRequest) -> None:

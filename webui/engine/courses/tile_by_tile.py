@@ -22,12 +22,8 @@ from webui.request.sizes import Size, in_tiles
 _SEEN = 512  # pixels of the longer side, of the whole picture in previews
 
 
-def tile_by_tile(
-    bench: Bench, request: GenerationRequest, init: InitImage, asked: Tiles, batch: int
-) -> Course:
+def tile_by_tile(bench: Bench, request: GenerationRequest, init: InitImage, asked: Tiles) -> Course:
     """A turn for each tile; where it is stopped, the rest is the picture made larger."""
-    if len(request.batch_seeds(batch)) > 1:
-        raise InvalidRequest("batch_size", "must be 1 for tiles")
     factor = bench.model.scale_factor
     source = laid_on(bench.read("init.picture", init.picture))
     whole = yield from bench.upscaling.enlarged(
