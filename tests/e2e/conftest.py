@@ -231,7 +231,8 @@ class Tab:
 
     def open(self) -> None:
         self.page.goto(self.server.address)
-        self.page.wait_for_selector("#txt2img_generate")
+        # another tab may be open, as it was before a refresh
+        self.page.wait_for_selector("#txt2img_generate", state="attached")
         self.page.wait_for_selector("#live[data-state]:not([data-state=''])")
         # the draft of the form is restored once the page is up; typing earlier would race with it
         self.page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
