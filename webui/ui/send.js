@@ -33,7 +33,8 @@
       const drawn = { "init.picture": JSON.stringify([picture]), "init.mask.picture": "" };
       await darkroom.restore(tab, sized(answer, picture), name, drawn);
     } else if (tab === "extras" || !answer?.source) {
-      (await darkroom.pickerOf(tab)).set([picture]);
+      const field = tab === "extras" ? "upscale.picture" : "init.picture";
+      await darkroom.setForm(tab, { [field]: JSON.stringify([picture]) }, darkroom.sentence(`${name} is here`));
     } else {
       await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
     }
