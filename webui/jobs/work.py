@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -195,10 +195,7 @@ class Work:
             resume=str(keep_folder(resume.job)) if resume else None,
             inputs=str(self._workshop.inputs),
             first_batch=first_batch,
-            noisy=choice.noisy,
-            predicted=choice.predicted,
-            every=choice.every,
-            guidance=choice.guidance,
+            **asdict(choice),
         )
         with closing(self._workshop.run(self.job.id, self.job.request, options)) as events:
             told = False
@@ -240,7 +237,8 @@ class Work:
                 self._keep(self._workshop.save(self.job, event))
             return
         if isinstance(event, Step):
-            self._steps[event.batch] = self._before(event) + event.step
+            before = sum(self.job.request.turns[: event.turn])
+            self._steps[event.batch] = before + event.step
         if isinstance(event, Skipped):
             self._leave_out(event.batch)
         try:
@@ -249,10 +247,6 @@ class Work:
             if not isinstance(event, Preview):
                 raise
             self._log.append(self.job.id, Warned(f"a preview cannot be shown: {error}"))
-
-    def _before(self, step: Step) -> int:
-        """Steps of the turns before, in the same batch."""
-        return sum(self.job.request.turns[: step.turn])
 
     def _keep(self, saved: Saved) -> None:
         self._store.add_picture(self.job.id, saved)
