@@ -29,7 +29,10 @@ def test_a_branch_is_a_job_of_one_picture_that_names_what_it_goes_on_from(client
         },
     }  # fmt: skip
     assert (job["id"], job["owner"]) == ("branch-1", "tab")
-    header, taken = inherited(services.trajectories.folder("original"), asked.resume)
+    ((header, taken),) = (
+        (each.header, each.steps)
+        for each in inherited(services.trajectories.folder("original"), asked.resume)
+    )
     assert [(each.step, each.x.shape) for each in taken] == [(1, (1, 4, 2, 2)), (2, (1, 4, 2, 2))]
     assert header.sigmas == (8.0, 4.0, 2.0, 1.0, 0.0)
     again = post(client, "jobs/original/branch", image=1, step=2, changes=changes, id="branch-1")

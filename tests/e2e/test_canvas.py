@@ -35,10 +35,13 @@ def test_a_stroke_paints_where_the_brush_went_and_nowhere_else(easel):
 def test_a_mask_drawn_zoomed_in_and_moved_is_where_it_was_drawn(easel):
     easel.take("brush", size=24)
     box = easel.view.bounding_box()
-    easel.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.4)
+    where = round(box["x"] + box["width"] * 0.3), round(box["y"] + box["height"] * 0.4)
+    easel.page.mouse.move(*where)
+    under = easel.tell("canvas.view.toPicture(...given)", where[0] - box["x"], where[1] - box["y"])
     for _ in range(4):
         easel.page.mouse.wheel(0, -200)
     easel.page.wait_for_function("darkroom.canvasOpen().view.scale > 3.5")
+    assert easel.at(under["x"], under["y"]) == pytest.approx(where, abs=1)  # it stays there
     easel.page.keyboard.down("Space")  # and moved by the hand
     easel.page.mouse.down()
     easel.page.mouse.move(box["x"] + 200, box["y"] + 200, steps=3)

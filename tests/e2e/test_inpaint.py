@@ -70,18 +70,27 @@ def test_one_click_makes_more_around_a_picture(server, easel):
     for _ in range(4):
         handle.press("ArrowRight")
     assert handle.get_attribute("aria-valuenow") == "32"
-    easel.tab.fill("inpaint_outpaint_up", 16)  # the other way to say it
+    up = easel.root.locator(".dk-canvas-handle[data-side='up']").bounding_box()
+    x, y = up["x"] + up["width"] / 2, up["y"] + up["height"] / 2
+    easel.page.mouse.move(x, y)
+    easel.page.mouse.down()
+    easel.page.mouse.move(x, y - 16 * easel.tell("canvas.view.scale"), steps=4)
+    easel.page.mouse.up()
     easel.page.wait_for_function(
-        "document.querySelector('[data-side=up]').getAttribute('aria-valuenow') === '16'"
+        "document.querySelector('#inpaint_outpaint_up input[type=number]').value === '16'"
     )
-    assert (easel.tab.value("inpaint_width"), easel.tab.value("inpaint_height")) == ("160", "144")
+    easel.tab.fill("inpaint_outpaint_down", 8)  # the other way to say it
+    easel.page.wait_for_function(
+        "document.querySelector('[data-side=down]').getAttribute('aria-valuenow') === '8'"
+    )
+    assert (easel.tab.value("inpaint_width"), easel.tab.value("inpaint_height")) == ("160", "152")
     job = generate(easel)
     init = job["request"]["init"]
-    grown = {"left": 0, "right": 32, "up": 16, "down": 0, "blend": 16}
+    grown = {"left": 0, "right": 32, "up": 16, "down": 8, "blend": 16}
     assert (init["mask"], init["outpaint"]) == (None, grown)
     after, before = saved(server, job), np.asarray(chequered(*PICTURE)).astype(int)
-    assert after.shape == (144, 160, 3)
-    assert (after[16 + 24 :, : 128 - 24] == before[24:, : 128 - 24]).all()
+    assert after.shape == (152, 160, 3)
+    assert (after[40:120, :104] == before[24:104, :104]).all()
 
 
 def test_what_is_sketched_is_what_the_model_begins_with(server, easel):

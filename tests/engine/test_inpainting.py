@@ -16,9 +16,11 @@ from PIL import Image
 from tests.engine.conftest import make_engine, play, request, tiny_pipeline
 from tests.engine.pictures import box_mask, pixels, results, scene, sent
 from webui.engine.denoiser import inpainted, later
+from webui.engine.pixels import tensor
 from webui.engine.samplers import SAMPLERS
 from webui.errors import InvalidRequest
 from webui.events import Look, Preview, Rendered, Step
+from webui.interfaces import Conditioning
 from webui.masking import blurred, shown_weights
 from webui.request import InitImage, Mask, Outpaint, Resume
 from webui.trajectories import digest, kept_steps, read_header, read_step
@@ -95,6 +97,23 @@ def test_an_inpainted_picture_equals_the_one_of_diffusers_pipeline(
     ).images[0]
     assert np.abs(mine - (image * 255).round())[:, 32:].max() <= 1
     assert np.array_equal(mine[:, :32], array(scene())[:, :32])  # where diffusers decodes anew
+
+
+def test_a_network_made_for_inpainting_is_told_the_mask_and_what_is_left_of_the_picture(inpainting):
+    model = inpainting[0]._models.load("inpainting").model
+    picture, mask = tensor(scene()), tensor(box_mask((64, 64), (33, 0, 64, 64)))
+    left = picture.clone()
+    left[:, :, :, 33:] = 0
+    with torch.no_grad():
+        told = model.painting(picture, mask)
+        seen = []
+        hook = told._unet.register_forward_pre_hook(lambda unet, given: seen.append(given[0]))
+        x = torch.ones(2, 4, 8, 8)
+        told.predict(x, torch.tensor(1.0), [Conditioning(torch.zeros(1, 77, 32))])
+        hook.remove()
+        assert torch.allclose(seen[0][:, :4], x / 2**0.5)
+        assert seen[0][:, 4].tolist() == [[[0.0] * 4 + [1.0] * 4] * 8] * 2
+        assert torch.allclose(seen[0][:, 5:], model.encode(left).expand(2, -1, -1, -1))
 
 
 def test_a_network_made_for_inpainting_also_makes_pictures_from_text(inpainting):
