@@ -2,6 +2,7 @@
 
 import base64
 import io
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,7 @@ def along(size, points, radius):
     """Where a round brush that goes straight from point to point paints: True."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]] + 0.5
     painted = np.zeros(y.shape, bool)
-    for (ax, ay), (bx, by) in zip(points[:-1], points[1:], strict=True):
+    for (ax, ay), (bx, by) in pairwise(points):
         length = max((bx - ax) ** 2 + (by - ay) ** 2, 1e-9)
         share = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length, 0, 1)
         far = np.hypot(x - ax - share * (bx - ax), y - ay - share * (by - ay))

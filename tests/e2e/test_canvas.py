@@ -35,10 +35,13 @@ def test_a_stroke_paints_where_the_brush_went_and_nowhere_else(easel):
 def test_a_mask_drawn_zoomed_in_and_moved_is_where_it_was_drawn(easel):
     easel.take("brush", size=24)
     box = easel.view.bounding_box()
-    easel.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.4)
+    where = round(box["x"] + box["width"] * 0.3), round(box["y"] + box["height"] * 0.4)
+    easel.page.mouse.move(*where)
+    under = easel.tell("canvas.view.toPicture(...given)", where[0] - box["x"], where[1] - box["y"])
     for _ in range(4):
         easel.page.mouse.wheel(0, -200)
     easel.page.wait_for_function("darkroom.canvasOpen().view.scale > 3.5")
+    assert easel.at(under["x"], under["y"]) == pytest.approx(where, abs=1)  # it stays there
     easel.page.keyboard.down("Space")  # and moved by the hand
     easel.page.mouse.down()
     easel.page.mouse.move(box["x"] + 200, box["y"] + 200, steps=3)
@@ -194,8 +197,9 @@ def test_a_mask_goes_out_as_a_file_and_comes_back(easel, tmp_path):
     easel.root.locator(".dk-canvas-maskfile").set_input_files(other)
     said = easel.root.locator(".dk-canvas-problem")
     said.wait_for()
+    tall, wide = (f"{w} \N{MULTIPLICATION SIGN} {h}" for w, h in ((50, 90), PICTURE))
     assert said.inner_text() == (
-        "“tall.png” is 50 × 90; a mask has the shape of the picture, 320 × 240."
+        f"“tall.png” is {tall}; a mask has the shape of the picture, {wide}."
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from webui import metadata, recipes
+from webui.recipes.settled import Tables
 from webui.request import (
     GenerationRequest,
     Hires,
@@ -19,7 +20,7 @@ from webui.request import (
     from_dict,
     to_dict,
 )
-from webui.ui import form, generating, image_values, model_bar, options, page, prompts, recipe
+from webui.ui import form, generating, model_bar, page, recipe
 from webui.ui.tabs.extras import Upscaling
 from webui.ui.tabs.img2img import ImageToImage
 from webui.ui.tabs.txt2img import TextToImage
@@ -69,13 +70,23 @@ def extras(services: Any, monkeypatch: pytest.MonkeyPatch) -> form.Form:
     return built(services, Upscaling(), monkeypatch)
 
 
-def click(services: Any, fields: form.Form, **changed: Any) -> Values:
+def untouched(fields: form.Form) -> Values:
+    """As a browser has it: empty boxes hold no text."""
+    return {
+        name: "" if each.value is None and isinstance(each, gr.Textbox) else each.value
+        for name, each in fields.components.items()
+    }
+
+
+def click(services: Any, fields: form.Form, *, refused: bool = False, **changed: Any) -> Values:
     """What comes of Generate in a form nobody touched but for `changed`, where dots are __."""
-    values = {name: component.value for name, component in fields.components.items()}
+    values = untouched(fields)
     values |= {name.replace("__", "."): value for name, value in changed.items()}
     assert set(values) == set(fields.components)
     sent = {component: values[name] for name, component in fields.components.items()}
-    return generating.queued(services, fields, sent, "tab1")
+    answer = generating.queued(services, fields, sent, "tab1")
+    assert refused or "error" not in answer, answer
+    return answer
 
 
 def submitted(services: Any) -> list[GenerationRequest]:
@@ -166,7 +177,7 @@ def test_several_pictures_are_a_job_each_and_a_bad_one_is_named(
 
 @pytest.mark.parametrize("held", ["", "[]", "junk", '[{"sha256": "short"}]', '{"sha256": 1}', None])
 def test_without_a_picture_the_picker_is_marked(services, img2img, held) -> None:
-    error = click(services, img2img, init__picture=held)["error"]
+    error = click(services, img2img, refused=True, init__picture=held)["error"]
     assert (error["label"], error["element"]) == ("Picture", "img2img_image")
     assert submitted(services) == []
 
@@ -240,21 +251,20 @@ def test_a_recipe_fills_the_form_so_that_it_asks_for_the_same_again(
     request = GenerationRequest(
         model="small", prompt="x", seed=3, width=256, height=128, init=begins
     )
-    used = {name: component.value for name, component in img2img.components.items()}
-    used |= {"size.mode": "by factor", "init.tiles.on": True, "init.loopback.on": True}
-    stands = back(services, img2img, request, used)
-    packed = options.packed(services.registry, stands)
-    assert image_values.packed(stands)["init"] == {
-        name: value for name, value in packed["init"].items()
+    used = untouched(img2img) | {
+        "size.mode": "by factor",
+        "init.tiles.on": True,
+        "init.loopback.on": True,
     }
+    stands = back(services, img2img, request, used)
     click(services, img2img, **{name.replace(".", "__"): v for name, v in stands.items()})
     assert submitted(services) == [request]
 
 
 def recipe_tables(services: Any) -> Any:
-    from webui.recipes import Tables
+    def kept(sha256: str) -> bool:
+        return services.inputs.path(sha256) is not None
 
-    kept = lambda sha256: services.inputs.path(sha256) is not None  # noqa: E731
     return Tables(services.registry, services.library, services.upscalers, kept)
 
 
@@ -267,4 +277,3 @@ def test_tabs_have_ids_of_their_own_and_share_the_model_alone(services) -> None:
         assert {f"txt2img_{end}", f"img2img_{end}"} <= set(named)
     assert named.count("setting_sd_model_checkpoint") == 1
     assert {"extras_image", "extras_upscaler_1", "img2img_image", "txt2img_hr"} <= set(named)
-    assert prompts.FIRST == "txt2img"

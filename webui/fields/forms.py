@@ -44,7 +44,7 @@ _FIELDS: tuple[FormField, ...] = (
     FlagField(
         name="init.loopback.on",
         label="Loopback",
-        help="The result is made anew, again and again; each one is kept.",
+        help="The result is made anew, again and again.",
     ),
     FlagField(
         name="init.tiles.on",

@@ -96,6 +96,12 @@
     change(tab, { recipe: values }, () => say(tab, "restored", text, [], "Undo"));
   };
 
+  /* The same with what the form's components hold. */
+  darkroom.setForm = async (tab, form, text) => {
+    await opened(tab);
+    change(tab, { form }, () => say(tab, "restored", text, [], "Undo"));
+  };
+
   /* Once more, and it is undone itself: nothing that was typed in between is lost. */
   function undo(tab) {
     change(tab, { form: forms[tab].before }, () => say(tab, "undone", "The form is as it was before.", [], "Redo"));
