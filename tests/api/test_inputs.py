@@ -223,6 +223,7 @@ GONE = "5" * 64
         ({"upscale": {"picture": "HERE", "scale": 8.0}}, "upscale.scale"),
         ({"upscale": {"picture": "HERE", "width": 4000}}, "upscale.width"),
         ({"init": {"picture": "HERE", "tiles": {"scale": 8.0}}}, "init.tiles.scale"),
+        ({"init": {"picture": "LARGE", "resize": "latent upscale"}}, "init.resize"),
         (
             {"init": {"picture": "HERE", "outpaint": {"left": 1024, "up": 1024}}, "width": 64},
             "init.outpaint",
@@ -236,6 +237,7 @@ def test_what_cannot_be_is_refused_by_its_field(client, request_part, field) -> 
     known = {
         "HERE": sent(client, noisy(96, 96)),
         "SMALL": sent(client, white(95, 96, (0, 0, 9, 9))),
+        "LARGE": sent(client, white(513, 512, (0, 0, 9, 9))),
     }
 
     def filled(value):
@@ -249,6 +251,21 @@ def test_what_cannot_be_is_refused_by_its_field(client, request_part, field) -> 
     assert found == field
     if GONE in str(request_part):
         assert text == "names a picture that is not kept here; send it again"
+
+
+@pytest.mark.parametrize(
+    ("scale", "overlap", "words"),
+    [
+        (2.0, 64, "must be less than a tile's side, 64, got 64"),
+        (5.0, 56, "gives 53 x 53 tiles of 64 x 64; at most 1024 in all can be made"),
+    ],
+)
+def test_tiles_that_nobody_would_wait_for_are_refused(client, scale, overlap, words) -> None:
+    tiles = {"scale": scale, "overlap": overlap}
+    asked = {"init": {"picture": sent(client, noisy(96, 96)), "tiles": tiles}}
+    field, text = refusal(submit(client, width=64, height=64, **asked))
+    assert (field, text[: len(words)]) == ("init.tiles.overlap", words)
+    assert submit(client, width=72, height=128, **asked).status_code == 201
 
 
 def test_a_batch_of_second_passes_counts_as_one(client) -> None:
