@@ -10,6 +10,7 @@ from webui import __version__
 from webui.api.sdapi import checkpoints
 from webui.api.sdapi.asked import Asked
 from webui.api.sdapi.pictures import Sent, again, sent
+from webui.errors import ModelNotFound
 from webui.events import Saved
 from webui.jobs.job import Job
 from webui.metadata import HASH_DIGITS, read_text
@@ -21,7 +22,7 @@ _SAID = (  # of the text's pairs, those that `info` has under keys of its own
     "Variation seed", "Variation seed strength", "Seed resize from", "Denoising strength",
     "Clip skip",
 )  # fmt: skip
-NO_SEED = -1  # what A1111 says where there is none
+NONE = -1  # what A1111 says where there is none
 
 
 def generated(
@@ -39,7 +40,7 @@ def generated(
         parameters = parameters | {
             name: [value] if name == "init_images" else value for name, value in held.items()
         }
-    info = _info(services, job, [each.request for each in single], files, len(grid), asked)
+    info = _info(services, job, [each.request for each in single], files, len(grid))
     return _json(
         {
             "images": [each.base64 for each in files] if send else [],
@@ -58,51 +59,62 @@ def _info(
     requests: Sequence[GenerationRequest],
     files: Sequence[Sent],
     first: int,
-    asked: Asked,
 ) -> dict[str, Any]:
-    request = job.request
-    library = services.library
-    digest = checkpoints.known_hash(library, library.find(request.model))
+    request, count = job.request, len(requests)
     varied = request.variation
-    width, height = request.seed_resize or (NO_SEED, NO_SEED)
-    strength = request.init.strength if request.init else None
-    if request.hires is not None:
-        strength = request.hires.strength
     started = datetime.fromtimestamp(job.started or job.created)
     return {
         "prompt": request.prompt,
-        "all_prompts": [request.prompt] * len(requests),
+        "all_prompts": [request.prompt] * count,
         "negative_prompt": request.negative_prompt,
-        "all_negative_prompts": [request.negative_prompt] * len(requests),
+        "all_negative_prompts": [request.negative_prompt] * count,
         "seed": request.seed,
         "all_seeds": [each.seed for each in requests],
-        "subseed": varied.seed if varied else NO_SEED,
-        "all_subseeds": [each.variation.seed if each.variation else NO_SEED for each in requests],
+        "subseed": varied.seed if varied else NONE,
+        "all_subseeds": [each.variation.seed if each.variation else NONE for each in requests],
         "subseed_strength": varied.strength if varied else 0,
+        **_told(request),
+        **_model(services, request),
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "extra_generation_params": _extra(files[first:]),
+        "index_of_first_image": first,
+        "infotexts": [each.infotext for each in files],
+        "styles": [],
+        "job_timestamp": f"{started:%Y%m%d%H%M%S}",
+        "version": f"darkroom-{__version__}",
+    }
+
+
+def _told(request: GenerationRequest) -> dict[str, Any]:
+    width, height = request.seed_resize or (NONE, NONE)
+    strength = request.init.strength if request.init else None
+    return {
         "width": request.width,
         "height": request.height,
         "sampler_name": request.sampler,
         "cfg_scale": request.guidance_scale,
         "steps": request.steps,
         "batch_size": request.batch_size,
-        "restore_faces": False,
-        "face_restoration_model": None,
+        "seed_resize_from_w": width,
+        "seed_resize_from_h": height,
+        "denoising_strength": request.hires.strength if request.hires else strength,
+        "clip_skip": request.clip_skip,
+    }
+
+
+def _model(services: Services, request: GenerationRequest) -> dict[str, Any]:
+    try:
+        entry = services.library.find(request.model)
+    except ModelNotFound:  # it went away meanwhile; the pictures are there all the same
+        entry = None
+    digest = checkpoints.known_hash(services.library, entry) if entry else ""
+    return {
         "sd_model_name": request.model,
         "sd_model_hash": digest[:HASH_DIGITS] or None,
         "sd_vae_name": None,
         "sd_vae_hash": None,
-        "seed_resize_from_w": width,
-        "seed_resize_from_h": height,
-        "denoising_strength": strength,
-        "extra_generation_params": _extra(files[first:]),
-        "index_of_first_image": first,
-        "infotexts": [each.infotext for each in files],
-        "styles": [],
-        "job_timestamp": f"{started:%Y%m%d%H%M%S}",
-        "clip_skip": request.clip_skip,
-        "is_using_inpainting_conditioning": request.init is not None
-        and request.init.mask is not None,
-        "version": f"darkroom-{__version__}",
+        "is_using_inpainting_conditioning": entry is not None and checkpoints.inpaints(entry),
     }
 
 

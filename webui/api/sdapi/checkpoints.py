@@ -1,5 +1,6 @@
 """Models as A1111 calls them: "name [first ten digits of the sha256]"."""
 
+import json
 from pathlib import Path
 
 from webui.errors import InvalidRequest, ModelNotFound
@@ -8,6 +9,8 @@ from webui.metadata import HASH_DIGITS
 from webui.names import unknown
 
 _SUFFIXES = (".safetensors", ".ckpt")
+_MOST_CONFIG = 2**20  # bytes
+_INPAINTING = 9  # channels that the UNet of such a model takes
 _LEAST = 8  # digits of a hash that name a model
 
 
@@ -53,3 +56,12 @@ def current(library: Library, chosen: str | None) -> ModelEntry | None:
             except ModelNotFound:
                 continue
     return None
+
+
+def inpaints(entry: ModelEntry) -> bool:
+    """Whether its UNet is told what it paints on; False where no config beside it says so."""
+    try:
+        with (entry.weights.parent / "config.json").open("rb") as file:
+            return bool(json.loads(file.read(_MOST_CONFIG))["in_channels"] == _INPAINTING)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -1,4 +1,4 @@
-"""Values as A1111's clients send them: null is the default, "20" and 20.0 are 20, a picture is base64.
+"""Values as A1111's clients send them: "20" and 20.0 are 20, a picture is base64.
 
 Raises InvalidRequest, naming the field, for what cannot be meant.
 """
