@@ -98,7 +98,8 @@ class Reader:
         if len(text) > _MOST_INFOTEXT:
             raise InvalidRequest("infotext", f"has more than {_MOST_INFOTEXT} characters")
         found = recipes.read(self._services.recipe_tables, text).values
-        parts = ("init",) if img2img else ("hires",) if found.get("hires.on") else ()
+        second = found.get("hires.upscaler") is not None
+        parts = ("init",) if img2img else ("hires",) if second else ()
         taken = {
             name: value
             for name, value in found.items()
