@@ -78,7 +78,7 @@ def client(whole):
 @pytest.fixture
 def running(puppet):
     """Jobs run to their end by themselves."""
-    puppet.order(*["finish"] * 300)
+    puppet.order(*["finish"] * 2000)
     return puppet
 
 

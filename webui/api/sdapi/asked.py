@@ -3,6 +3,7 @@
 In layers: A1111's defaults, the settings, the infotext, what is overridden, what the call says.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ _DDIM = ("DDIM", "DDIM CFG++")  # whose eta is another setting of A1111's
 _NO_CHURN = {"s_churn": 0.0, "s_tmin": 0.0, "s_tmax": 0.0, "s_noise": 1.0}  # asks for nothing
 _MOST_INFOTEXT = 2**20  # characters
 _MOST_NAMES = 50  # that are said to be ignored
+_MOST_ECHO = 2**16  # characters of a value that an answer repeats
 _OF_BATCHES = ("images", "batch_size", "batch_count")
 _OF_A_PICTURE = ("init.strength", "init.resize", "init.noise_multiplier")
 
@@ -75,7 +77,7 @@ class Reader:
         ignored = [*own(body, flat), *_without_effect(body, echo), *unknown]
         scripts.apply(body, flat, img2img)
         ignored += self._settle(body, flat, settings)
-        said = {name: body[name] for name in echo if body.get(name) is not None}
+        said = {name: _short(body[name]) for name in echo if body.get(name) is not None}
         hidden = {"init_images": None, "mask": None} if img2img else {}
         return Asked(
             values=_nested(flat),
@@ -257,6 +259,11 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     if "init" in values and "picture" not in values["init"]:  # of txt2img
         del values["init"]
     return values | ({"seed_resize": sizes} if min(sizes) > 0 else {})
+
+
+def _short(value: Any) -> Any:
+    """None for what is too large to be held while a call waits."""
+    return value if len(json.dumps(value)) <= _MOST_ECHO else None
 
 
 def _varied(flat: Mapping[str, Any]) -> bool:

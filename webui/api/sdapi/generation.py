@@ -89,7 +89,7 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise HTTPException(404, str(error)) from None
     except InvalidRequest as error:
         name = theirs(error.field, img2img)
-        if name == "sampler_name":  # A1111's own answer to one that is not there
+        if error.field == "sampler":  # A1111's own answer to one that is not there
             raise HTTPException(400, f"{name}: {error.problem}") from None
         raise InvalidRequest(name, error.problem) from None
     if asked.settings:
