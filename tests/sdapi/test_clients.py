@@ -107,6 +107,20 @@ def test_the_docs_name_every_field_and_every_address(client, whole):
     assert paths <= named, paths - named
 
 
+def test_openapi_says_what_a_call_may_hold(client):
+    spec = client.get("/api/v1/openapi.json").json()["paths"]
+    for name, echo in (("txt2img", fields.ECHO_TXT2IMG), ("img2img", fields.ECHO_IMG2IMG)):
+        body = spec[f"/sdapi/v1/{name}"]["post"]["requestBody"]["content"]["application/json"]
+        properties = body["schema"]["properties"]
+        assert set(properties) == set(echo)
+        assert properties["steps"] == {
+            "default": 50, "type": ["integer", "null"], "minimum": 1, "maximum": 150,
+            "description": properties["steps"]["description"],
+        }  # fmt: skip
+        assert properties["seed"]["minimum"] == -1
+        assert (properties["n_iter"]["minimum"], properties["n_iter"]["maximum"]) == (1, 100)
+
+
 def test_fields_without_effect_stand_in_the_docs_as_such():
     ignored = DOCS[DOCS.index("## Accepted and ignored") :]
     section = ignored[: ignored.index("\n## ", 5)]

@@ -20,7 +20,8 @@ from webui.guard.strict_json import NotStrictError, parse
 from webui.services import Services
 
 MOST = 64 * 2**20  # bytes of a body
-_AT_ONCE = 4  # bodies in memory
+_ARRIVING = 16  # bodies at the same time, some of them slow
+_APART = 3  # of them taken apart: each takes several times its size
 _TURN = 25.0  # seconds that a body may wait for its turn; the guard gives it 30 to begin
 _PATIENCE = 60.0  # seconds that it may take to arrive
 _SMALL = 2**16  # bytes that are read as JSON at no cost worth naming
@@ -32,27 +33,29 @@ class Desk:
         self.services = services
         self.chosen = Chosen(services)
         self.calls = Calls(services)
-        self._reading = asyncio.Semaphore(_AT_ONCE)
+        self._arriving = asyncio.Semaphore(_ARRIVING)
+        self._apart = asyncio.Semaphore(_APART)
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[dict[str, Any]]:
         """A JSON object, {} without any; in memory while the context lasts. Raises HTTPException,
         InvalidRequest."""
         try:
-            await asyncio.wait_for(self._reading.acquire(), _TURN)
+            await asyncio.wait_for(self._arriving.acquire(), _TURN)
         except TimeoutError:
             raise HTTPException(503, "other requests are being read; try again", _SOON) from None
         try:
-            yield await _object(request)
+            data = await _whole(request)
+            async with self._apart:
+                yield await _object(data, media_type(request))
         finally:
-            self._reading.release()
+            self._arriving.release()
 
 
-async def _object(request: Request) -> dict[str, Any]:
-    data = await _whole(request)
+async def _object(data: bytes, kind: str) -> dict[str, Any]:
     if not data.strip():
         return {}
-    if media_type(request) != "application/json":
+    if kind != "application/json":
         raise HTTPException(415, "the body must be application/json")
     try:
         value = await asyncio.to_thread(parse, data) if len(data) > _SMALL else parse(data)

@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.background import BackgroundTask
 
-from webui.api.sdapi import answers, reading
+from webui.api.sdapi import answers, fields, reading
 from webui.api.sdapi.asked import Asked, InitMissing, Reader, theirs
+from webui.api.sdapi.described import body
 from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.pictures import remove
 from webui.errors import DarkroomError, InvalidRequest
@@ -38,9 +39,9 @@ def router(desk: Desk) -> APIRouter:
     answering = asyncio.Semaphore(_ANSWERING)
 
     async def made(request: Request, img2img: bool) -> Response:
-        async with desk.body(request) as body:
-            started = await asyncio.to_thread(_start, desk, reader, body, img2img)
-            del body
+        async with desk.body(request) as values:
+            started = await asyncio.to_thread(_start, desk, reader, values, img2img)
+            del values
         job = await desk.calls.end(started.job_id)
         async with answering:
             data = await asyncio.to_thread(
@@ -59,12 +60,12 @@ def router(desk: Desk) -> APIRouter:
         headers = {JOB_HEADER: job.id}
         return Response(data, headers=headers, media_type="application/json", background=tidy)
 
-    @router.post("/txt2img")
+    @router.post("/txt2img", openapi_extra=body(fields.TXT2IMG, fields.ECHO_TXT2IMG))
     async def txt2img(request: Request) -> Response:
         """A1111's fields (docs/sdapi.md); answers when the pictures are there."""
         return await made(request, False)
 
-    @router.post("/img2img")
+    @router.post("/img2img", openapi_extra=body(fields.IMG2IMG, fields.ECHO_IMG2IMG))
     async def img2img(request: Request) -> Response:
         """As txt2img, with `init_images` and `mask` in base64."""
         return await made(request, True)

@@ -17,7 +17,6 @@ Values = Mapping[str, Any]
 
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _DATA = re.compile(r"data:[^,;]{0,100}(;[^,;]{0,100}){0,5}?;base64,", re.ASCII | re.IGNORECASE)
-_SPACE = str.maketrans("", "", " \r\n\t")
 _LONGEST_NUMBER = 40  # characters
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -107,7 +106,7 @@ def picture(name: str, value: object) -> bytes:
         )
     prefix = _DATA.match(value)
     coded = value[prefix.end() :] if prefix else value
-    coded = coded.translate(_SPACE)
+    coded = "".join(coded.split())
     try:
         return base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
     except (binascii.Error, ValueError):
