@@ -191,10 +191,13 @@ def test_a_full_line_says_when_to_come_back(slow, puppet):
 
 def test_the_servers_end_ends_the_waiting(slow, puppet):
     call = Call(slow)
-    eventually(lambda: slow.services.line.running() is not None)
+    puppet.order("step")
+    eventually(step(slow))
+    began = time.monotonic()
     slow.services.line.hang_up()
     answer = call.ended()
     assert (answer.status_code, answer.json()["error"]) == (503, "EngineDied")
+    assert time.monotonic() - began < 5  # woken, not found out by looking now and then
     puppet.order("finish")
 
 
