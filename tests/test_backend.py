@@ -114,7 +114,8 @@ def test_calls_are_answered_in_mid_run_each_its_own(start):
     answers = {}
 
     def ask(number):
-        args = {"keep": "/nowhere", "batch": number, "step": 1, "kind": "noisy", "method": "fast"}
+        look = {"batch": number, "step": 1, "kind": "noisy", "method": "fast"}
+        args = {"keep": "/nowhere", "look": look}
         name = "status" if number % 2 else "preview"
         answers[number] = engine.call(name, args)
 

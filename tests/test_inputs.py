@@ -277,6 +277,34 @@ def test_nothing_goes_while_the_lock_is_held(tmp_path) -> None:
     assert not adding.is_alive() and store.path(first) is None
 
 
+def test_nor_if_it_is_taken_while_a_picture_is_written(tmp_path, monkeypatch) -> None:
+    store, (first, *_) = filled(tmp_path, 3 * 30_500)
+    written, held = threading.Event(), threading.Event()
+
+    def slow(handle) -> None:
+        written.set()
+        assert held.wait(10)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    adding = threading.Thread(target=store.add, args=[file_of(noisy(100, 100, 9))])
+    adding.start()
+    assert written.wait(10)
+    with store.lock:
+        held.set()
+        adding.join(0.3)
+        assert adding.is_alive() and store.path(first)
+    adding.join(10)
+    assert store.path(first) is None
+
+
+def test_no_name_leads_out_of_the_folder(store) -> None:
+    store.add(file_of(noisy(8, 8)))
+    (store.folder.parent / "secret.png").write_bytes(file_of(noisy(8, 8)))
+    assert store.path("../secret") is None
+    with pytest.raises(InvalidRequest):
+        store.size("init.picture", "../secret")
+
+
 def test_many_at_once(tmp_path) -> None:
     store = Inputs(tmp_path, 5 * 30_500)
     files = [file_of(noisy(100, 100, seed % 4)) for seed in range(24)]

@@ -133,12 +133,13 @@ def test_the_hash_is_kept_until_the_file_changes(tmp_path):
             "model_index.json",
             b'{"_class_name": "StableDiffusionXLPipeline"}',
             "model_index.json says 'StableDiffusionXLPipeline'; "
-            "only StableDiffusionPipeline can be used now",
+            "only StableDiffusionPipeline and StableDiffusionInpaintPipeline can be used now",
         ),
         (
             "model_index.json",
             b'{"_class_name": ["evil", "x.py"]}',
-            "model_index.json says ['evil', 'x.py']; only StableDiffusionPipeline can be used now",
+            "model_index.json says ['evil', 'x.py']; only StableDiffusionPipeline and "
+            "StableDiffusionInpaintPipeline can be used now",
         ),
         ("unet/config.json", b"{}", "unet/config.json: sample_size is None"),
         ("unet/config.json", b'{"sample_size": "64"}', "unet/config.json: sample_size is '64'"),

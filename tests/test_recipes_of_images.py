@@ -270,6 +270,21 @@ ALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("parts", "tab"),
+    [
+        ({}, "txt2img"),
+        ({"hires": Hires()}, "txt2img"),
+        ({"init": init(loopback=Loopback())}, "img2img"),
+        ({"init": mask()}, "inpaint"),
+        ({"init": init(outpaint=Outpaint(left=8))}, "inpaint"),
+        ({"upscale": Upscale(picture=ONE)}, "upscale"),
+    ],
+)
+def test_a_recipe_says_which_tab_it_is_for(library, parts, tab) -> None:
+    assert read(tables(library), None, record_text(replace(BASE, **parts), "", "1")).tab == tab
+
+
 @pytest.mark.parametrize("parts", ALL)
 def test_our_text_and_our_record_say_the_same(library, parts) -> None:
     request = replace(BASE, **parts)

@@ -54,6 +54,8 @@ def test_what_is_written_is_read(contents):
         Warned("<b>ü</b>\n"),
         Rendered(3, Picture(1, 2, b"uvwxyz"), REQUEST, 1.5, 10**12, ("VAE decoded in tiles",)),
         Rendered(0, Picture(1, 1, b"rgb"), REQUEST, 0.0, 0),
+        Rendered(0, Picture(2, 1, b"rgbRGB", b"aA"), REQUEST, 0.0, 0),
+        Stage("upscaling", 3, 16),
     ],
 )
 def test_an_event_comes_out_as_it_went_in(event):
@@ -69,6 +71,7 @@ def test_an_event_as_json_names_its_type_and_leaves_the_pixels_out():
         "kind": "noisy",
         "method": "fast",
         "picture": {"width": 2, "height": 1},
+        "turn": 0,
     }
     json.dumps(event_to_dict(Saved(0, "a/b.png", REQUEST, 1.0, 2, 8, 8)))
 

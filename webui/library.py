@@ -20,7 +20,7 @@ from webui.errors import ModelNotFound
 from webui.files import printable
 
 PREFERRED = "fluent-emoji"  # what ships
-_PIPELINE = "StableDiffusionPipeline"
+_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline")
 _WEIGHTS = {  # component -> the file that holds it
     "unet": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
@@ -165,9 +165,9 @@ def _check_path(folder: Path) -> None:
 
 def _check_index(index: Mapping[str, Any]) -> None:
     kind = index.get("_class_name")
-    if kind != _PIPELINE:
+    if kind not in _PIPELINES:
         raise _ProblemError(
-            f"model_index.json says {_shown(kind)}; only {_PIPELINE} can be used now"
+            f"model_index.json says {_shown(kind)}; only {' and '.join(_PIPELINES)} can be used now"
         )
 
 

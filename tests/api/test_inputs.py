@@ -288,8 +288,9 @@ def test_no_picture_goes_between_the_look_and_the_job(client, services, monkeypa
                 services.inputs.add(file_of(noisy(160, 160, seed)))
             flooded.append(True)
 
-        threading.Thread(target=flood).start()
-        eventually(lambda: flooded or services.inputs.lock)
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        flooding.join(1.0)  # it has to wait
         return submit_to_line(*given, **named)
 
     monkeypatch.setattr(type(services.line), "submit", lambda line, *a, **b: late(*a, **b))

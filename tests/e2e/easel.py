@@ -2,6 +2,7 @@
 
 import base64
 import io
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,7 @@ def along(size, points, radius):
     """Where a round brush that goes straight from point to point paints: True."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]] + 0.5
     painted = np.zeros(y.shape, bool)
-    for (ax, ay), (bx, by) in zip(points[:-1], points[1:], strict=True):
+    for (ax, ay), (bx, by) in pairwise(points):
         length = max((bx - ax) ** 2 + (by - ay) ** 2, 1e-9)
         share = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length, 0, 1)
         far = np.hypot(x - ax - share * (bx - ax), y - ay - share * (by - ay))
@@ -42,9 +43,9 @@ class Easel:
     def __init__(self, tab, name="inpaint"):
         self.tab, self.page = tab, tab.page
         self.page.locator("#tabs").get_by_role("tab", name="Inpaint", exact=True).click()
-        shown = f"window.darkroom.canvasOpen()?.root.closest('#{name}_canvas')"
-        self.page.wait_for_function(f"Boolean({shown})")
-        self.root = self.page.locator(f"#{name}_canvas .dk-canvas")
+        shown = f"window.darkroom.canvasOpen()?.root.closest('#{name}_image')"
+        self.page.wait_for_function(f"Boolean({shown})", timeout=15_000)
+        self.root = self.page.locator(f"#{name}_image .dk-canvas")
         self.view = self.root.locator(".dk-canvas-view")
 
     def tell(self, expression, *given):
@@ -56,7 +57,7 @@ class Easel:
         file = {"name": name, "mimeType": "image/png", "buffer": png(image)}
         self.root.locator(".dk-canvas-file").first.set_input_files(file)
         size = f"{image.width}x{image.height}"
-        self.page.wait_for_selector(f"#inpaint_canvas .dk-canvas[data-size='{size}']")
+        self.page.wait_for_selector(f"#inpaint_image .dk-canvas[data-size='{size}']")
         self.view.evaluate("view => view.scrollIntoView({ block: 'center' })")  # all of it in reach
 
     def press(self, what):
@@ -104,4 +105,4 @@ class Easel:
         return Image.open(io.BytesIO(base64.b64decode(coded))) if coded else None
 
     def wait_until_kept(self):
-        self.page.wait_for_selector("#inpaint_canvas .dk-canvas[data-kept='yes']")
+        self.page.wait_for_selector("#inpaint_image .dk-canvas[data-kept='yes']")

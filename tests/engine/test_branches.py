@@ -52,7 +52,7 @@ def test_a_branch_with_nothing_changed_is_the_picture_to_the_bit(warm, tmp_path,
     asked = request(sampler=sampler, steps=7)
     whole = made(warm, tmp_path, "original", asked)
     count = numbers(whole)[-1]
-    for step in (1, 3, count - 1):
+    for step in sorted({1, 3, count - 1}):
         branch = replace(asked, resume=resume(tmp_path, "original", step))
         again = made(warm, tmp_path, f"branch-{step:03}", branch)
         assert again.pictures == whole.pictures, step

@@ -293,8 +293,8 @@ def test_steps_that_cannot_be_kept_in_the_end_cost_no_picture(engine, tmp_path):
         events.append(event)
         if isinstance(event, Step) and event.step == 3:
             shutil.rmtree(folder)
-    assert isinstance(events[-2], Rendered)
-    assert events[-1] == Warned(f"the steps cannot be kept in {folder}: No such file or directory")
+    assert isinstance(events[-1], Rendered)
+    assert Warned(f"the steps cannot be kept in {folder}: No such file or directory") in events
 
 
 def test_a_place_that_takes_no_steps_fails_the_run_and_is_named(engine, tmp_path):

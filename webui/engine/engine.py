@@ -5,7 +5,7 @@ progress stands in its `Control`.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 
 from webui.engine.bench import Bench
 from webui.engine.branching import branch_of, whole
+from webui.engine.conditioning.reader import Read
 from webui.engine.control import Control
 from webui.engine.courses import course_of
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
@@ -45,8 +46,7 @@ class Run:
     options: RunOptions
     control: Control
     origin: Sequence[KeptTurn]  # what a branch goes on from, turn by turn
-    embeddings: dict[str, str] = field(default_factory=dict)  # that prompts named -> sha256
-    told: set[str] = field(default_factory=set)  # warnings
+    reads: dict[Hashable, Read] = field(default_factory=dict)  # of turns' prompts
 
 
 class Engine:
@@ -152,17 +152,8 @@ class Engine:
             recorder.close()
 
     def _plan(self, run: Run, turn: Turn, number: int) -> Generator[EngineEvent, None, Plan]:
-        yield Stage("encoding prompt")
-        with memory_for("encoding the prompt"):
-            read = self._models.load(turn.request.model).reader.read(
-                turn.request, turn.steps, turn.after
-            )
-        for text in read.warnings:
-            if text not in run.told:
-                yield Warned(text)
-            run.told.add(text)
-        run.embeddings.update(read.embeddings)
-        turn = replace(turn, request=replace(turn.request, embeddings=read.embeddings))
+        read = yield from self._read(run, turn)
+        turn = replace(turn.told(), request=replace(turn.request, embeddings=read.embeddings))
         branch = None
         if number < len(run.origin):
             entry, kept = sampler_of(self._registry, turn.request), run.origin[number]
@@ -173,6 +164,21 @@ class Engine:
         view = GuidanceView() if run.options.guidance else None
         return plan_of(self._registry, turn, read.timeline, branch, view)
 
+    def _read(self, run: Run, turn: Turn) -> Generator[EngineEvent, None, Read]:
+        """Its prompts, which most turns have in common."""
+        asked = turn.request
+        known = (asked.model, asked.prompt, asked.negative_prompt, turn.steps, turn.after)
+        if known not in run.reads:
+            yield Stage("encoding prompt")
+            with memory_for("encoding the prompt"):
+                read = self._models.load(asked.model).reader.read(asked, turn.steps, turn.after)
+            told = {text for each in run.reads.values() for text in each.warnings}
+            for text in read.warnings:
+                if text not in told:
+                    yield Warned(text)
+            run.reads[known] = read
+        return run.reads[known]
+
     def _render(
         self,
         run: Run,
@@ -182,7 +188,8 @@ class Engine:
         started: float,
     ) -> Generator[EngineEvent, None, bool]:
         """Sends each image of a batch; False if it was told to leave some out."""
-        request = replace(run.request, embeddings=run.embeddings)
+        named = {name: sha for read in run.reads.values() for name, sha in read.embeddings.items()}
+        request = replace(run.request, embeddings=named)
         yield Stage("decoding")
         for number in range(batch * request.batch_size, request.images):
             if run.control.drops(batch):

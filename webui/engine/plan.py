@@ -38,6 +38,8 @@ from webui.trajectories import KeptStep
 
 # A1111's scale of guidance that is CFG++'s 1; Chung et al. 2024 (arXiv:2406.08070), table 1.
 WHOLE_GUIDANCE = 12.5
+_LEVELS = 20_000  # that a schedule is asked for
+_LEAST = 1e-6  # strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,7 @@ class Plan:
     @property
     def size(self) -> tuple[int, int, int]:
         """(C, h, w) of a latent."""
-        request = self.request
-        return (self.model.latent_channels, *self._cells(request.width, request.height))
+        return (self.model.latent_channels, *self._cells(*self.turn.size))
 
     def _cells(self, width: int, height: int) -> tuple[int, int]:
         """(h, w) of the latent of a picture."""
@@ -195,17 +196,20 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     request, start, levels = turn.request, turn.start, turn.model.levels
     if start is None:
         return levels_of(registry, request, levels)
-    steps = request.steps
-    if start.exact_steps and request.schedule_options.sigmas is None:
-        steps = int(steps / min(start.strength, WHOLE)) if start.strength > 0 else 0
-    sigmas = levels_of(registry, request, levels, max(1, steps))[-turn.steps - 1 :]
-    if len(sigmas) <= turn.steps or not bool(torch.all(sigmas[1:] < sigmas[:-1])):
-        raise InvalidRequest(
-            start.field,
-            f"takes {turn.steps} of {steps} levels of noise at a strength of {start.strength:g}, "
-            "and the model has not as many; try fewer steps or more strength",
-        )
-    return sigmas
+    own = request.schedule_options.sigmas is not None
+    if own or not start.exact_steps:
+        return levels_of(registry, request, levels)[-turn.steps - 1 :]
+    steps = int(request.steps / max(_LEAST, min(start.strength, WHOLE)))
+    if steps <= _LEVELS:
+        sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :]
+        if bool(torch.all(sigmas[1:] < sigmas[:-1])):
+            return sigmas
+    raise InvalidRequest(
+        start.field,
+        f"takes the last {turn.steps} of {steps} levels of noise at a strength of "
+        f"{start.strength:g}, and {_schedule_name(sampler_of(registry, request), request)} has not "
+        "as many; try fewer steps or more strength",
+    )
 
 
 def levels_of(

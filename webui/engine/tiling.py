@@ -10,6 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from webui.request.sizes import tile_count
+
 Floats = NDArray[np.float32]
 
 
@@ -28,9 +30,9 @@ def spans(length: int, tile: int, overlap: int, blend: int, scale: int = 1) -> l
     Neighbours fade into each other over `blend` at most, in the middle of what they share: what is
     nearer to a tile's border counts nothing. Takes 0 <= blend <= overlap < tile.
     """
-    if length <= tile:
+    count = tile_count(length, tile, overlap)
+    if count == 1:
         return [Span(0, length, np.ones(length * scale, np.float32))]
-    count = -(-(length - overlap) // (tile - overlap))
     starts = [round(k * (length - tile) / (count - 1)) for k in range(count)]
     blend = min(blend, *(right - left for left, right in pairwise(starts)))
     borders = [(left + tile + right) / 2 for left, right in pairwise(starts)]

@@ -6,9 +6,10 @@ tile is one more turn, and nobody who samples, records, stops or draws knows why
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -50,9 +51,23 @@ class Turn:
     model: Model
     start: Start | None = None  # None: noise alone
     turns: int = 1  # of its batch, in all
+    painted: tuple[Tensor, Tensor] | None = None  # what `Model.painting` is told; None: all is new
     view: View | None = None  # where what is drawn of it is only a part of the picture
     part: Part | None = None  # where its noise is
+    resized: tuple[int, int] | None = None  # its (width, height) if it is not the request's
     after: int = 0  # steps of the pass before, that the prompt's switches count on from
+
+    def told(self) -> "Turn":
+        """With a model that knows what it paints on, for networks made for inpainting."""
+        width, height = self.size
+        size = (height, width)
+        picture, mask = self.painted or (torch.zeros(1, 3, *size), torch.ones(1, 1, *size))
+        return replace(self, model=self.model.painting(picture, mask))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels; may be more than a request can ask for."""
+        return self.resized or (self.request.width, self.request.height)
 
     @property
     def steps(self) -> int:
@@ -70,7 +85,6 @@ class Made:
     step: int  # the last one
     unfinished: bool  # steps were left out
     ended: bool  # nothing more is wanted: the pictures are to be made of what there is
-    embeddings: dict[str, str] = field(default_factory=dict)  # that its prompts named -> sha256
 
 
 class Result(NamedTuple):

@@ -29,9 +29,7 @@ _FIELDS: tuple[FormField, ...] = (
         default="inpaint",
         choices=("inpaint", "outpaint", "sketch"),
     ),
-    TextField(
-        name="init.mask.picture", label="Mask", help="White is made anew, black is kept."
-    ),
+    TextField(name="init.mask.picture", label="Mask", help="White is made anew, black is kept."),
     FlagField(
         name="init.mask.inverted",
         label="Inpaint what is not masked",
@@ -46,7 +44,7 @@ _FIELDS: tuple[FormField, ...] = (
     FlagField(
         name="init.loopback.on",
         label="Loopback",
-        help="The result is made anew, again and again; each one is kept.",
+        help="The result is made anew, again and again.",
     ),
     FlagField(
         name="init.tiles.on",

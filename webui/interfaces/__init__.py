@@ -202,7 +202,6 @@ class Model(Protocol):
     @property
     def scale_factor(self) -> int:
         """Pixels per latent cell, each way."""
-        ...
 
     @property
     def device(self) -> Any: ...
@@ -210,11 +209,14 @@ class Model(Protocol):
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
         """What they make of a text stands side by side in the context's width."""
-        ...
+
+    def painting(self, picture: Tensor, mask: Tensor) -> Model:
+        """The model, told what it paints on: `picture` (1, 3, H, W) in [-1, 1], of which it is to
+        see what lies where `mask` (1, 1, H, W) is below 0.5. One that is not made for that is
+        itself; one that is must be told before it predicts."""
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
-        ...
 
     def predict(
         self, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
@@ -223,32 +225,25 @@ class Model(Protocol):
 
         Their contexts are equally long.
         """
-        ...
 
     def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`x` scaled as the network sees it, so that a noisy latent can be looked at."""
-        ...
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3, H, W) in [-1, 1], float32."""
-        ...
 
     def decode_tiled(self, latents: Tensor) -> Tensor:
         """As `decode`, in overlapping tiles: less memory, nearly the same picture."""
-        ...
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> latents (B, C, h, w), float32: the mean of what the VAE gives,
         so that a picture has one latent. The sides are multiples of `scale_factor`."""
-        ...
 
     def encode_tiled(self, images: Tensor) -> Tensor:
         """As `encode`, in overlapping tiles: less memory, nearly the same latents."""
-        ...
 
     def latent_to_rgb(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3, h, w) in [-1, 1]: a linear guess, one pixel per latent cell."""
-        ...
 
 
 class Family(Protocol):

@@ -11,7 +11,7 @@ from math import log
 from typing import Any
 
 from webui.request import GenerationRequest
-from webui.request.turns import steps_made
+from webui.request.turns import planned, steps_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,32 @@ def key_of_stored(values: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def total_steps(request: GenerationRequest) -> int:
-    """Of all batches."""
-    turns, resume = request.turns, request.resume
-    kept = sum(turns[: resume.turn]) + resume.step if resume else 0
-    return max(1, request.last_step(sum(turns)) - kept) * request.batches
+    """Of all batches, as so many at the request's own size."""
+    turns, resume = planned(request), request.resume
+    kept = 0.0
+    if resume is not None:
+        kept = sum(turn.steps * turn.weight for turn in turns[: resume.turn])
+        kept += resume.step * (turns[resume.turn].weight if resume.turn < len(turns) else 1.0)
+    whole = round(sum(turn.steps * turn.weight for turn in turns))
+    return max(1, round(request.last_step(whole) - kept)) * request.batches
 
 
-def seconds(steps: int, images: int, speed: Speed) -> float:
+def seconds(steps: float, images: int, speed: Speed) -> float:
     return steps * speed.step + images * speed.picture
 
 
+def readable(speeds: Mapping[str, Speed]) -> dict[str, Speed]:
+    """Those with a key of ours: one damaged row must not cost all estimates, or the line."""
+    return {key: each for key, each in speeds.items() if _is_key(key)}
+
+
 def judged(wanted: str, known: Mapping[str, Speed]) -> Speed | None:
-    """The speed of a key: as measured, else by the nearest of its model; None without any."""
+    """The speed of a key: as measured, else by the nearest of its model; None without any, or for
+    what is no key. Those `known` are all `readable`."""
     if wanted in known:
         return known[wanted]
+    if not _is_key(wanted):
+        return None
     model, sampler, guided, *size = json.loads(wanted)
     likely = [
         (other[1] != sampler, other[2] != guided, abs(log(_cells(size) / _cells(other[3:]))), each)
@@ -91,6 +103,15 @@ def together(work: Iterable[tuple[str, int, int]], known: Mapping[str, Speed]) -
             return None
         total += seconds(steps, images, speed)
     return total
+
+
+def _is_key(text: str) -> bool:
+    try:
+        parts = json.loads(text)
+        kinds = [type(each) for each in parts]
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return kinds == [str, str, bool, int, int, int] and min(parts[3:]) > 0
 
 
 def _cells(size: list[int]) -> int:

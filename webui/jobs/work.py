@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -39,6 +39,7 @@ from webui.jobs import speed
 from webui.jobs.job import Job, PreviewChoice, whole_batches
 from webui.jobs.log import Log
 from webui.jobs.meter import Meter
+from webui.jobs.speed import Speed
 from webui.jobs.store import Store
 from webui.request import GenerationRequest
 from webui.wire import RunOptions
@@ -84,8 +85,7 @@ class Work:
         self._saved = {saved.image: saved for saved in job.pictures}
         self._skipped = set(job.skipped)  # images
         self._steps: dict[int, int] = {}  # batch -> its last finished step
-        expected = speed.judged(speed.key(job.request), store.speeds())
-        self.meter = Meter(job.request, expected, time.monotonic)
+        self.meter = Meter(job.request, _expected(job.request, store), time.monotonic)
 
     @property
     def asked(self) -> bool:
@@ -123,10 +123,10 @@ class Work:
 
     def perform(self) -> tuple[Ending, Failure | None]:
         """Never raises: whatever happens in here, an extension's SystemExit too, ends this job."""
-        if self.job.attempts == 1:
-            request = self.job.request
-            self._log.append(self.job.id, Started(request.batches, sum(request.turns)))
         try:
+            if self.job.attempts == 1:
+                request = self.job.request
+                self._log.append(self.job.id, Started(request.batches, sum(request.turns)))
             outcome, error = self._attempts()
             if outcome in ("done", "stopped") and self._wish != "cancel":
                 outcome = self._complete(outcome)
@@ -195,10 +195,7 @@ class Work:
             resume=str(keep_folder(resume.job)) if resume else None,
             inputs=str(self._workshop.inputs),
             first_batch=first_batch,
-            noisy=choice.noisy,
-            predicted=choice.predicted,
-            every=choice.every,
-            guidance=choice.guidance,
+            **asdict(choice),
         )
         with closing(self._workshop.run(self.job.id, self.job.request, options)) as events:
             told = False
@@ -240,7 +237,8 @@ class Work:
                 self._keep(self._workshop.save(self.job, event))
             return
         if isinstance(event, Step):
-            self._steps[event.batch] = self._before(event) + event.step
+            before = sum(self.job.request.turns[: event.turn])
+            self._steps[event.batch] = before + event.step
         if isinstance(event, Skipped):
             self._leave_out(event.batch)
         try:
@@ -249,10 +247,6 @@ class Work:
             if not isinstance(event, Preview):
                 raise
             self._log.append(self.job.id, Warned(f"a preview cannot be shown: {error}"))
-
-    def _before(self, step: Step) -> int:
-        """Steps of the turns before, in the same batch."""
-        return sum(self.job.request.turns[: step.turn])
 
     def _keep(self, saved: Saved) -> None:
         self._store.add_picture(self.job.id, saved)
@@ -282,6 +276,13 @@ class Work:
     def _whole_batches(self) -> int:
         """How many of the first batches are over: their pictures saved, or left out."""
         return whole_batches(self.job.request, self._saved.keys() | self._skipped)
+
+
+def _expected(request: GenerationRequest, store: Store) -> Speed | None:
+    try:
+        return speed.judged(speed.key(request), store.speeds())
+    except DarkroomError:  # a job is claimed already, and an estimate is not worth it
+        return None
 
 
 def _crashed(crashes: int, last: EngineDied) -> Failure:

@@ -34,7 +34,6 @@ def canvas(picture: Image.Image, outpaint: Outpaint) -> Image.Image:
         smooth = drawn.filter(ImageFilter.GaussianBlur(sigma))
         made = Image.composite(smooth, made, Image.fromarray(share.astype(np.uint8)))
         near = distance
-    made.paste(picture, (outpaint.left, outpaint.up))
     return made
 
 

@@ -4,7 +4,6 @@ A part that is there (a mask, a second pass) has all of its values, one that is 
 each. A picture's own pixels are in no text: they are found again where this server still has them.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from webui.request import GenerationRequest
 Tab = Literal["txt2img", "img2img", "inpaint", "upscale"]
 Kept = Callable[[str], bool]  # sha256 -> whether the picture is in the input store
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _WHAT = {
     "init.picture": "the picture that it began with",
     "init.mask.picture": "its mask",
@@ -89,7 +87,7 @@ def tab(values: Mapping[str, Any]) -> Tab:
 
 
 def _find(draft: Draft, name: str, kept: Kept) -> None:
-    if _SHA256.fullmatch(name) and kept(name):
+    if kept(name):
         draft.values["init.picture"] = name
     else:
         draft.lose(

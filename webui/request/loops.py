@@ -18,7 +18,8 @@ def strengths(first: float, asked: Loopback) -> list[float]:
     """Of each loop: from the picture's own to the final one, early, evenly or late."""
     curve, last = _CURVES[asked.curve], max(1, asked.loops - 1)
     way = asked.final_strength - first
-    return [first + way * curve(loop / last) for loop in range(asked.loops)]
+    # rounded, so that 0.1 is not a hair less and a step short
+    return [round(first + way * curve(loop / last), 6) for loop in range(asked.loops)]
 
 
 def of_loop(init: InitImage, strength: float, loop: int) -> InitImage:

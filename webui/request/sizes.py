@@ -42,6 +42,11 @@ def in_tiles(asked: Tiles, width: int, height: int, cell: int) -> Size:
     return _cells(width * asked.scale, height * asked.scale, cell)
 
 
+def tile_count(length: int, tile: int, overlap: int) -> int:
+    """How many tiles cover a side of `length`, each overlapping the next by at least `overlap`."""
+    return 1 if length <= tile else -(-(length - overlap) // (tile - overlap))
+
+
 def middle(size: Size, wanted: Size, cell: int = 1) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of `wanted` in the middle of `size`, at a multiple of `cell`."""
     left, top = (

@@ -20,8 +20,9 @@ from webui.trajectories.files import (
     read_spool,
     read_step,
     spool_path,
+    turns_kept,
 )
-from webui.trajectories.guidance import keep_guidance, read_guidance
+from webui.trajectories.guidance import guided_steps, keep_guidance, read_guidance
 from webui.trajectories.quota import Trajectories
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "changes",
     "digest",
     "finished_path",
+    "guided_steps",
     "inherited",
     "keep_guidance",
     "kept_steps",
@@ -47,4 +49,5 @@ __all__ = [
     "read_spool",
     "read_step",
     "spool_path",
+    "turns_kept",
 ]

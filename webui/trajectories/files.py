@@ -14,6 +14,7 @@ ones are called batch-000-turn-001 and so on.
 
 import json
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -154,10 +155,26 @@ def stem(batch: int, turn: int) -> str:
     return f"batch-{batch:03d}" + (f"-turn-{turn:03d}" if turn else "")
 
 
+def turns_kept(folder: Path, batch: int) -> int:
+    """How many turns of a batch, from the first one on, have been begun."""
+    turn = 0
+    while finished_path(folder, batch, turn).is_file() or spool_path(folder, batch, turn).is_file():
+        turn += 1
+    return turn
+
+
+def plain(path: Path) -> Path:
+    """The path of a file that can be read to its end. Raises OSError for a pipe, which would be
+    waited for, and a device."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is no plain file")
+    return path
+
+
 def read_spool(folder: Path, header: Header) -> list[KeptStep]:
     """The whole records of a spool that was made for `header`; none if there is no such spool."""
     try:
-        with spool_path(folder, header.batch, header.turn).open("rb") as file:
+        with plain(spool_path(folder, header.batch, header.turn)).open("rb") as file:
             if _read_header(file) != header:
                 return []
             steps: list[KeptStep] = []
@@ -183,12 +200,12 @@ def read_finished(folder: Path, header: Header) -> list[KeptStep]:
 def read_header(folder: Path, batch: int, turn: int = 0) -> Header | None:
     """What a running or finished turn is of; None if nothing was kept."""
     try:
-        with safe_open(finished_path(folder, batch, turn), framework="numpy") as file:
+        with safe_open(plain(finished_path(folder, batch, turn)), framework="numpy") as file:
             return _header_from_dict(json.loads(file.metadata()["darkroom"]))
     except _UNREADABLE:
         pass
     try:
-        with spool_path(folder, batch, turn).open("rb") as file:
+        with plain(spool_path(folder, batch, turn)).open("rb") as file:
             return _read_header(file)
     except _UNREADABLE:
         return None
@@ -197,7 +214,7 @@ def read_header(folder: Path, batch: int, turn: int = 0) -> Header | None:
 def read_step(folder: Path, batch: int, step: int, turn: int = 0) -> KeptStep | None:
     """One kept step (1-based) of a running or finished turn; None if it was not kept."""
     try:
-        with safe_open(finished_path(folder, batch, turn), framework="numpy") as file:
+        with safe_open(plain(finished_path(folder, batch, turn)), framework="numpy") as file:
             index = step - 1
             if not 0 <= index < file.get_slice("x").get_shape()[0]:
                 return None
@@ -220,7 +237,7 @@ def read_step(folder: Path, batch: int, step: int, turn: int = 0) -> KeptStep | 
 
 def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
     try:
-        with path.open("rb") as file:
+        with plain(path).open("rb") as file:
             header = _read_header(file)
             file.seek((step - 1) * _record_size(header), os.SEEK_CUR)
             kept = _read_record(file, header) if step >= 1 else None

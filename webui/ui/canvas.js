@@ -12,7 +12,7 @@
    after each change. `options`: {id, layers: ["mask"], ["paint"] or both, label}. */
 "use strict";
 (() => {
-  const MOST = 64 * 2 ** 20; // pixels of a picture: beyond it browsers give up without a word
+  const MOST = 32 * 2 ** 20; // pixels of a picture: each layer takes four bytes for one of them
   const KEEP_AFTER = 400; // ms
   const made = {}; // id -> canvas
   const waiting = {}; // id -> who waits for it

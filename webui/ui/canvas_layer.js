@@ -76,6 +76,10 @@
         unpack(tile.kept, then);
         return !same(then, read(tile));
       });
+      return change(tiles);
+    }
+
+    function change(tiles) {
       before = new Map();
       return tiles.length ? { layer, tiles, bytes: tiles.reduce((sum, { kept }) => sum + kept.byteLength, 0) } : null;
     }
@@ -121,7 +125,7 @@
     function clear() {
       whole();
       pen.clearRect(0, 0, surface.width, surface.height);
-      return commit();
+      return change([...before.values()].filter(({ kept }) => kept.runs?.length !== 2 || kept.runs[0] !== 0)); // what was empty still is
     }
 
     /* A picture in black and white (or with transparency) becomes the mask; stretched to this size. */

@@ -3,11 +3,39 @@
 (() => {
   const DRAFT = "darkroom.draft.";
   const FIRST = "txt2img"; // the tab that one sees first
+  const TAB = "darkroom.tab"; // the one that was open last, in this browser tab
   const SHARED = ["model"]; // stand above the tabs: their draft is the page's
   const { owner, reads, keeps } = darkroom;
 
   // The owner is the last input: Gradio sorts a set of inputs by the order of their making.
-  darkroom.withOwner = (sent) => { sent[sent.length - 1] = owner; return sent; };
+  darkroom.withOwner = (sent) => {
+    sent[sent.length - 1] = owner;
+    pressed();
+    return sent;
+  };
+
+  // --- a press that nobody answers ----------------------------------------------------------------
+  const LATE = 12_000; // ms
+  let presses = 0; // without an answer yet
+  const late = darkroom.timer(() => {
+    presses = 0;
+    darkroom.complain({ text: "The server has not answered. If the queue does not show the job, press Generate again." });
+  });
+
+  /* Gradio forgets a press that it could not send: it says that the connection is lost, and no more. */
+  function pressed() {
+    presses += 1;
+    late.start(LATE);
+    if (!darkroom.unreachable?.()) return;
+    presses = 0;
+    late.stop();
+    darkroom.complain({ text: "The server does not answer, so nothing was queued. Press Generate again once it is back." });
+  }
+
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.('#tabs button[role="tab"]')?.dataset.tabId;
+    if (tab) keeps(sessionStorage, TAB, tab);
+  });
 
   // --- the draft ----------------------------------------------------------------------------------
   const loaded = new Set();
@@ -24,7 +52,10 @@
     loaded.add(tab);
     const { dataset } = document.documentElement;
     dataset.drafts = [...loaded].join(" "); // markers: from here on nothing in these tabs is overwritten
-    if (tab === FIRST) dataset.draft = "ready";
+    if (tab === FIRST) {
+      dataset.draft = "ready";
+      setTimeout(() => darkroom.openTab(reads(sessionStorage, TAB) ?? FIRST), 0);
+    }
     const draft = { ...kept(tab), ...kept("page") };
     const filled = names.map((name, i) => {
       const value = draft[name];
@@ -65,6 +96,8 @@
 
   function answered(tab, answer) {
     if (!answer) return;
+    presses -= 1;
+    if (presses < 1) { presses = 0; late.stop(); }
     darkroom.clearComplaint();
     const jobs = answer.jobs?.filter(({ job }) => job) ?? [];
     if (answer.error) darkroom.complain(answer.error, tab);
@@ -75,7 +108,7 @@
   }
 
   /* Shows a sentence beside a tab's Generate and marks the field that is to blame, if there is one. */
-  darkroom.complain = ({ text, label, element, inside }, tab) => {
+  darkroom.complain = ({ text, label = "", element = "", inside = "" }, tab = darkroom.tab()) => {
     const noticeBox = notices[tab]?.box;
     if (!noticeBox) return; // never opened: the live view says it too
     noticeBox.replaceChildren();

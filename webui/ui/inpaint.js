@@ -14,6 +14,7 @@
     sent: { picture: 0, mask: 0 }, // the version that the form's value is of
     parts: {}, // "picture", "mask": {props, changed}
     shown: { picture: "", mask: "" }, // the sha256 that the canvas shows
+    own: { picture: "", mask: "" }, // the value that was written here; any other is to be drawn
     mode: "inpaint", sides: "",
   });
 
@@ -47,15 +48,20 @@
     mine.begun = true;
     follow(mine);
     if (!remembered) return restore(mine);
-    for (const name of ["picture", "mask"]) mine.shown[name] = given(mine.parts[name])?.sha256 ?? "";
-    drawn(mine, "picture");
+    for (const name of ["picture", "mask"]) {
+      mine.own[name] = mine.parts[name]?.props.value ?? "";
+      mine.shown[name] = given(mine.parts[name])?.sha256 ?? "";
+    }
+    for (const name of ["picture", "mask"]) mine.version[name] += 1;
+    drawn(mine, "nothing");
   }
 
   // --- what was drawn is sent -----------------------------------------------------------------------
+  /* `what`: "picture", "mask", "paint" or "nothing" new. */
   function drawn(mine, what) {
     if (mine.restoring) return;
-    if (what !== "mask") mine.version.picture += 1;
-    if (what !== "paint") mine.version.mask += 1;
+    if (what === "picture" || what === "paint") mine.version.picture += 1;
+    if (what === "picture" || what === "mask") mine.version.mask += 1;
     if (what === "picture" && mine.begun) suggestSize(mine);
     darkroom.clearComplaint();
     clearTimeout(mine.resting);
@@ -79,9 +85,10 @@
     const called = name === "mask" ? "mask.png" : mine.canvas.name || "picture.png";
     const { notes = [], ...kept } = blob ? await darkroom.keepPicture(called, blob) : {};
     mine.shown[name] = kept.sha256 ?? "";
-    mine.parts[name].props.value = blob ? JSON.stringify([kept]) : "";
-    mine.parts[name].changed();
     mine.sent[name] = version;
+    mine.own[name] = blob ? JSON.stringify([kept]) : "";
+    mine.parts[name].props.value = mine.own[name];
+    mine.parts[name].changed();
     if (name === "picture") mine.canvas.complain(notes.join(" "), "note");
     document.dispatchEvent(new CustomEvent("darkroom:pictures", { detail: mine.tab }));
     mine.look?.();
@@ -112,13 +119,15 @@
 
   // --- what a recipe or a draft names is drawn ------------------------------------------------------
   function restore(mine) {
-    const other = (name) => (given(mine.parts[name])?.sha256 ?? "") !== mine.shown[name];
+    const other = (name) => (mine.parts[name]?.props.value ?? "") !== mine.own[name];
     if (!mine.begun || !mine.canvas || !(other("picture") || other("mask"))) return;
+    clearTimeout(mine.resting);
     mine.going = mine.going.catch(() => {}).then(async () => {
       mine.restoring = true;
       for (const [name, load] of [["picture", "load"], ["mask", "setMask"]]) {
         const now = given(mine.parts[name]);
         if (!other(name) && !(name === "mask" && now && !mine.canvas.covered("mask"))) continue;
+        mine.own[name] = mine.parts[name].props.value ?? "";
         mine.shown[name] = now?.sha256 ?? "";
         if (now) await mine.canvas[load](darkroom.inputUrl(now.sha256), now.name);
         else if (name === "picture") await mine.canvas.load("");
@@ -146,7 +155,7 @@
       canvas.set({ tool: mode === "outpaint" ? "pan" : "brush" });
       frame.turn(mode === "outpaint");
       clearTimeout(mine.resting);
-      if (canvas.size && !isSent(mine)) drawn(mine, "none");
+      if (canvas.size && !isSent(mine)) drawn(mine, "nothing");
     }
     const sides = Object.fromEntries(SIDES.map((side) => [side, values[`init.outpaint.${side}`] ?? 0]));
     if (mine.sides !== JSON.stringify([mode, sides])) {

@@ -4,7 +4,7 @@
    two seconds otherwise, less often in a hidden tab, and never holds a connection open. */
 "use strict";
 darkroom.live = (element, showPictures) => {
-  const { owner, plural, duration, send } = darkroom;
+  const { owner, send, words } = darkroom;
   const JOBS = "darkroom.jobs", TITLE = "Darkroom";
   const root = element.querySelector("#live");
   const find = (id) => document.getElementById(id);
@@ -20,14 +20,14 @@ darkroom.live = (element, showPictures) => {
   let hung = ""; // the pictures that were last handed to the gallery
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
-  let timer = 0, asking = false, again = false, mine = [];
+  let asking = false, again = false, mine = [];
   try { mine = JSON.parse(darkroom.reads(sessionStorage, JOBS)) || []; } catch { /* none */ }
 
   // --- asking -------------------------------------------------------------------------------------
   async function poll() {
     if (asking) { again = true; return; }
     asking = true;
-    clearTimeout(timer);
+    timer.stop();
     const job = following ?? news?.job?.id ?? "";
     const known = job && job === news?.job?.id; // of another one all is asked for
     const query = new URLSearchParams({ owner, job, after: known ? lastSeq : 0, pictures: known ? news.job.pictures.length : 0, ...darkroom.queueQuery?.() });
@@ -41,7 +41,7 @@ darkroom.live = (element, showPictures) => {
       console.error("The live view could not be drawn:", error); // and asks again all the same
     }
     asking = false;
-    timer = setTimeout(poll, again ? 0 : pause());
+    timer.start(again ? 0 : pause());
     again = false;
   }
 
@@ -64,7 +64,8 @@ darkroom.live = (element, showPictures) => {
     return news?.engine.state === "starting" ? 700 : 2000;
   }
 
-  const kick = () => { clearTimeout(timer); poll(); };
+  const timer = darkroom.timer(poll);
+  const kick = () => { timer.stop(); poll(); };
   document.addEventListener("visibilitychange", () => { if (!document.hidden) kick(); });
   addEventListener("online", kick);
 
@@ -83,6 +84,7 @@ darkroom.live = (element, showPictures) => {
       following ??= now.job?.id ?? null;
       news = progress = null;
       lastSeq = 0;
+      hung = ""; // what was asked of the server before may not have come
       again = true; // from the beginning: this answer may lack events
       return;
     }
@@ -109,33 +111,36 @@ darkroom.live = (element, showPictures) => {
 
   function begin(job) {
     lastSeq = 0;
-    progress = { batch: 0, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", resumed: null, warnings: [] };
+    progress = { batch: 0, turn: 0, turns: 1, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", tiles: "", done: 0, resumed: null, warnings: [] };
     stage.begin(job);
     if (job) darkroom.rememberSeed(job.request.seed);
   }
 
   function learn(event, job) {
     if (event.type === "Step") {
-      Object.assign(progress, { batch: event.batch, step: event.step, steps: event.steps, sigma: event.sigma, stage: "" });
+      const { batch, turn = 0, turns = 1, step, steps, sigma } = event;
+      Object.assign(progress, { batch, turn, turns, step, steps, sigma, stage: "" });
       progress.seconds = [...progress.seconds.slice(-7), event.seconds];
       stage.step(event);
     } else if (event.type === "Preview") {
       stage.preview(event);
     } else if (event.type === "Stage") {
-      progress.stage = event.name;
+      Object.assign(progress, { stage: event.name, tiles: event.of > 1 ? ` · tile ${Math.min(event.of, event.done + 1)} of ${event.of}` : "", done: event.of ? event.done / event.of : 0 });
     } else if (event.type === "Resumed") {
       progress.resumed = event;
-      Object.assign(progress, { batch: event.batch, step: event.step, steps: job.steps });
+      Object.assign(progress, { batch: event.batch, turn: event.turn ?? 0, step: event.step, steps: job.steps });
     } else if (event.type === "Warned" && !progress.warnings.includes(event.text)) {
       progress.warnings.push(event.text);
     }
   }
 
-  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too. */
+  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too.
+     A tab that has started nothing, and was asked for nothing, looks at whatever runs. */
   function moveOn(now) {
     const place = mine.indexOf(now.job?.id);
     const over = place >= 0 && !ACTIVE.includes(now.job.state);
-    const next = now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
+    const idle = !mine.length && chosen === null && now.running && !ACTIVE.includes(now.job?.state);
+    const next = idle ? now.running : now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
     if (!next || next === now.job?.id || now.job?.state === "running") return;
     following = next;
     again = true;
@@ -168,17 +173,17 @@ darkroom.live = (element, showPictures) => {
   function say() {
     const job = news?.job ?? null;
     const now = state();
-    const total = job ? job.batches * (progress.steps || job.steps) : 0;
+    const { total, made } = counted(job);
     const over = job && !ACTIVE.includes(job.state);
-    const done = over && job.state === "done" ? 1 : total ? (progress.batch * progress.steps + progress.step) / total : 0;
+    const done = over && job.state === "done" ? 1 : job?.request.upscale ? progress.done : total ? made / total : 0;
     root.dataset.state = now;
     root.dataset.job = job?.id ?? "";
     root.dataset.step = String(progress?.step ?? 0);
     root.dataset.steps = String(progress?.steps ?? 0);
     root.dataset.busy = ending ? "stopping" : progress?.stage || (job?.state === "running" && !progress.step) ? "yes" : "no";
-    write("live-status", status(now, job));
-    write("live-figures", figures(job, total));
-    const note = remark(job);
+    write("live-status", words.status(now, { news, progress, ending }));
+    write("live-figures", words.figures({ news, progress, ...counted(job) }));
+    const note = words.remark({ news, progress });
     write("live-note", note);
     find("live-note").hidden = !note;
     const bar = find("live-bar");
@@ -190,69 +195,17 @@ darkroom.live = (element, showPictures) => {
     sayEngine();
   }
 
-  const STAGES = {
-    "loading model": "Loading the model", "encoding prompt": "Reading the prompt",
-    sampling: "Starting", decoding: "Developing the picture",
-  };
-
-  function status(now, job) {
-    if (now === "unreachable") return "The server does not answer. Trying again…";
-    if (now === "connecting") return "Connecting to the server…";
-    if (now === "warming") return "The engine is warming up. You can press Generate already.";
-    if (now === "empty") return "Ready when you are.";
-    if (ending) return ending;
-    if (now === "queued") {
-      if (news.paused) return "Waiting: the line is paused.";
-      const wait = news.wait > 0 ? `, about ${duration(news.wait)}` : "";
-      if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one${wait}.`;
-      return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
-    }
-    if (now === "running") {
-      if (progress.stage && progress.stage !== "sampling") return `${STAGES[progress.stage] ?? progress.stage}…`;
-      if (!progress.step) return `${STAGES[progress.stage] ?? "Starting"}…`;
-      const batch = job.batches > 1 ? ` · batch ${progress.batch + 1} of ${job.batches}` : "";
-      return `Step ${progress.step} of ${progress.steps}${batch}`;
-    }
-    const took = job.started && job.finished ? ` ${duration(job.finished - job.started)}` : "";
-    const made = job.pictures.filter((picture) => picture.image >= 0).length;
-    return {
-      done: `Done in${took}`,
-      stopped: made ? "Stopped early. What was there is developed." : "Stopped.",
-      cancelled: "Cancelled before it began.",
-      failed: "This run failed.", paused: "Held back.",
-      interrupted: "This run was interrupted when the server or its engine stopped.",
-    }[now] ?? now;
-  }
-
-  function figures(job, total) {
-    const parts = [];
-    if (job?.state === "running" && progress.step) {
-      if (progress.sigma !== null) parts.push(`σ ${progress.sigma.toFixed(progress.sigma < 0.0995 ? 3 : 2)}`);
-      const left = total - (progress.batch * progress.steps + progress.step);
-      const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
-      if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
-    }
-    const made = job && !ACTIVE.includes(job.state) ? job.pictures.filter((each) => each.image >= 0).length : 0;
-    if (made) parts.push(plural(made, "picture"));
-    const others = news && job?.state !== "queued" ? news.waiting : 0; // who waits reads how many are before it
-    if (others > 0) parts.push(`${others} waiting`);
-    return parts.join(" · ");
-  }
-
-  function remark(job) {
-    if (job && !ACTIVE.includes(job.state) && job.error) return job.error.text;
-    const parts = [...(progress?.warnings ?? [])];
-    if (progress?.resumed) {
-      const from = progress.resumed.step ? `after step ${progress.resumed.step}` : "from the start of its batch";
-      parts.unshift(`The engine stopped and was started again; this run went on ${from}.`);
-    }
-    return parts.join(" ");
+  /* Steps, over all batches and turns; turns that are of different length count as the one in hand. */
+  function counted(job) {
+    if (!job) return { total: 0, made: 0 };
+    const total = job.batches * progress.turns * (progress.steps || job.steps);
+    return { total, made: (progress.batch * progress.turns + progress.turn) * progress.steps + progress.step };
   }
 
   function sayEngine() {
     const engine = news?.engine ?? { state: "", device: "" };
-    const words = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
-    write("dk-engine-text", lost >= 2 ? "No connection" : words[engine.state] ?? "Connecting");
+    const said = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
+    write("dk-engine-text", lost >= 2 ? "No connection" : said[engine.state] ?? "Connecting");
     write("dk-engine-device", lost >= 2 || !engine.device ? "" : `· ${engine.device}`);
     const box = find("dk-engine");
     if (!box) return;
@@ -278,7 +231,8 @@ darkroom.live = (element, showPictures) => {
   addEventListener("hashchange", () => { if (darkroom.addressed()) darkroom.look(darkroom.addressed()); });
   darkroom.look = (id) => { following = chosen = id; darkroom.address(id); kick(); };
   darkroom.kick = kick;
-  darkroom.ending = (words) => { ending = words; say(); };
+  darkroom.unreachable = () => lost >= 2;
+  darkroom.ending = (text) => { ending = text; say(); };
   darkroom.follow = (id, quietly = false) => {
     chosen = null;
     darkroom.address(null);

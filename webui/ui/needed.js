@@ -51,17 +51,17 @@ darkroom.needed = (root, timeline) => {
     const box = curve.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     const slider = document.getElementById("live-scrub");
-    slider.value = Math.round(steps[0].step + share * (steps.at(-1).step - steps[0].step));
+    slider.value = Math.round(steps[0].place + share * (steps.at(-1).place - steps[0].place));
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
   return {
-    draw({ job, list, record, image }) {
+    draw({ job, list, record, image, turn }) {
       if (root.hidden) return;
       request = job.request;
-      steps = list.map((each) => ({ ...each, change: timeline.change(image, each.step) }));
-      enough = timeline.suggested(image);
-      const key = `${job.id} ${image} ${enough} ${steps.filter(({ change }) => change !== null).length}`;
+      steps = list.map((each) => ({ ...each, change: timeline.change(image, each) }));
+      enough = timeline.suggested(image, turn);
+      const key = `${job.id} ${image}.${turn} ${enough} ${steps.filter(({ change }) => change !== null).length}`;
       if (drawn !== key) {
         drawn = key;
         drawCurve();

@@ -9,7 +9,6 @@
   const AT_ONCE = 2; // uploads
   const SMALL = 320; // pixels of a tile's picture at most; larger ones take long to draw
   const pickers = {}; // tab -> what a picker can do
-  const waiting = {}; // tab -> who waits for it
 
   darkroom.inputUrl = (sha256) => `api/v1/inputs/${sha256}`;
 
@@ -24,12 +23,6 @@
     const said = await answer.json().catch(() => null);
     if (answer.ok && said) return { sha256: said.sha256, name, width: said.width, height: said.height, notes: said.notes ?? [] };
     throw new Error(`${darkroom.quoted(name)} ${said?.error?.text ?? `could not be taken in: the server answered ${answer.status}`}.`);
-  };
-
-  /* Opens a tab; comes back with its picker, which Gradio builds when the tab is first opened. */
-  darkroom.pickerOf = (tab) => {
-    darkroom.openTab(tab);
-    return pickers[tab] ? Promise.resolve(pickers[tab]) : new Promise((done) => { (waiting[tab] ??= []).push(done); });
   };
 
   const seen = ({ root }) => root.getClientRects().length > 0;
@@ -174,6 +167,5 @@
       words: () => (list.length ? "Drop to begin with this one instead" : "Drop to begin with it"),
     };
     draw();
-    waiting[tab]?.splice(0).forEach((done) => done(pickers[tab]));
   };
 })();

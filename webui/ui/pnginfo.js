@@ -75,7 +75,7 @@
     find("pnginfo-name").textContent = name;
     find("pnginfo-facts").textContent = facts(blob, answer);
     find("txt2img_tab").disabled = !answer.source;
-    for (const button of find("pnginfo-send").children) button.classList.toggle("dk-strong", Boolean(answer.source) && button.id === `${answer.tab ?? "txt2img"}_tab`);
+    for (const button of find("pnginfo-send").children) button.classList.toggle("dk-strong", Boolean(answer.source) && button.id === `${darkroom.tabNamed(answer.tab) ?? "txt2img"}_tab`);
     find("pnginfo-copy").disabled = !answer.parameters;
     drawLost(answer.lost);
     drawPairs(answer.pairs);

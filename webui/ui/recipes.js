@@ -4,7 +4,7 @@
    filled by Gradio's event "fill", which asks `order` what to fill in and tells `filled` when it is. */
 "use strict";
 (() => {
-  const { node } = darkroom;
+  const { node, button } = darkroom;
   const forms = {}; // tab -> {box, fill, wanted, before, done}
   const waiting = {}; // tab -> who waits for its form
   const FIRST = "txt2img"; // where no generating tab is open
@@ -56,7 +56,7 @@
     const slow = setTimeout(() => mine === turn && say(tab, "reading", `Reading ${name}…`), 250);
     try {
       const answer = await darkroom.readRecipe(await find, name);
-      if (mine === turn) darkroom.restore((answer.source && answer.tab) || tab, answer, name);
+      if (mine === turn) darkroom.restore((answer.source && darkroom.tabNamed(answer.tab)) || tab, answer, name);
     } catch (error) {
       if (mine === turn) say(tab, "problem", error.message);
     }
@@ -94,6 +94,12 @@
   darkroom.setFields = async (tab, values, text) => {
     await opened(tab);
     change(tab, { recipe: values }, () => say(tab, "restored", text, [], "Undo"));
+  };
+
+  /* The same with what the form's components hold. */
+  darkroom.setForm = async (tab, form, text) => {
+    await opened(tab);
+    change(tab, { form }, () => say(tab, "restored", text, [], "Undo"));
   };
 
   /* Once more, and it is undone itself: nothing that was typed in between is lost. */
@@ -171,13 +177,6 @@
     box.dataset.state = state;
     box.hidden = false;
     if (lostFocus) box.focus({ preventScroll: true });
-  }
-
-  function button(text, action) {
-    const made = node("button", "dk-plain", text);
-    made.type = "button";
-    made.addEventListener("click", action);
-    return made;
   }
 
   /* The names of what could not be restored; unfolded, why. */

@@ -25,13 +25,16 @@
   darkroom.sendTo = async (tab, { name, answer, keep }) => {
     if (tab === "txt2img") { await darkroom.restore(tab, answer, name); return; }
     const { notes: _, ...picture } = await keep();
-    if (tab === "inpaint") {
+    if (tab === "inpaint" && !answer?.source) {
       darkroom.openTab(tab);
       const canvas = await darkroom.canvasNamed(tab);
       await canvas.load(darkroom.inputUrl(picture.sha256), picture.name);
-      if (answer?.source) await darkroom.restore(tab, sized(answer, picture), name);
+    } else if (tab === "inpaint") { // its own mask, if it had one, was for another picture
+      const drawn = { "init.picture": JSON.stringify([picture]), "init.mask.picture": "" };
+      await darkroom.restore(tab, sized(answer, picture), name, drawn);
     } else if (tab === "extras" || !answer?.source) {
-      (await darkroom.pickerOf(tab)).set([picture]);
+      const field = tab === "extras" ? "upscale.picture" : "init.picture";
+      await darkroom.setForm(tab, { [field]: JSON.stringify([picture]) }, darkroom.sentence(`${name} is here`));
     } else {
       await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
     }

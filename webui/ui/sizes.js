@@ -65,7 +65,7 @@
   function loopback(tab, values) {
     const [loops, first, final] = ["init.loopback.loops", "init.strength", "init.loopback.final_strength"].map((name) => values[name]);
     const how = { aggressive: "changing early", linear: "evenly", lazy: "changing late" }[values["init.loopback.curve"]];
-    say(`${tab}_loopback_said`, loops > 1 ? `${loops} pictures from each: strength ${first} to ${final}, ${how}` : "One loop: as without it");
+    say(`${tab}_loopback_said`, loops > 1 ? `Made anew ${loops} times, at strength ${first} to ${final}, ${how}` : "One loop: as without it");
   }
 
   // --- a second pass ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from webui.api.body import JsonObject
 from webui.errors import InvalidRequest
 from webui.fields import STOP_AT, shown
 from webui.services import Services
-from webui.trajectories import changes, needed
+from webui.trajectories import changes, needed, turns_kept
 
 _MOST = 10**6  # pictures; no job has as many
 
@@ -21,7 +21,7 @@ def router(services: Services) -> APIRouter:
 
     @router.post("/jobs/{id}/branch", status_code=201)
     def branch(id: str, body: JsonObject) -> dict[str, Any]:
-        """{"image", "step", "turn"?, "changes"?, "id"?, "owner"?}: a job that goes on from there."""
+        """{"image", "step", "turn"?, "changes"?, "id"?, "owner"?}: a job that goes on there."""
         schema.check_known(body, ("image", "step", "turn", "changes", "id", "owner"))
         return view.job(
             branches.branch(
@@ -43,7 +43,9 @@ def router(services: Services) -> APIRouter:
         turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> dict[str, Any]:
         """The kept steps of a picture, how much each changed it, and how many it took."""
-        return _trajectory(branches.kept(services, id, image, turn=turn))
+        found = branches.kept(services, id, image, turn=turn)
+        folder = services.trajectories.folder(found.job.id)
+        return {**_trajectory(found), "turns": turns_kept(folder, found.batch)}
 
     _add_triage(router, services, view)
     return router
@@ -85,8 +87,11 @@ def _trajectory(found: branches.Kept) -> dict[str, Any]:
             "seconds": step.seconds,
             "change": change,
             "inherited": step.step <= found.inherited,
+            "guided": guided,
         }
-        for step, change in zip(found.steps, changes(found.steps), strict=True)
+        for step, change, guided in zip(
+            found.steps, changes(found.steps), found.guided, strict=True
+        )
     ]
     return {
         "job": found.job.id,
@@ -94,6 +99,7 @@ def _trajectory(found: branches.Kept) -> dict[str, Any]:
         "batch": found.batch,
         "turn": found.turn,
         "position": found.position,
+        "alone": found.alone,
         "sigma": found.header.sigmas[0],
         "whole": found.steps[-1].sigma == 0,
         "steps": steps,

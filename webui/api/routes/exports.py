@@ -27,10 +27,8 @@ def router(services: Services) -> APIRouter:
             file = exports.export(services, id, image, asked, turn)
         finally:
             making.release()
-        disposition = f'attachment; filename="{file.name}"'
-        return Response(
-            file.data, media_type=file.media_type, headers={"Content-Disposition": disposition}
-        )
+        headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.data, media_type=file.media_type, headers=headers)
 
     @router.get("/{id}/export", response_class=Response)
     def get(
@@ -50,10 +48,8 @@ def router(services: Services) -> APIRouter:
     @router.post("/{id}/export", response_class=Response)
     def post(id: str, body: JsonObject) -> Response:
         """{"image"?, "turn"?, "format"?, "view"?, "method"?, "rate"?, "size"?}"""
-        values = dict(body)
-        image, turn = (schema.whole(values, name, 0) for name in ("image", "turn"))
-        for name in ("image", "turn"):
-            values.pop(name, None)
-        return made(id, image, turn, values)
+        image, turn = (schema.whole(body, name, 0) for name in ("image", "turn"))
+        asked = {key: value for key, value in body.items() if key not in ("image", "turn")}
+        return made(id, image, turn, asked)
 
     return router

@@ -18,10 +18,8 @@ def router(services: Services) -> APIRouter:
         """Looks at the folders each time. `scale` is null where any size can be asked for, and
         where it is known only once the file is loaded."""
         registered = services.registry.upscalers
-        files = services.upscalers.files()
-        usable = {name.casefold() for name in registered}
-        usable |= {each.name.casefold() for each in files if each.problem is None}
-        files = [_free(file, registered) for file in files]
+        files = [_free(file, registered) for file in services.upscalers.files()]
+        usable = {each.name.casefold() for each in files if each.problem is None}
         # a file with a problem beside a usable one of its name says nothing new
         shown = [f for f in files if f.problem is None or f.name.casefold() not in usable]
         return [

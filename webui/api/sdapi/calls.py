@@ -22,6 +22,7 @@ from webui.services import Services, submit
 OWNER = "sdapi"  # of jobs that came by this API
 _TASKS = 1000  # names that clients gave
 _MOST_NAME = 200  # characters of one
+_ALL = 2**30  # events
 _GLANCE = 10.0  # seconds between looks at whether the line goes at all
 
 
@@ -124,7 +125,7 @@ class Endings:
         self._line = line
         self._lock = threading.Lock()
         self._waiting: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
-        self._seen = line.read_all(2**62)[1]
+        self._seen = line.read_all(2**62, 0)[1]
         line.watch(self._look)
 
     async def end(self, job_id: str) -> Job:
@@ -156,7 +157,7 @@ class Endings:
     def _look(self) -> None:
         """After each event of the line, by whoever appended it."""
         with self._lock:
-            entries, self._seen = self._line.read_all(self._seen)
+            entries, self._seen = self._line.read_all(self._seen, _ALL)
             if self._line.hung_up:
                 jobs = set(self._waiting)
             else:

@@ -69,7 +69,7 @@ def _of_task(desk: Desk, task: str, seen: int, wanted: bool) -> dict[str, Any]:
     job = desk.calls.find(task) if task else None
     active = job is not None and job.state == "running"
     queued = job is not None and job.state in WAITING
-    place = desk.services.line.read_all(2**62)[1] if active else -1
+    place = desk.services.line.read_all(2**62, 0)[1] if active else -1
     frame = desk.calls.frame(job) if job and active and wanted and place != seen else None
     waiting = f"In queue: {desk.services.line.ahead(job.id) + 1}" if job and queued else None
     return {

@@ -15,7 +15,7 @@ def course_of(bench: Bench, request: GenerationRequest, batch: int) -> Course:
     if init is None:
         return from_noise(bench, request) if hires is None else in_two_passes(bench, request, hires)
     if init.tiles is not None:
-        return tile_by_tile(bench, request, init, init.tiles, batch)
+        return tile_by_tile(bench, request, init, init.tiles)
     if init.loopback is not None:
         return looped(bench, request, init, init.loopback, batch)
     return from_picture(bench, request, init, batch)

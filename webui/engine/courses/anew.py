@@ -53,7 +53,9 @@ def from_frame(
         latents, init.strength, init.exact_steps, init.noise_multiplier, mask,
         init.mask is not None and init.mask.soft,
     )  # fmt: skip
-    made = yield Turn(request, bench.model, start, turns, frame.pasted if frame.crop else None)
+    painted = None if frame.mask is None else (tensor(frame.start), tensor(frame.mask))
+    view = frame.pasted if frame.crop else None
+    made = yield Turn(request, bench.model, start, turns, painted, view)
     assert made is not None
     return _laid_in(bench.decode(made.latents), frame, notes)
 

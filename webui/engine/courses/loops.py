@@ -11,7 +11,6 @@ from webui.engine.bench import Bench
 from webui.engine.courses.anew import from_frame
 from webui.engine.pixels import opened
 from webui.engine.turns import Course, Result
-from webui.errors import InvalidRequest
 from webui.masking import framed
 from webui.request import GenerationRequest, InitImage, Loopback
 from webui.request.loops import of_loop, strengths
@@ -21,8 +20,6 @@ def looped(
     bench: Bench, request: GenerationRequest, init: InitImage, asked: Loopback, batch: int
 ) -> Course:
     """A turn for each loop; the pictures are the last one's."""
-    if len(request.batch_seeds(batch)) > 1:
-        raise InvalidRequest("batch_size", "must be 1 for loopback")
     picture = bench.read("init.picture", init.picture)
     mask = bench.read("init.mask.picture", init.mask.picture) if init.mask else None
     size = (request.width, request.height)

@@ -27,6 +27,7 @@ Encoding = Generator[EngineEvent, None, tuple[Tensor, tuple[str, ...]]]
 
 def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Course:
     """Two turns; one where the first pass's picture is given. At strength 0 there is no second."""
+    found = bench.upscaling.find("hires.upscaler", hires.upscaler)
     turns = (hires.picture is None) + (hires.strength > 0)
     clean, given = None, []
     if hires.picture is not None:
@@ -39,7 +40,6 @@ def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Cou
             return bench.decode(clean)
     first = given[0].size if given else (request.width, request.height)
     larger, wanted = second_pass(hires, *first, bench.model.scale_factor)
-    found = bench.upscaling.find("hires.upscaler", hires.upscaler)
     notes: tuple[str, ...] = ()
     if isinstance(found, LatentResize):
         if clean is None:
@@ -58,14 +58,19 @@ def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Cou
         return bench.decode(latents, notes)
     start = Start(latents, hires.strength, exact_steps=True, field="hires.steps")
     made = yield Turn(
-        second_request(request, hires, wanted), bench.model, start, turns, after=request.steps
+        second_request(request, hires),
+        bench.model,
+        start,
+        turns,
+        resized=wanted,
+        after=request.steps,
     )
     assert made is not None
     return bench.decode(made.latents, notes)
 
 
-def second_request(request: GenerationRequest, hires: Hires, size: Size) -> GenerationRequest:
-    """What stands for the second pass alone, at `size`.
+def second_request(request: GenerationRequest, hires: Hires) -> GenerationRequest:
+    """What stands for the second pass alone, but for its size.
 
     Another sampler knows nothing of the first one's options, and another schedule nothing of the
     first one's; own noise levels are the first pass's.
@@ -77,8 +82,6 @@ def second_request(request: GenerationRequest, hires: Hires, size: Size) -> Gene
     guidance = hires.guidance_scale
     return replace(
         request,
-        width=size[0],
-        height=size[1],
         steps=hires.steps or request.steps,
         sampler=sampler,
         sampling=request.sampling if same else SamplingOptions(),

@@ -4,7 +4,7 @@ In A1111: the script SD upscale. All noise is cut from what the seed gives for t
 that tiles see the same noise where they overlap; there they fade into each other.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -22,12 +22,8 @@ from webui.request.sizes import Size, in_tiles
 _SEEN = 512  # pixels of the longer side, of the whole picture in previews
 
 
-def tile_by_tile(
-    bench: Bench, request: GenerationRequest, init: InitImage, asked: Tiles, batch: int
-) -> Course:
+def tile_by_tile(bench: Bench, request: GenerationRequest, init: InitImage, asked: Tiles) -> Course:
     """A turn for each tile; where it is stopped, the rest is the picture made larger."""
-    if len(request.batch_seeds(batch)) > 1:
-        raise InvalidRequest("batch_size", "must be 1 for tiles")
     factor = bench.model.scale_factor
     source = laid_on(bench.read("init.picture", init.picture))
     whole = yield from bench.upscaling.enlarged(
@@ -50,12 +46,13 @@ def tile_by_tile(
             yield Stage("encoding picture")
             latents, said = bench.encode(tensor(tile))
             made = yield Turn(
-                replace(request, width=tile.width, height=tile.height),
+                request,
                 bench.model,
                 Start(latents, init.strength, init.exact_steps, init.noise_multiplier),
                 len(rows) * len(columns),
-                seen.view(box),
+                view=seen.view(box),
                 part=Part((rows[-1].stop, columns[-1].stop), row.start, column.start),
+                resized=tile.size,
             )
             assert made is not None
             (result,) = bench.decode(made.latents)

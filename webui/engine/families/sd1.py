@@ -7,12 +7,14 @@ VAE factor and prediction type are what the configs say; `timestep` is this file
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
+from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from webui.engine.clip import ClipTextEncoder
@@ -28,6 +30,8 @@ ALIGN_YOUR_STEPS = (
     14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029,
 )  # fmt: skip
 
+# the second one's network sees the picture that is painted on, too
+PIPELINES = ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline")
 _PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
 
 
@@ -37,7 +41,7 @@ class StableDiffusion1:
     def recognises(self, folder: Path) -> bool:
         try:
             index = json.loads((folder / "model_index.json").read_text("utf-8"))
-            return bool(index["_class_name"] == "StableDiffusionPipeline")
+            return bool(index["_class_name"] in PIPELINES)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -49,10 +53,11 @@ class StableDiffusion1:
             text_encoder = ClipTextEncoder("clip_l", tokenizer, network)
         unet = _weights(UNet2DConditionModel, folder / "unet", device, dtype)
         vae = _weights(AutoencoderKL, folder / "vae", device, dtype)
-        if unet.config.in_channels != vae.config.latent_channels:
+        taken, latents = unet.config.in_channels, vae.config.latent_channels
+        if taken not in (latents, 2 * latents + 1):
             raise ModelRefused(
-                f"{folder.name}/unet: takes {unet.config.in_channels} channels and the VAE's "
-                f"latents have {vae.config.latent_channels}; only plain models can be used yet"
+                f"{folder.name}/unet: takes {taken} channels and the VAE's latents have {latents}; "
+                f"only plain models ({latents}) and inpainting ones ({2 * latents + 1}) can be used"
             )
         scheduler = _part(DDPMScheduler, folder / "scheduler")  # read for its noise levels alone
         prediction = scheduler.config["prediction_type"]
@@ -125,6 +130,7 @@ class LoadedModel:
         self._unet = unet
         self._vae = vae
         self._clean = _PREDICTIONS[prediction]
+        self._painted: Tensor | None = None  # (1, 1 + C, h, w) beside the latent, in its every call
         self._latents = self._fit_colours()
 
     @property
@@ -134,6 +140,18 @@ class LoadedModel:
     @property
     def scale_factor(self) -> int:
         return int(2 ** (len(self._vae.config.block_out_channels) - 1))
+
+    def painting(self, picture: Tensor, mask: Tensor) -> Model:
+        """As `StableDiffusionInpaintPipeline` does: the mask of the cells, and the latent of what
+        stays, the rest of it grey; a cell with any mask in it counts as masked."""
+        if self._unet.config.in_channels == self.latent_channels:
+            return self
+        masked = (mask >= 0.5).float()
+        seen = self.encode(picture * (1 - masked))
+        cells = functional.max_pool2d(masked, self.scale_factor)
+        told = copy(self)
+        told._painted = torch.cat([cells.to(seen), seen], dim=1)
+        return told
 
     @property
     def device(self) -> torch.device:
@@ -148,6 +166,9 @@ class LoadedModel:
         """The preconditioning of Karras et al. 2022, table 1, column "VP"; x is in sigma form."""
         count = len(conditionings)
         scaled = (x / (sigma**2 + 1) ** 0.5).to(self._unet.dtype)
+        if self._painted is not None:
+            beside = self._painted.to(scaled).expand(len(x), -1, -1, -1)
+            scaled = torch.cat([scaled, beside], dim=1)
         timestep = self.levels.sigma_to_t(sigma).to(x.device)
         context = torch.cat([each.context.expand(len(x), -1, -1) for each in conditionings])
         (output,) = self._unet(

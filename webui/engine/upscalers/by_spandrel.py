@@ -28,6 +28,8 @@ class Spandrel:
             import spandrel  # here, because it may not be installed
         except ImportError:
             raise ModelRefused(f"{file.name}: {SPANDREL}") from None
+        except Exception as error:  # a torchvision that does not belong to this torch raises others
+            raise refused(file, error) from error
         try:
             state = spandrel.canonicalize_state_dict(load_file(file.path))
             network = spandrel.ModelLoader("cpu").load_from_state_dict(state)
