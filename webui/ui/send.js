@@ -10,6 +10,7 @@
   darkroom.sendButtons = (place, ids, send, say) => {
     place.replaceChildren(...TABS.map(([tab, title]) => {
       const button = Object.assign(darkroom.node("button", "dk-plain", title), { type: "button", id: ids(tab), title: `Send the picture to ${title}, with its recipe` });
+      button.setAttribute("aria-label", `Send to ${title}`);
       button.addEventListener("click", async () => {
         button.disabled = true;
         try { await send(tab); } catch (error) { say(error.message); }

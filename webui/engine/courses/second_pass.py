@@ -57,14 +57,8 @@ def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Cou
     if hires.strength == 0:
         return bench.decode(latents, notes)
     start = Start(latents, hires.strength, exact_steps=True, field="hires.steps")
-    made = yield Turn(
-        second_request(request, hires),
-        bench.model,
-        start,
-        turns,
-        resized=wanted,
-        after=request.steps,
-    )
+    asked, after = second_request(request, hires), request.steps
+    made = yield Turn(asked, bench.model, start, turns, resized=wanted, after=after)
     assert made is not None
     return bench.decode(made.latents, notes)
 
