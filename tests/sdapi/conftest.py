@@ -120,9 +120,10 @@ def api(client, whole, running):
 
 
 @pytest.fixture
-def slow(client, whole):
+def slow(client, whole, puppet):
     """With an engine that waits for orders."""
-    return Api(client, whole)
+    yield Api(client, whole)
+    puppet.order(*["finish"] * 50)  # a call of a test that failed would be waited for
 
 
 def picture(size=(64, 64), mode="RGB", colour=(200, 30, 30)):
