@@ -87,6 +87,7 @@ class Api:
 
     def __init__(self, client, whole):
         self.client, self.services = client, whole
+        self.calls = []  # threads that wait
 
     def post(self, path, body=None, **others):
         return self.client.post(f"/sdapi/v1/{path}", json=body, **others)
@@ -122,8 +123,11 @@ def api(client, whole, running):
 @pytest.fixture
 def slow(client, whole, puppet):
     """With an engine that waits for orders."""
-    yield Api(client, whole)
-    puppet.order(*["finish"] * 50)  # a call of a test that failed would be waited for
+    api = Api(client, whole)
+    yield api
+    puppet.order(*["finish"] * 50)  # calls of a test that failed still wait
+    for call in api.calls:
+        call.join(20)
 
 
 def picture(size=(64, 64), mode="RGB", colour=(200, 30, 30)):

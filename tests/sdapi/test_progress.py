@@ -20,6 +20,7 @@ class Call(threading.Thread):
     def __init__(self, api, path="txt2img", **body):
         super().__init__(daemon=True)
         self.api, self.path, self.body = api, path, SMALL | body
+        api.calls.append(self)
         self.start()
 
     def run(self):
@@ -180,7 +181,9 @@ def test_calls_and_the_pages_jobs_share_one_line(slow, puppet):
 
 
 def test_a_full_line_says_when_to_come_back(slow, puppet):
-    calls = [Call(slow, seed=number) for number in range(4)]
+    calls = [Call(slow, seed=0)]
+    eventually(lambda: slow.services.line.running() is not None)
+    calls += [Call(slow, seed=number) for number in (1, 2, 3)]
     eventually(lambda: slow.services.line.waiting() == 3)
     answer = slow.txt2img()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
