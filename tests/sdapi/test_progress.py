@@ -173,6 +173,7 @@ def test_calls_and_the_pages_jobs_share_one_line(slow, puppet):
         eventually(
             lambda: slow.services.line.waiting() + bool(slow.services.line.running()) == len(calls)
         )
+    eventually(lambda: slow.services.line.running() is not None)
     slow.client.post("/api/v1/jobs", json={"request": SMALL, "id": "of-the-page"})
     puppet.order(*["finish"] * 4)
     assert [info(call.ended())["seed"] for call in calls] == [0, 1, 2]
