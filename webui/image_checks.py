@@ -91,13 +91,13 @@ def _check_begun(
     """Raises InvalidRequest for a picture that is too large to be encoded as it is, and for tiles
     that cannot be, or that nobody would wait for."""
     cut = init.outpaint is not None or (init.mask is not None and init.mask.area == "only masked")
-    if init.resize == "latent upscale" and not init.tiles and not cut:
-        if size[0] * size[1] > max_pixels:
-            raise InvalidRequest(
-                "init.resize",
-                f"latent upscale encodes the picture in its own size, {_shown(size)}; at most "
-                f"{max_pixels} pixels are allowed (--max-pixels); try just resize",
-            )
+    whole = init.resize == "latent upscale" and not init.tiles and not cut
+    if whole and size[0] * size[1] > max_pixels:
+        raise InvalidRequest(
+            "init.resize",
+            f"latent upscale encodes the picture in its own size, {_shown(size)}; at most "
+            f"{max_pixels} pixels are allowed (--max-pixels); try just resize",
+        )
     if init.tiles is None:
         return
     sides, overlap = (request.width, request.height), init.tiles.overlap
