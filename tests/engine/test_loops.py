@@ -96,6 +96,13 @@ def test_of_a_loop_the_request_stands_for_it_alone():
     assert of_loop(init, 0.2, 3) == later
 
 
+def test_the_seed_after_the_last_one_is_0(warm, tmp_path, picture):
+    init = InitImage(picture=picture, strength=0.5, loopback=Loopback(loops=2))
+    play(warm, request(seed=2**32 - 1, init=init), options(tmp_path, "kept"))
+    headers = [read_header(tmp_path / "kept", 0, loop).request for loop in range(2)]
+    assert [each["seed"] for each in headers] == [2**32 - 1, 0]
+
+
 def test_images_go_on_from_their_own_seeds(warm, tmp_path, picture):
     init = InitImage(picture=picture, strength=0.5, loopback=Loopback(loops=2))
     asked = request(images=2, init=init)

@@ -175,6 +175,15 @@ def test_a_given_picture_at_strength_0_is_there_for_each_of_a_batch(warm, tmp_pa
     assert len(set(run.pictures)) == 1
 
 
+def test_a_picture_that_ends_early_ends_early_in_the_second_pass_alone(warm):
+    run = play(warm, replace(hires(upscaler="Latent", strength=0.5), stop_at=0.5))
+    assert turns(run)[:6] == [(0, step, 6, 2) for step in range(1, 7)]
+    assert [place[:2] for place in turns(run)[6:]] == [(1, 1), (1, 2), (1, 3)]
+    (rendered,) = run.of(Rendered)
+    assert rendered.notes == ("Stopped at step: 3",)
+    assert image_of(run).size == (128, 128)
+
+
 def test_a_batch_gives_what_each_gives_alone(warm):
     asked = replace(hires(upscaler="Lanczos", scale=1.5), images=3, batch_size=2)
     pictures = [levels(opened(each.picture)) for each in play(warm, asked).of(Rendered)]
