@@ -115,13 +115,20 @@
       part("foot").hidden = !list.length;
       drawOne();
       part("many").replaceChildren(...(list.length > 1 ? list.map(tile) : []));
-      part("facts").textContent = list.length > 1 ? `${list.length} pictures, one job each` : list.length ? facts(list[0]) : "";
+      tell(list.length > 1 ? { name: `${list.length} pictures, one job each` } : list[0]);
       const said = left ? `Taking ${plural(left, "picture")} in…` : notes.map(({ name, text }) => `${name}: ${text}`).join(" ");
       part("said").textContent = said;
       part("said").hidden = !said;
       part("problems").replaceChildren(...problems.map((text) => node("li", "", text)));
       part("problems").hidden = !problems.length;
       document.dispatchEvent(new CustomEvent("darkroom:pictures", { detail: tab }));
+    }
+
+    /* A long name gives way, the size stays. */
+    function tell(picture) {
+      const place = part("facts"), text = picture ? facts(picture) : "", name = picture?.name ?? "";
+      place.title = text;
+      place.replaceChildren(node("span", "dk-picker-fact", name), text.slice(name.length));
     }
 
     const facts = ({ name, width, height }) => [name, width ? `${width} × ${height}` : ""].filter(Boolean).join(" · ");
