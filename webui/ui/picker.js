@@ -139,12 +139,16 @@
       const address = darkroom.inputUrl(only.sha256);
       image.alt = only.name || "The picture to begin with";
       if (image.getAttribute("src") !== address) image.src = address;
+      else if (image.complete) setTimeout(measure, 0); // it is there already: another event "load" does not come
     }
 
-    part("image").addEventListener("load", () => {
+    /* Of a recipe, which does not say the size. */
+    function measure() {
       const [only] = list, { naturalWidth: width, naturalHeight: height } = part("image");
-      if (list.length === 1 && !only.width && width) set([{ ...only, width, height }]); // of a recipe, which does not say
-    });
+      if (list.length === 1 && !only.width && width) set([{ ...only, width, height }]);
+    }
+
+    part("image").addEventListener("load", measure);
     part("image").addEventListener("error", () => {
       if (list.length !== 1 || !part("image").getAttribute("src")) return;
       const [{ name }] = list;
