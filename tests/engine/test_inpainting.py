@@ -121,6 +121,18 @@ def test_a_network_made_for_inpainting_is_told_the_mask_and_what_is_left_of_the_
         assert torch.allclose(seen[0][:, 5:], model.encode(left).expand(2, -1, -1, -1))
 
 
+@pytest.mark.parametrize("resize", ["just resize", "latent upscale"])
+def test_a_network_made_for_inpainting_takes_pictures_of_any_size(inpainting, asked, resize):
+    engine, _ = inpainting
+    given = {"picture": scene(96, 128), "box": (24, 32, 72, 96), "init": {"resize": resize}}
+    run = play(engine, *asked(**given, model="inpainting"))
+    (made,) = results(run)
+    kept = array(scene(96, 128).resize((64, 64), Image.Resampling.LANCZOS))
+    differs = np.abs(made - kept).max(axis=2) > 0
+    assert not differs[:14].any() and not differs[:, :14].any() and not differs[50:].any()
+    assert differs[18:46, 18:46].mean() > 0.9
+
+
 def test_a_network_made_for_inpainting_also_makes_pictures_from_text(inpainting):
     first, second = (
         play(inpainting[0], request(model="inpainting", seed=seed)).pictures for seed in (1, 2)

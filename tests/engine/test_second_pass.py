@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn import functional
 
 from tests.engine.conftest import make_engine, play, request, tiny_pipeline
-from tests.engine.sent import opened, options, sent_in
+from tests.engine.sent import opened, options, sent_in, smooth
 from tests.upscaler_files import put, repeating
 from webui.engine.control import Control
 from webui.engine.courses.second_pass import second_request
@@ -163,6 +163,25 @@ def test_at_strength_0_the_picture_is_only_made_larger(warm):
     assert turns(run) == [(0, step, 6, 1) for step in range(1, 7)]
     latent = play(warm, hires(upscaler="Latent", scale=2.0, strength=0.0))
     assert image_of(latent).size == (128, 128)
+
+
+@pytest.mark.parametrize("upscaler", ["Lanczos", "Latent"])
+def test_a_given_picture_at_strength_0_is_there_for_each_of_a_batch(warm, tmp_path, upscaler):
+    given = Hires(
+        upscaler=upscaler, strength=0.0, picture=sent_in(tmp_path / "inputs", smooth(64, 64))
+    )
+    run = play(warm, request(images=3, batch_size=2, hires=given), options(tmp_path))
+    assert [each.image for each in run.of(Rendered)] == [0, 1, 2]
+    assert len(set(run.pictures)) == 1
+
+
+def test_a_picture_that_ends_early_ends_early_in_the_second_pass_alone(warm):
+    run = play(warm, replace(hires(upscaler="Latent", strength=0.5), stop_at=0.5))
+    assert turns(run)[:6] == [(0, step, 6, 2) for step in range(1, 7)]
+    assert [place[:2] for place in turns(run)[6:]] == [(1, 1), (1, 2), (1, 3)]
+    (rendered,) = run.of(Rendered)
+    assert rendered.notes == ("Stopped at step: 3",)
+    assert image_of(run).size == (128, 128)
 
 
 def test_a_batch_gives_what_each_gives_alone(warm):
