@@ -16,7 +16,7 @@ from webui.engine.control import Control
 from webui.engine.device import Device, is_broken, peak_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
-from webui.errors import InvalidRequest, failure
+from webui.errors import EngineBusy, InvalidRequest, failure
 from webui.events import Look
 from webui.request import from_dict
 from webui.wire import Message, RunOptions, event_message
@@ -49,6 +49,7 @@ class Session:
             "skip": self._skip,
             "previews": self._previews,
             "load": self._load,
+            "unload": self._unload,
             "preview": self._preview,
             "embedding": self._embedding,
             "status": self._status,
@@ -155,6 +156,12 @@ class Session:
         if self._running is None:
             self._engine.load(args["model"])
         return {}, ()
+
+    def _unload(self, args: dict[str, Any]) -> Answer:
+        """One model, or whichever there is for None."""
+        if self._running is not None:
+            raise EngineBusy("a job runs; unload the model when none does")
+        return {"unloaded": self._engine.unload(args["model"])}, ()
 
     def _preview(self, args: dict[str, Any]) -> Answer:
         drawn = self._engine.preview(
