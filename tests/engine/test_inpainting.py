@@ -190,6 +190,12 @@ def test_what_stands_under_the_mask_at_the_start_is_as_asked(engine, asked, tmp_
     assert len({step.x[..., 4:].tobytes() for step in starts.values()}) == 4
 
 
+def test_latent_noise_is_each_pictures_own(engine, asked):
+    given, told = asked(mask={"content": "latent noise"}, images=2)
+    second = play(engine, given, told).pictures[1]
+    assert play(engine, given.alone(1), told).pictures == [second]
+
+
 def test_ten_repaintings_of_a_corner_leave_all_else_as_it_was(engine, asked):
     picture, box = scene(), (0, 0, 16, 16)
     for turn in range(10):

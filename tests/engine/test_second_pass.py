@@ -161,6 +161,8 @@ def test_at_strength_0_the_picture_is_only_made_larger(warm):
     first = image_of(play(warm, replace(asked, hires=None)))
     assert image_of(run) == first.resize((128, 128), Image.Resampling.LANCZOS)
     assert turns(run) == [(0, step, 6, 1) for step in range(1, 7)]
+    cut = play(warm, hires(upscaler="Lanczos", width=128, height=64, strength=0.0))
+    assert image_of(cut) == image_of(run).crop((0, 32, 128, 96))
     latent = play(warm, hires(upscaler="Latent", scale=2.0, strength=0.0))
     assert image_of(latent).size == (128, 128)
 
