@@ -139,6 +139,9 @@ def test_previews_show_the_tile_in_its_place(warm, tmp_path, picture):
     first = np.asarray(opened(previews[0].picture))
     assert np.array_equal(first[:, 64:], larger[:, 64:])  # what is not made yet
     assert not np.array_equal(first[:48, :64], larger[:48, :64])
+    second = np.asarray(opened(next(each for each in previews if each.turn == 1).picture))
+    assert not np.array_equal(second[:32, 64:], larger[:32, 64:])
+    assert np.array_equal(second[64:], larger[64:])
     last = np.asarray(opened(previews[-1].picture))
     assert not np.array_equal(last[:48, :64], larger[:48, :64])
 
