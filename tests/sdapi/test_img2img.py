@@ -107,7 +107,8 @@ def test_sd_upscale_as_a1111s_own_test_asks_for_it(api):
     answer = api.img2img(script_name="sd upscale", script_args=["", 8, "Lanczos", 2.0])
     tiles = api.request(answer).init.tiles
     assert (tiles.overlap, tiles.upscaler, tiles.scale) == (8, "Lanczos", 2.0)
-    assert api.request(api.img2img(script_name="SD Upscale")).init.tiles.overlap == 64
+    whole = {"script_name": "SD Upscale", "width": 128, "height": 128}
+    assert api.request(api.img2img(**whole)).init.tiles.overlap == 64
 
 
 def test_loopback_and_outpainting(api):
