@@ -10,20 +10,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import HTTPException, Request
-from starlette.requests import ClientDisconnect
 
-from webui.api.body import media_type
+from webui.api.body import media_type, whole
 from webui.api.sdapi.calls import Calls
 from webui.api.sdapi.settings import Chosen
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
 from webui.services import Services
 
-MOST = 64 * 2**20  # bytes of a body
 _ARRIVING = 16  # bodies at the same time, some of them slow
 _APART = 3  # of them taken apart: each takes several times its size
 _TURN = 25.0  # seconds that a body may wait for its turn; the guard gives it 30 to begin
-_PATIENCE = 60.0  # seconds that it may take to arrive
 _SMALL = 2**16  # bytes that are read as JSON at no cost worth naming
 _SOON = {"Retry-After": "5"}
 
@@ -45,7 +42,7 @@ class Desk:
         except TimeoutError:
             raise HTTPException(503, "other requests are being read; try again", _SOON) from None
         try:
-            data = await _whole(request)
+            data = await whole(request, "one request", "the body")
             async with self._apart:
                 yield await _object(data, media_type(request))
         finally:
@@ -64,20 +61,3 @@ async def _object(data: bytes, kind: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidRequest("request", "must be a JSON object")
     return value
-
-
-async def _whole(request: Request) -> bytes:
-    """Past `Request.body`, which would keep it as long as the call waits."""
-    parts, taken = [], 0
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            async for part in request.stream():
-                taken += len(part)
-                if taken > MOST:
-                    raise HTTPException(413, f"at most {MOST} bytes fit in one request")
-                parts.append(part)
-    except TimeoutError:
-        raise HTTPException(408, "the body took too long to arrive") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "the body did not arrive whole") from None
-    return b"".join(parts)
