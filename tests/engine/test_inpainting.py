@@ -13,7 +13,7 @@ from diffusers import (
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 
-from tests.engine.conftest import make_engine, play, request, tiny_pipeline
+from tests.engine.conftest import die, make_engine, play, request, tiny_pipeline
 from tests.engine.pictures import box_mask, pixels, results, scene, sent
 from webui.engine import plan
 from webui.engine.denoiser import inpainted, later
@@ -316,10 +316,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(engine, asked, tmp_path):
     wanted, options = asked(mask, init={"strength": 0.9}, sampler="Euler a", steps=8)
     whole = play(engine, wanted, options)
     options = replace(options, keep=str(tmp_path / "kept"))
-    dying = engine.run(wanted, options)
-    while not (isinstance(event := next(dying), Step) and event.step == 4):
-        pass
-    dying.close()
+    die(engine, wanted, options, (0, 4))
     rest = play(engine, wanted, options)
     assert [each.step for each in rest.of(Step)] == [5, 6, 7, 8]
     assert rest.pictures == whole.pictures

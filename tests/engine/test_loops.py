@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.engine.conftest import play, request
+from tests.engine.conftest import die, play, request
 from tests.engine.sent import opened, options, sent_in, smooth
 from webui.engine.control import Control
 from webui.errors import InvalidRequest
@@ -129,11 +129,7 @@ def test_loops_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
     init = InitImage(picture=picture, strength=0.6, loopback=Loopback(loops=3))
     asked = request(sampler="DPM++ 2M SDE", init=init)
     whole = play(warm, asked, options(tmp_path))
-    dying = warm.run(asked, options(tmp_path, "kept"))
-    for event in dying:
-        if isinstance(event, Step) and (event.turn, event.step) == place:
-            break
-    dying.close()
+    die(warm, asked, options(tmp_path, "kept"), place)
     rest = play(warm, asked, options(tmp_path, "kept"))
     assert min((each.turn, each.step) for each in rest.of(Step)) > place
     assert rest.pictures == whole.pictures

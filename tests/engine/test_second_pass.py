@@ -10,7 +10,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image
 from torch.nn import functional
 
-from tests.engine.conftest import make_engine, play, request, tiny_pipeline
+from tests.engine.conftest import die, make_engine, play, request, tiny_pipeline
 from tests.engine.sent import opened, options, sent_in, smooth
 from tests.upscaler_files import put, repeating
 from webui.engine.control import Control
@@ -338,11 +338,7 @@ def test_stopped_in_the_second_pass_there_is_what_it_predicts(warm):
 def test_a_run_that_died_in_either_pass_goes_on_to_the_same_bits(warm, tmp_path, upscaler, place):
     asked = replace(hires(upscaler=upscaler, sampler="Euler a"), images=2, batch_size=2)
     whole = play(warm, asked)
-    dying = warm.run(asked, options(tmp_path, "kept"))
-    for event in dying:
-        if isinstance(event, Step) and (event.turn, event.step) == place:
-            break
-    dying.close()
+    die(warm, asked, options(tmp_path, "kept"), place)
     rest = play(warm, asked, options(tmp_path, "kept"))
     all_of_them = [(turn, step) for turn in (0, 1) for step in range(1, 7)]
     assert [each[:2] for each in turns(rest)] == [each for each in all_of_them if each > place]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.engine.conftest import make_engine, play, request
+from tests.engine.conftest import die, make_engine, play, request
 from tests.engine.sent import opened, options, sent_in, smooth
 from webui.engine import builtin
 from webui.engine.control import Control
@@ -164,11 +164,7 @@ def test_stopped_in_the_middle_the_rest_is_the_picture_made_larger(warm, tmp_pat
 def test_tiles_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
     job = asked(picture, sampler="Euler a", strength=0.6)
     whole = play(warm, job, options(tmp_path))
-    dying = warm.run(job, options(tmp_path, "kept"))
-    for event in dying:
-        if isinstance(event, Step) and (event.turn, event.step) == place:
-            break
-    dying.close()
+    die(warm, job, options(tmp_path, "kept"), place)
     rest = play(warm, job, options(tmp_path, "kept"))
     assert min((each.turn, each.step) for each in rest.of(Step)) > place
     assert rest.pictures == whole.pictures
