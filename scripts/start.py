@@ -18,6 +18,7 @@ from scripts.environment import Environment, ensure, wanted
 from scripts.supervisor import Limits, supervise
 from webui import settings
 from webui.errors import DarkroomError
+from webui.restarting import SUPERVISED
 
 USAGE = """python launch.py [options]                sets up what is missing, then serves
        python launch.py setup [set-up options]   sets up alone
@@ -134,7 +135,8 @@ def _serve(
         browser = ["--no-open-browser"] if starts else ["--open-browser"] if show else []
         return [*server, *browser, *(["--safe-mode"] if safe else [])]
 
-    return supervise(command, root, Limits(), _say, {**environ, **hidden})
+    supervised = {SUPERVISED: "yes"}
+    return supervise(command, root, Limits(), _say, {**environ, **hidden, **supervised})
 
 
 def browser_is_settled(

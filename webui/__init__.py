@@ -1,6 +1,120 @@
 """Darkroom: what extensions may import; nothing else is public.
 
-Imports nothing outside the standard library: `launch.py` reads it under a bare Python.
+Imports nothing outside the standard library, and nothing of its own before it is asked for:
+`launch.py` reads it under a bare Python, and the engine needs no page.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from webui.errors import InvalidRequest
+    from webui.events import Event, Finished, Rendered, Saved, Started, Step
+    from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
+    from webui.hookspecs import hookimpl
+    from webui.interfaces import (
+        Denoiser,
+        Model,
+        PictureResize,
+        PreviewInfo,
+        SamplerEntry,
+        SamplerInfo,
+        ScheduleInfo,
+        UpscalerInfo,
+    )
+    from webui.interfaces.engine_hooks import (
+        Attend,
+        AttentionPlace,
+        AttentionProcessor,
+        DenoiserWrapper,
+        ImageOperation,
+        PictureView,
+        StepListener,
+        StepSeen,
+        TurnView,
+        Word,
+    )
+    from webui.interfaces.server_hooks import (
+        ControlGroup,
+        EventListener,
+        FilterContext,
+        MetadataField,
+        PageFile,
+        RequestFilter,
+    )
+    from webui.request import GenerationRequest, InitImage
+    from webui.services import Services
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Attend",
+    "AttentionPlace",
+    "AttentionProcessor",
+    "ChoiceField",
+    "ControlGroup",
+    "Denoiser",
+    "DenoiserWrapper",
+    "Event",
+    "EventListener",
+    "FilterContext",
+    "Finished",
+    "FlagField",
+    "GenerationRequest",
+    "ImageOperation",
+    "InitImage",
+    "IntegerField",
+    "InvalidRequest",
+    "MetadataField",
+    "Model",
+    "NumberField",
+    "PageFile",
+    "PictureResize",
+    "PictureView",
+    "PreviewInfo",
+    "Rendered",
+    "RequestFilter",
+    "SamplerEntry",
+    "SamplerInfo",
+    "Saved",
+    "ScheduleInfo",
+    "Services",
+    "Started",
+    "Step",
+    "StepListener",
+    "StepSeen",
+    "TextField",
+    "TurnView",
+    "UpscalerInfo",
+    "Word",
+    "hookimpl",
+]
+
+_PLACES = {
+    "webui.errors": ("InvalidRequest",),
+    "webui.events": ("Event", "Finished", "Rendered", "Saved", "Started", "Step"),
+    "webui.fields": ("ChoiceField", "FlagField", "IntegerField", "NumberField", "TextField"),
+    "webui.hookspecs": ("hookimpl",),
+    "webui.interfaces": (
+        "Denoiser", "Model", "PictureResize", "PreviewInfo", "SamplerEntry", "SamplerInfo",
+        "ScheduleInfo", "UpscalerInfo",
+    ),
+    "webui.interfaces.engine_hooks": (
+        "Attend", "AttentionPlace", "AttentionProcessor", "DenoiserWrapper", "ImageOperation",
+        "PictureView", "StepListener", "StepSeen", "TurnView", "Word",
+    ),
+    "webui.interfaces.server_hooks": (
+        "ControlGroup", "EventListener", "FilterContext", "MetadataField", "PageFile",
+        "RequestFilter",
+    ),
+    "webui.request": ("GenerationRequest", "InitImage"),
+    "webui.services": ("Services",),
+}  # fmt: skip
+_PLACE = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from where it stands."""
+    if name not in _PLACE:
+        raise AttributeError(f"module 'webui' has no attribute {name!r}")
+    return getattr(import_module(_PLACE[name]), name)

@@ -7,6 +7,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ import uvicorn
 
 from webui import app, connections, settings
 from webui.errors import DarkroomError, ExtensionError, StartError
+from webui.restarting import SUPERVISED
 from webui.settings import Settings
 
 _CANNOT_START = 2  # exit code: as asked it never will
@@ -60,12 +62,16 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
         forwarded_allow_ips=list(wanted.trusted_proxies),
     )
     server = _Server(config, ready, application.services.line.hang_up)
+    if settings.environment().get(SUPERVISED):
+        application.services.restart.offer(partial(setattr, server, "should_exit", True))
     # uvicorn raises the signal that ended it again when all is closed
     signal.signal(signal.SIGTERM, _end)
     try:
         server.run(sockets=[listening])
     finally:
         application.close()  # once more does nothing
+    if application.services.restart.asked:
+        return settings.RESTART_EXIT_CODE
     return 0 if server.started else 1
 
 

@@ -10,27 +10,18 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import webui
-from webui import data_folder, log_file
+from webui import controls, data_folder, log_file, server_side
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.embeddings import Embeddings
 from webui.errors import DarkroomError, StartError
-from webui.events import (
-    Event,
-    Finished,
-    Look,
-    Picture,
-    Resumed,
-    Saved,
-    Started,
-    Warned,
-)
-from webui.extensions import server_registry
+from webui.events import Look, Picture
+from webui.extensions import Choices, find, installed, trials_file
 from webui.guard import Guard
 from webui.guard.asgi import App, Receive, Scope, Send
 from webui.guard_rules import rules
@@ -38,12 +29,13 @@ from webui.inputs import Inputs
 from webui.jobs import origins
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
-from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.jobs.work import Workshop
 from webui.library import Library
+from webui.listeners import HeardLog, Listeners
 from webui.outputs import Outputs
 from webui.pictures import Format
+from webui.request import GenerationRequest
 from webui.services import Services
 from webui.settings import Settings
 from webui.trajectories import Trajectories, read_finished, read_header, read_spool
@@ -52,6 +44,7 @@ from webui.upscalers import Upscalers
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
 _PREVIEW = 60.0  # seconds that one preview may take: on a processor a step takes many
+_BLAME = "engine-hook"  # file that says which extension's hook the engine is in
 _PATIENCE = 4.0  # seconds that the running job has at the end
 _logger = logging.getLogger(__name__)
 
@@ -87,7 +80,7 @@ def build(settings: Settings, start_engine: StartEngine | None = None) -> Applic
         backend = (start_engine or engine_process)(settings)
         opened.callback(backend.close)
         library = Library(settings.models_dir)
-        services = _services(settings, library, backend, opened)
+        services = assemble(settings, library, backend, opened)
         _logger.info("Darkroom %s starts, engine log: engine.log", webui.__version__)
         threading.Thread(
             target=_warm_up, args=(backend, library), name="warm-up", daemon=True
@@ -107,18 +100,36 @@ def engine_process(settings: Settings) -> EngineProcess:
     path = [root, environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else [root]
     command = [sys.executable, "-m", "webui.engine", "--models-dir", str(settings.models_dir)]
     command += ["--device", settings.device, "--dtype", settings.dtype]
-    command += ["--threads", str(settings.threads)]
+    command += ["--threads", str(settings.threads), *_extension_arguments(settings)]
     return EngineProcess(
         command,
         environ={**environ, "PYTHONPATH": settings_module.PATH_SEPARATOR.join(path)},
         log_path=settings.data_dir / "engine.log",
+        blame=settings.data_dir / _BLAME,
         stall=settings.stall_timeout,
     )
 
 
-def _services(
-    settings: Settings, library: Library, backend: Backend, opened: ExitStack
-) -> Services:
+def _extension_arguments(settings: Settings) -> list[str]:
+    """Which extensions the engine is to load its halves of."""
+    if settings.safe_mode:
+        return []
+    off = Choices(settings.data_dir).disabled()
+    found = [each for each in find(installed(settings.data_dir)) if each.id not in off]
+    named = [f"{each.origin}:{each.folder}" for each in found if each.manifest and not each.problem]
+    kept = trials_file(settings.data_dir, "engine")
+    return [
+        "--trials",
+        str(kept),
+        "--blame",
+        str(settings.data_dir / _BLAME),
+        "--extension",
+        *named,
+    ]
+
+
+def assemble(settings: Settings, library: Library, backend: Backend, opened: ExitStack) -> Services:
+    """Everything but the page and the routes; `opened` closes it."""
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
     outputs = _outputs(settings, library)
     store = Store(settings.data_dir / "jobs.sqlite")
@@ -132,21 +143,31 @@ def _services(
     named = partial(origins.pictures, store.database)
     inputs = Inputs(settings.inputs_dir, settings.input_quota, named)
     needed = partial(origins.needed, store.database)
-    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed)
+    # it imports Gradio: the engine is already starting, the environment set
+    registry, extensions = server_side.load(settings)
+    listeners = Listeners(registry.event_listeners, extensions.conduct)
+    opened.callback(listeners.close)
+    workshop = _workshop(
+        backend,
+        outputs,
+        trajectories,
+        settings.inputs_dir,
+        needed,
+        partial(controls.notes, registry, extensions.conduct),
+    )
     line = JobLine(
         store,
-        _WrittenLog(),
+        HeardLog(listeners),
         workshop,
         max_waiting=settings.max_waiting,
         notices=outputs.notices(),
     )
     opened.callback(_close_line, line, backend)
-    # late, because it imports Gradio: the engine is already starting, the environment set
-    from webui import builtin
-
-    registry = server_registry({"builtin": builtin})
     files = Embeddings(settings.models_dir), Upscalers(settings.models_dir)
-    return Services(settings, registry, library, line, backend, trajectories, *files, inputs)
+    return Services(
+        *(settings, registry, library, line, backend, trajectories, *files, inputs),
+        extensions=extensions,
+    )
 
 
 def _outputs(settings: Settings, library: Library) -> Outputs:
@@ -165,9 +186,10 @@ def _workshop(
     trajectories: Trajectories,
     inputs: Path,
     needed: Callable[[], set[str]] = set,
+    notes: Callable[[GenerationRequest], tuple[str, ...]] = lambda request: (),
 ) -> Workshop:
     """`inputs`: the folder of pictures that requests begin with; `needed`: the jobs whose kept
-    steps must stay."""
+    steps must stay; `notes`: what extensions say in a picture's text."""
 
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
@@ -185,7 +207,9 @@ def _workshop(
         stop=lambda job_id, keep: backend.call("stop", {"job": job_id, "keep": keep}, timeout=0),
         skip=lambda job_id, batch: backend.call("skip", {"job": job_id, "batch": batch}, timeout=0),
         show=show,
-        save=lambda job, rendered: outputs.save(rendered),
+        save=lambda job, rendered: outputs.save(
+            replace(rendered, notes=(*rendered.notes, *notes(rendered.request)))
+        ),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         keep_folder=trajectories.folder,
         inputs=inputs,
@@ -218,17 +242,6 @@ def _close_line(line: JobLine, backend: Backend) -> None:
         line.close()
     finally:
         impatient.cancel()
-
-
-class _WrittenLog(Log):
-    """Also writes to the log file what is not a mere step."""
-
-    def append(self, job_id: str, event: Event) -> int:
-        if isinstance(event, Saved):  # without the request, whose prompt may be long
-            _logger.info("job %s: saved picture %d: %s", job_id, event.image, event.path)
-        elif isinstance(event, Started | Resumed | Warned | Finished):
-            _logger.info("job %s: %s", job_id, event)
-        return super().append(job_id, event)
 
 
 def _warm_up(backend: Backend, library: Library) -> None:

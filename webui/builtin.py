@@ -3,14 +3,19 @@
 The engine's side is `engine/builtin.py`; samplers, schedules and previews meet it by name.
 """
 
+import logging
 from collections.abc import Sequence
 
 from webui.api import sdapi
 from webui.api.routes import ROUTES
+from webui.events import Event, Finished, Resumed, Saved, Started, Warned
 from webui.hookspecs import hookimpl
 from webui.interfaces import PreviewInfo, Route, SamplerInfo, ScheduleInfo, Tab, UpscalerInfo
+from webui.interfaces.server_hooks import EventListener
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.ui.tabs import TABS
+
+_logger = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -56,3 +61,16 @@ def register_tabs() -> Sequence[Tab]:
 @hookimpl
 def register_routes() -> Sequence[Route]:
     return (*ROUTES, sdapi.router)
+
+
+@hookimpl
+def register_event_listeners() -> Sequence[EventListener]:
+    return (EventListener(hear=log_event, kinds=(Finished, Resumed, Saved, Started, Warned)),)
+
+
+def log_event(job_id: str, event: Event) -> None:
+    """Writes to the log file what is not a mere step."""
+    if isinstance(event, Saved):  # without the request, whose prompt may be long
+        _logger.info("job %s: saved picture %d: %s", job_id, event.image, event.path)
+    else:
+        _logger.info("job %s: %s", job_id, event)

@@ -23,6 +23,19 @@ from webui.interfaces import (
     UpscalerFamily,
     UpscalerInfo,
 )
+from webui.interfaces.engine_hooks import (
+    AttentionProcessor,
+    DenoiserWrapper,
+    ImageOperation,
+    StepListener,
+)
+from webui.interfaces.server_hooks import (
+    ControlGroup,
+    EventListener,
+    MetadataField,
+    PageFile,
+    RequestFilter,
+)
 
 PROJECT = "darkroom"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -53,7 +66,32 @@ class ServerHooks:
 
     @hookspec
     def register_routes(self) -> Sequence[Route]:  # type: ignore[empty-body]
-        """Functions from `Services` to a FastAPI router."""
+        """Functions from `Services` to a FastAPI router; an extension's addresses all begin with
+        /api/v1/extensions/ and its id."""
+
+    @hookspec
+    def register_controls(self) -> Sequence[ControlGroup]:  # type: ignore[empty-body]
+        """Inputs on the generating tabs; page, API and metadata read the one declaration."""
+
+    @hookspec
+    def register_request_filters(self) -> Sequence[RequestFilter]:  # type: ignore[empty-body]
+        """What changes a request before it becomes a job, or makes several jobs of it."""
+
+    @hookspec
+    def register_event_listeners(self) -> Sequence[EventListener]:  # type: ignore[empty-body]
+        """What is told of everything that happens to jobs."""
+
+    @hookspec
+    def register_metadata_fields(self) -> Sequence[MetadataField]:  # type: ignore[empty-body]
+        """Keys of a picture's text that no control has."""
+
+    @hookspec
+    def register_scripts(self) -> Sequence[PageFile]:  # type: ignore[empty-body]
+        """Scripts of the page, each run apart: what fails in one stops no other."""
+
+    @hookspec
+    def register_styles(self) -> Sequence[PageFile]:  # type: ignore[empty-body]
+        """Style sheets of the page."""
 
 
 class EngineHooks:
@@ -82,3 +120,21 @@ class EngineHooks:
         self,
     ) -> Mapping[str, UpscalerFamily]:
         """Networks by name; the first that recognises an upscaler's file loads it."""
+
+    @hookspec
+    def register_denoiser_wrappers(self) -> Sequence[DenoiserWrapper]:  # type: ignore[empty-body]
+        """What stands around guidance: a denoiser of a denoiser."""
+
+    @hookspec
+    def register_attention_processors(  # type: ignore[empty-body]
+        self,
+    ) -> Sequence[AttentionProcessor]:
+        """What stands around the network's attentions, for a job that asks for it."""
+
+    @hookspec
+    def register_step_listeners(self) -> Sequence[StepListener]:  # type: ignore[empty-body]
+        """What is shown every step."""
+
+    @hookspec
+    def register_image_operations(self) -> Sequence[ImageOperation]:  # type: ignore[empty-body]
+        """What is done to a finished picture before it is saved."""

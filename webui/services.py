@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import image_checks, names
+from webui import controls, image_checks, names
 from webui.backend import Backend
 from webui.embeddings import EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
+from webui.extensions import Catalogue
 from webui.fields import BATCH_COUNT, FIELDS, TextField, shown
 from webui.inputs import Inputs
 from webui.interfaces import ServerRegistry
@@ -23,6 +24,7 @@ from webui.library import Library, ModelEntry
 from webui.outputs import write_atomically
 from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
+from webui.restarting import Restart
 from webui.settings import Settings
 from webui.trajectories import Trajectories
 from webui.upscalers import Upscalers
@@ -52,6 +54,8 @@ class Services:
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
+    extensions: Catalogue = field(default_factory=Catalogue)
+    restart: Restart = field(default_factory=Restart)
 
     @property
     def recipe_tables(self) -> Tables:
@@ -147,7 +151,8 @@ def request_of(
     found = image_checks.sizes(services.inputs, request)
     if (size := image_checks.working_size(request, found, entry)) is not None:
         request = image_checks.with_size(request, size, sized)
-    _check_extras(request)
+    extras = controls.settled(services.registry.controls, request.extras)
+    request = replace(request, extras=extras)
     names.check_options(services.registry, request)
     request = names.with_second_pass(services.registry, request)
     request = names.with_upscalers(services.registry, services.upscalers, request)
@@ -249,13 +254,6 @@ def _images(filled: dict[str, Any]) -> int:
     if "images" in filled:
         raise InvalidRequest("images", "is batch_count x batch_size already; send one of the two")
     return int(count * size)
-
-
-def _check_extras(request: GenerationRequest) -> None:
-    """No extension can register settings of its own yet."""
-    if request.extras:
-        given = shown(next(iter(request.extras)))
-        raise InvalidRequest("extras", f"names {given}, but there is no such extension")
 
 
 def _check_size(request: GenerationRequest, entry: ModelEntry, max_pixels: int) -> None:

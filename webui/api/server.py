@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from webui.api import schema
+from webui.api import own_routes, schema
 from webui.errors import (
     DarkroomError,
     EngineBusy,
@@ -59,6 +59,8 @@ def create(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     )
     for route in services.registry.routes:
         app.include_router(route(services))
+    own_routes.include(app, services)
+    app.state.conduct = services.extensions.conduct
     for place in ("/api/", *_A1111):
         app.add_api_route(
             place + "{path:path}", _nothing, methods=_METHODS, include_in_schema=False
@@ -99,6 +101,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    owner = own_routes.owner_of(request.url.path)
+    if owner is not None:
+        request.app.state.conduct.failed(owner, "API route", error)
+        text = f"the extension {owner} failed here; the Extensions tab says how"
+        return _answer(request, 500, Failure("ExtensionFailed", text))
     text = "something in the server went wrong; the log file says what"
     return _answer(request, 500, Failure("ServerFailed", text))
 

@@ -48,6 +48,7 @@ class Child:
         environ: Mapping[str, str],
         log_path: Path,
         changed: Callable[[], None],
+        blame: Path | None = None,
     ) -> None:
         self.hello: dict[str, Any] | None = None  # until it is ready
         self.messages = 0  # received; it is silent while this stands still
@@ -63,6 +64,7 @@ class Child:
         self._numbers = itertools.count(1)
         self._writing = threading.Lock()
         self._log_path = log_path
+        self._blame = blame
         self._process = _start(command, environ, log_path)
         self._log_start = log_path.stat().st_size
         threading.Thread(target=self._listen, name="engine reader", daemon=True).start()
@@ -163,7 +165,7 @@ class Child:
                 self.close(1.0, f"the engine process could not be understood: {error}")
         self.close(1.0, "the engine process closed its pipe and did not end")
         code = self._process.wait()
-        self._bury(self.why or _epitaph(code))
+        self._bury((self.why or _epitaph(code)) + _blamed(self._blame))
 
     def _dispatch(self, message: Message) -> None:
         head = message.head
@@ -240,6 +242,14 @@ def _answer(message: Message) -> Answer:
     if message.blobs:
         value = {**(value or {}), "blob": message.blobs[0]}
     return value, None
+
+
+def _blamed(path: Path | None) -> str:
+    """In which extension it was, if it was in one."""
+    with suppress(OSError, ValueError):
+        owner, hook = path.read_text(encoding="utf-8").strip().split("\n") if path else ("", "")
+        return f"; it was in the {hook} of the extension {owner}" if owner else ""
+    return ""
 
 
 def _epitaph(code: int) -> str:

@@ -6,6 +6,7 @@ Knows neither torch nor jobs: it speaks `webui.wire` over pipes to whatever comm
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -44,10 +45,12 @@ class EngineProcess:
         start_timeout: float = 300.0,
         stall: float = 600.0,
         backoff: float = 0.2,
+        blame: Path | None = None,
     ) -> None:
         """`environ` is the server's own. All times in seconds: how long it may say nothing, and
         before its hello; how long a run may get nowhere (0: for ever; a run with slow steps gets
-        more); the wait after a quick death, which doubles with each."""
+        more); the wait after a quick death, which doubles with each. `blame` is a
+        file that says in which extension the engine is."""
         self._command = command
         self._environ = {**environ, **_ENVIRON}
         self._log_path = log_path
@@ -55,6 +58,7 @@ class EngineProcess:
         self._start_timeout = start_timeout
         self._stall = stall
         self._backoff = backoff
+        self._blame = blame
         self._one_run = threading.Lock()
         self._changed = threading.Condition(threading.RLock())  # guards all that follows
         self._child: Child | None = None
@@ -133,6 +137,7 @@ class EngineProcess:
         if child is not None:
             child.close(_PATIENCE, _CLOSED)
         self._thread.join(2.0)
+        self._forgive()
 
     def _ready(self, deadline: float | None) -> Child:
         """The child, when it can be talked to. Raises EngineNotStarted if the one being started
@@ -168,6 +173,8 @@ class EngineProcess:
                 self._watch(child)
                 words = child.last_words()
                 problem = f"{child.why}\n{words}" if words else child.why
+                if child.restarted:
+                    self._forgive()
             with self._changed:
                 self._child = None
                 self._deaths = self._starts
@@ -186,7 +193,9 @@ class EngineProcess:
             if self._closing:
                 return None, _CLOSED
             try:
-                self._child = Child(self._command, self._environ, self._log_path, self._notify)
+                self._child = Child(
+                    self._command, self._environ, self._log_path, self._notify, self._blame
+                )
             except OSError as error:
                 return None, f"the engine cannot be started: {error}"
             return self._child, ""
@@ -214,6 +223,12 @@ class EngineProcess:
                 self._changed.wait_for(lambda: self._closing, delay)
             elif self._quick_deaths:
                 self._changed.wait_for(lambda: self._closing or self._wanted)
+
+    def _forgive(self) -> None:
+        """It was ended from here: the extension that it was in is not to blame."""
+        if self._blame is not None:
+            with suppress(OSError):
+                self._blame.unlink(missing_ok=True)
 
     def _notify(self) -> None:
         with self._changed:

@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from transformers.utils import logging as transformers_logging
@@ -21,7 +23,8 @@ from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
-from webui.extensions import engine_registry
+from webui.extensions import Conduct, Trials, load, of_engine, standing_values
+from webui.extensions.discovery import named
 from webui.library import Library
 from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
@@ -47,22 +50,31 @@ def main() -> int:
     except StartError as error:
         send(Message({"hello": {"error": str(error)}}))
         return 1
-    registry = engine_registry({"builtin": builtin})
+    conduct = Conduct(arguments.blame)
+    trials = Trials("engine", arguments.trials or Path(os.devnull))
+    shelves, standings = load("engine", builtin, named(arguments.extension), trials)
+    registry = of_engine(shelves)
+    said = [standing_values(each) for each in standings]
     library = Library(arguments.models_dir)
     models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
     upscalers = Upscalers(arguments.models_dir)
     inbox: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    threading.Thread(
+        target=_listen, args=(sys.stdin.buffer, inbox, arguments.blame), daemon=True
+    ).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
     hello = {
         "device": device.label,
         "samplers": list(registry.samplers),
         "schedules": list(registry.schedules),
         "previews": list(registry.previews),
+        "extensions": {"standings": said, "conduct": conduct.report()},
     }
     send(Message({"hello": hello}))
     try:
-        Session(Engine(registry, models, device, upscalers), models, device, send).serve(inbox)
+        engine = Engine(registry, models, device, upscalers, conduct)
+        told = partial(_conduct, said, conduct)
+        Session(engine, models, device, send, told).serve(inbox)
     except DeviceBroken:
         logging.exception("the device is broken; this process ends, so that a new one can start")
     return _BROKEN_EXIT_CODE
@@ -74,7 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")
+    parser.add_argument("--extension", nargs="*", default=[], help="ORIGIN:FOLDER of each")
+    parser.add_argument("--trials", type=Path, help="file of the verdicts on extensions")
+    parser.add_argument("--blame", type=Path, help="file that says in which extension this is")
     return parser
+
+
+def _conduct(standings: list[dict[str, Any]], conduct: Conduct) -> dict[str, Any]:
+    """How the extensions' halves in this process are."""
+    return {"standings": standings, "conduct": conduct.report()}
 
 
 def _claim_stdout() -> BinaryIO:
@@ -84,12 +104,16 @@ def _claim_stdout() -> BinaryIO:
     return pipe
 
 
-def _listen(stream: BinaryIO, inbox: "queue.Queue[Message]") -> None:
-    """Fills `inbox`. The pipe's end is the server's end: nobody is left to work for."""
+def _listen(stream: BinaryIO, inbox: "queue.Queue[Message]", blame: Path | None) -> None:
+    """Fills `inbox`. The pipe's end is the server's end: nobody is left to work for, and no
+    extension is to blame."""
     try:
         while (message := read(stream)) is not None:
             inbox.put(message)
     finally:
+        if blame is not None:
+            with suppress(OSError):
+                blame.unlink(missing_ok=True)
         os._exit(0)
 
 

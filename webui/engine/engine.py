@@ -27,6 +27,7 @@ from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved
 from webui.events import EngineEvent, Look, Outcome, Picture, Rendered, Skipped, Stage, Warned
+from webui.extensions import Conduct
 from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest
 from webui.trajectories import KeptTurn, inherited
@@ -53,12 +54,19 @@ class Engine:
     """One device, one run at a time."""
 
     def __init__(
-        self, registry: EngineRegistry, models: Models, device: Device, upscalers: Upscalers
+        self,
+        registry: EngineRegistry,
+        models: Models,
+        device: Device,
+        upscalers: Upscalers,
+        conduct: Conduct | None = None,
     ) -> None:
+        """`conduct`: where what extensions do is written down."""
         self._registry = registry
         self._models = models
         self._device = device
         self._upscalers = upscalers
+        self._conduct = conduct or Conduct()
         self._drawing = Drawing(registry.previews, models, device)
 
     @torch.no_grad()

@@ -35,7 +35,15 @@ class DeviceBroken(Exception):
 
 
 class Session:
-    def __init__(self, engine: Engine, models: Models, device: Device, send: Send) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        models: Models,
+        device: Device,
+        send: Send,
+        extensions: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        """`extensions` says how those in this process are."""
         self._engine = engine
         self._models = models
         self._device = device
@@ -53,6 +61,7 @@ class Session:
             "preview": self._preview,
             "embedding": self._embedding,
             "status": self._status,
+            "extensions": lambda args: (extensions(), ()),
         }
 
     def serve(self, inbox: "queue.Queue[Message]") -> None:

@@ -36,6 +36,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from webui.interfaces.engine_hooks import (
+        AttentionProcessor,
+        DenoiserWrapper,
+        ImageOperation,
+        StepListener,
+    )
+    from webui.interfaces.server_hooks import Owned
+
 __all__ = [
     "Conditioning",
     "Denoiser",
@@ -285,3 +293,7 @@ class EngineRegistry:
     previews: Mapping[str, PreviewDecoder]
     upscalers: Mapping[str, Resize]
     upscaler_families: Mapping[str, UpscalerFamily]
+    denoiser_wrappers: Sequence[Owned[DenoiserWrapper]] = ()
+    attention_processors: Sequence[Owned[AttentionProcessor]] = ()
+    step_listeners: Sequence[Owned[StepListener]] = ()
+    image_operations: Sequence[Owned[ImageOperation]] = ()

@@ -1,8 +1,17 @@
 """What the server says of samplers, schedules, previews, upscalers: names and words, no torch."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from webui.interfaces.server_hooks import (
+    ControlGroup,
+    EventListener,
+    MetadataField,
+    Owned,
+    PageFile,
+    RequestFilter,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +84,11 @@ class ServerRegistry:
     upscalers: Mapping[str, UpscalerInfo]
     tabs: Sequence[Tab]
     routes: Sequence[Route]
+    controls: Mapping[str, ControlGroup] = field(default_factory=dict)
+    request_filters: Sequence[Owned[RequestFilter]] = ()
+    event_listeners: Sequence[Owned[EventListener]] = ()
+    metadata_fields: Mapping[str, Owned[MetadataField]] = field(default_factory=dict)
+    scripts: Sequence[Owned[PageFile]] = ()
+    styles: Sequence[Owned[PageFile]] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)  # tab or control group -> extension
+    own_routes: Sequence[Owned[Route]] = ()  # of extensions, below their own addresses

@@ -48,7 +48,7 @@ class Trajectories:
 
 def _size(folder: Path) -> int:
     size = 0
-    for path in folder.iterdir():
+    for path in folder.rglob("*"):  # extensions have folders of their own in it
         with suppress(OSError):
             size += path.lstat().st_size
     return size

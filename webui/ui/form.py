@@ -8,7 +8,7 @@ back as a marked field and never as a stack trace.
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -223,13 +223,35 @@ class Form:
 
     tab: str
     components: Mapping[str, Component]
+    own: Mapping[str, FormField] = field(
+        default_factory=dict
+    )  # extensions' fields: "extras.GROUP.NAME"
 
     def values(self, sent: Mapping[Component, Any]) -> dict[str, Any]:
         """What to submit, from Gradio's inputs. Raises InvalidRequest for what was left empty."""
         return {
-            name: _value(declared(name), sent.get(component))
+            name: _value(self.own.get(name) or declared(name), sent.get(component))
             for name, component in self.components.items()
         }
+
+    def complaint(self, failure: Failure) -> dict[str, str]:
+        """As the function of that name."""
+        own = self.own.get(failure.field or "")
+        if own is None:
+            return complaint(self.tab, failure)
+        element = own_id(self.tab, failure.field or "")
+        fold = element.removesuffix(f"_{own.name.rpartition('.')[2]}")
+        return {
+            "text": _sentence(failure.text),
+            "label": own.label,
+            "element": element,
+            "inside": f"{fold}_fold",
+        }
+
+
+def own_id(tab: str, name: str) -> str:
+    """The element of an extension's field, "extras.GROUP.NAME"."""
+    return f"{tab}_{name.removeprefix('extras.').replace('.', '_')}"
 
 
 def _value(field: FormField, sent: Any) -> Any:

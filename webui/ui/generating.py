@@ -13,7 +13,7 @@ view, which is told its id in the browser; this file knows nothing of it.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,15 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.errors import DarkroomError, failure
-from webui.services import Services, submit
+from webui.jobs.job import Job
+from webui.services import Services
+from webui.submitting import submit_all
 from webui.ui import form, image_values, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
 from webui.ui.live import QUIET, script
+
+_HUNG = 32  # jobs that are shown side by side; of more the first is followed
+_NAME = 80  # characters
 
 Update = dict[str, Any] | Component
 
@@ -88,18 +93,27 @@ def queued(
     try:
         given = list(image_values.split(fields.values(sent)))
     except DarkroomError as error:
-        return answer | {"error": form.complaint(fields.tab, failure(error))}
+        return answer | {"error": fields.complaint(failure(error))}
     for name, values in given:
         try:
-            made = submit(services, options.packed(services.registry, values), owner=owner[:80])
+            packed = options.packed(services.registry, values)
+            made = submit_all(services, packed, owner=owner[:80])
         except DarkroomError as error:
-            said = form.complaint(fields.tab, failure(error))
+            said = fields.complaint(failure(error))
             if len(given) == 1:
                 return answer | {"error": said}
             jobs.append({"name": name, "error": said})
         else:
-            jobs.append({"name": name, "job": made.id})
-    return answer | ({"jobs": jobs} if len(given) > 1 else {"job": jobs[0]["job"]})
+            jobs += _made(name, made)
+    several = len(given) > 1 or 1 < len(jobs) <= _HUNG
+    return answer | ({"jobs": jobs} if several else {"job": jobs[0]["job"]})
+
+
+def _made(name: str, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """The jobs of one form; of several each is called by its prompt."""
+    if len(jobs) == 1:
+        return [{"name": name, "job": jobs[0].id}]
+    return [{"name": each.request.prompt[:_NAME], "job": each.id} for each in jobs]
 
 
 def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:

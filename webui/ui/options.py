@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from webui import controls
 from webui.errors import InvalidRequest
 from webui.fields import FIELDS, OWN_SIGMAS, shown
 from webui.interfaces import ServerRegistry
@@ -138,7 +139,7 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
     given = {
         name: form.number(name, value)
         for name, value in values.items()
-        if "." in name and value not in (None, "")
+        if "." in name and value not in (None, "") and not name.startswith("extras.")
     }
     sampler, schedule = _named(whole, "sampler"), _named(whole, "schedule")
     info = registry.samplers.get(sampler)
@@ -156,7 +157,7 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
     if size := _seed_size(given):
         whole["seed_resize"] = size
     whole |= {name: part for name, part in parts.items() if part}
-    return whole | image_values.packed(values)
+    return whole | controls.nested(values) | image_values.packed(values)
 
 
 def _named(values: Values, name: str) -> str:
@@ -209,11 +210,22 @@ def unpacked(values: Values) -> dict[str, Any]:
 
     Options without a value are empty or off. What else has none is left out: it stays as it is.
     """
-    return {
-        name: _shown(name, value)
-        for name, value in values.items()
-        if ("." in name or value is not None) and not image_values.own(name)
-    } | image_values.unpacked(values)
+    return (
+        {
+            name: _shown(name, value)
+            for name, value in values.items()
+            if ("." in name or value is not None)
+            and not image_values.own(name)
+            and not name.startswith("extras.")
+        }
+        | image_values.unpacked(values)
+        | _extras(values)
+    )
+
+
+def _extras(values: Values) -> dict[str, Any]:
+    """What a recipe says of extensions, as it stands."""
+    return {name: value for name, value in values.items() if name.startswith("extras.")}
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -9,9 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from webui.errors import DarkroomError
+from webui.errors import DarkroomError, ExtensionError
 from webui.events import Saved
+from webui.extensions import BUILTIN, MishapError
 from webui.guard import MAX_UPLOAD
+from webui.interfaces import ServerRegistry, Tab
 from webui.services import Services
 from webui.ui import first_paint, live, model_bar, queue
 from webui.ui.theme import theme
@@ -19,7 +21,7 @@ from webui.ui.theme import theme
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css", "canvas.css", "picker.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css", "extensions.css"),
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
@@ -32,11 +34,13 @@ _SCRIPTS = (
     *("ending.js", "editjob.js", "forever.js"),
     *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
-    *("seen.js", "inpaint.js"),
+    *("seen.js", "inpaint.js", "extensions.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
 _COLUMNS = 4
+_MOST_PARTS = 300  # of an extension's tab
+_FILES = "api/v1/extension-files/"
 
 
 def build(services: Services) -> gr.Blocks:
@@ -52,10 +56,40 @@ def build(services: Services) -> gr.Blocks:
                 with gr.Tabs(elem_id="tabs"):
                     for tab in services.registry.tabs:
                         with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
-                            tab.build(services, model)
+                            _build_tab(tab, services, model)
             with gr.Column(elem_id="table", min_width=320):
                 _table(services)
     return blocks
+
+
+def _build_tab(tab: Tab, services: Services, model: gr.Dropdown) -> None:
+    """One that cannot be built says so in its place; the others stand."""
+    owner = services.registry.owners.get(tab.id, BUILTIN)
+    if owner == BUILTIN:
+        tab.build(services, model)
+        return
+    conduct = services.extensions.conduct
+    try:
+        conduct.attempt(owner, f"tab {tab.id}", lambda: tab.build(services, model))
+    except MishapError as error:
+        gr.HTML(
+            html_template='<p class="dk-broken" role="alert">${value}</p>',
+            value=f"{error}. The Extensions tab says more.",
+            apply_default_css=False,
+        )
+
+
+def rehearse(tab: Tab, services: Services) -> None:
+    """Builds it on a page that nobody sees. Raises ExtensionError where it is too much, and
+    whatever it raises."""
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        model = model_bar.build(services.library)
+        before = len(blocks.blocks)
+        with gr.Tabs(), gr.Tab(tab.title, id=tab.id):
+            tab.build(services, model)
+        made = len(blocks.blocks) - before
+    if made > _MOST_PARTS:
+        raise ExtensionError(f"the tab has {made} parts; at most {_MOST_PARTS} fit on the page")
 
 
 def mount(app: Any, services: Services) -> None:
@@ -71,7 +105,7 @@ def mount(app: Any, services: Services) -> None:
         path="/",
         theme=theme(),
         css="\n".join(_read(name) for name in _STYLES),
-        head=_head(),
+        head=_head(services.registry),
         footer_links=[],
         run_history=False,
         show_error=False,
@@ -161,9 +195,17 @@ def in_order(saved: tuple[Saved, ...]) -> list[Saved]:
     return sorted(saved, key=lambda each: each.image)
 
 
-def _head() -> str:
+def _head(registry: ServerRegistry) -> str:
+    """Ours in one script, extensions' each in its own: what fails in one stops no other."""
     scripts = "\n".join(_read(name) for name in _SCRIPTS)
-    return f'<link rel="icon" href="{icon()}">\n<script>\n{scripts}\n</script>'
+    lines = [f'<link rel="icon" href="{icon()}">', f"<script>\n{scripts}\n</script>"]
+    for style in registry.styles:
+        address = f"{_FILES}{style.owner}/{style.value.file}"
+        lines.append(f'<link rel="stylesheet" href="{address}">')
+    for script in registry.scripts:
+        address = f"{_FILES}{script.owner}/{script.value.file}"
+        lines.append(f'<script defer src="{address}"></script>')
+    return "\n".join(lines)
 
 
 def icon() -> str:

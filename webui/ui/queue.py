@@ -94,7 +94,7 @@ def connect(services: Services, fields: Form, box: gr.HTML) -> None:
         try:
             saved(services, str(sent[-1]), names, fields.values(given))
         except DarkroomError as error:
-            answer["error"] = form.complaint(fields.tab, failure(error))
+            answer["error"] = fields.complaint(failure(error))
         return gr.HTML(answer=answer)
 
     box.save(

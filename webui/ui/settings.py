@@ -13,7 +13,7 @@ from gradio.components import Component
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.library import Library
 from webui.services import Services
-from webui.ui import form, model_bar, options
+from webui.ui import form, groups, model_bar, options
 
 Components = dict[str, Component]
 
@@ -76,7 +76,7 @@ def folds(tab: str, registry: ServerRegistry, components: Mapping[str, Component
     """What is rarely set; it follows the sampler and the schedule among `components`."""
     sampler, schedule = components["sampler"], components["schedule"]
     assert isinstance(sampler, gr.Dropdown) and isinstance(schedule, gr.Dropdown)
-    return options.build(tab, registry, sampler, schedule)
+    return options.build(tab, registry, sampler, schedule) | groups.build(tab, registry)
 
 
 def _choices(

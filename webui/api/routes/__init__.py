@@ -8,6 +8,7 @@ from webui.api.routes import (
     engine,
     events,
     exports,
+    extensions,
     frames,
     health,
     inputs,
@@ -45,4 +46,5 @@ ROUTES: Sequence[Route] = (
     prompts.router,
     recipes.router,
     inputs.router,
+    extensions.router,
 )

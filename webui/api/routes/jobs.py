@@ -14,7 +14,8 @@ from webui.fields import shown
 from webui.jobs.job import Job
 from webui.jobs.places import Side
 from webui.jobs.states import STATES
-from webui.services import Services, duplicate, edit, submit
+from webui.services import Services, duplicate, edit
+from webui.submitting import submit_all
 
 MOST = 500  # jobs in one answer
 _MOST_TEXT = 2 * 2**20  # characters of prompts in one, as near as it can be had
@@ -26,13 +27,16 @@ def router(services: Services) -> APIRouter:
 
     @router.post("", status_code=201)
     def add(body: JsonObject) -> dict[str, Any]:
-        """{"request": {...}, "id"?, "owner"?}; sent again with the same id, it is the same job."""
+        """{"request": {...}, "id"?, "owner"?}; sent again with the same id, it is the same job.
+        `others`: the ids of further jobs, where an extension makes several of one request."""
         schema.check_known(body, ("request", "id", "owner"))
         values = body.get("request")
         if not isinstance(values, dict):
             raise InvalidRequest("request", "must be a JSON object")
         owner = schema.text(body, "owner", "") or ""
-        return view.job(submit(services, values, id=schema.text(body, "id", None), owner=owner))
+        id = schema.text(body, "id", None)
+        first, *others = submit_all(services, values, id=id, owner=owner)
+        return view.job(first) | {"others": [each.id for each in others]}
 
     @router.get("")
     def newest(

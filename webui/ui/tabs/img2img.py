@@ -5,7 +5,7 @@ from types import MappingProxyType
 import gradio as gr
 
 from webui.services import Services
-from webui.ui import from_picture, generating, picker
+from webui.ui import from_picture, generating, groups, picker
 from webui.ui.form import Form
 
 
@@ -18,4 +18,5 @@ class ImageToImage:
         pictures = {"init.picture": picker.build(self.id, "init.picture")}
         made = from_picture.build(self.id, services, model)
         shown = {"model": model, **desk.boxes, **pictures, **made}
-        generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)
+        fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
+        generating.connect(services, fields, desk)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import gradio as gr
 
 from webui.services import Services
-from webui.ui import generating, inpainting
+from webui.ui import generating, groups, inpainting
 from webui.ui.form import Form
 
 
@@ -18,4 +18,5 @@ class Inpaint:
         drawn = inpainting.easel(self.id)
         made = inpainting.sheet(self.id, services, model)
         shown = {"model": model, **desk.boxes, **drawn, **made}
-        generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)
+        fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
+        generating.connect(services, fields, desk)

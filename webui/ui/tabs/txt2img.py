@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import generating, second_pass, settings
+from webui.ui import generating, groups, second_pass, settings
 from webui.ui.form import Form
 
 
@@ -17,7 +17,8 @@ class TextToImage:
     def build(self, services: Services, model: gr.Dropdown) -> None:
         desk = generating.desk(self.id)
         shown = {"model": model, **desk.boxes, **sheet(self.id, services, model)}
-        generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)
+        fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
+        generating.connect(services, fields, desk)
 
 
 def sheet(tab: str, services: Services, model: gr.Dropdown) -> dict[str, Component]:

@@ -1,0 +1,102 @@
+"""From folders to frozen tables: extensions found, tried, loaded; what ships the same way.
+
+Each process loads its own half. After start nobody asks a hook again; everything else sees a
+`ServerRegistry` or an `EngineRegistry`, passed as an argument.
+"""
+
+import time
+import traceback
+from collections.abc import Sequence
+
+from webui.errors import ExtensionError
+from webui.extensions.catalogue import Catalogue, installed, standing_values, trials_file
+from webui.extensions.conduct import Conduct, Mishap, MishapError
+from webui.extensions.discovery import Choices, Found, find
+from webui.extensions.loading import Part, asked, tables_of
+from webui.extensions.registry import (
+    BUILTIN,
+    Shelves,
+    engine_registry,
+    of_engine,
+    of_server,
+    server_registry,
+)
+from webui.extensions.standing import Standing, State
+from webui.extensions.trial import Trials, Verdict
+
+__all__ = [
+    "BUILTIN",
+    "Catalogue",
+    "Choices",
+    "Conduct",
+    "Found",
+    "Mishap",
+    "MishapError",
+    "Shelves",
+    "Standing",
+    "Trials",
+    "engine_registry",
+    "find",
+    "installed",
+    "load",
+    "of_engine",
+    "of_server",
+    "server_registry",
+    "standing_values",
+    "trials_file",
+]
+
+
+def load(
+    part: Part,
+    builtin: object,
+    extensions: Sequence[Found],
+    trials: Trials,
+    disabled: frozenset[str] = frozenset(),
+    safe_mode: bool = False,
+) -> tuple[Shelves, list[Standing]]:
+    """The tables of what ships, and of every extension that is on and came through its trial."""
+    shelves = Shelves()
+    shelves.add(BUILTIN, asked(builtin, BUILTIN, part))
+    states = {each.id: _state(each, disabled, safe_mode) for each in extensions}
+    mine = [each for each in extensions if states[each.id] == "on" and _has(each, part)]
+    verdicts = trials.of(mine) if mine else {}
+    standings = []
+    for each in extensions:
+        if each in mine:
+            standings.append(_loaded(part, each, shelves, verdicts[each.id]))
+        else:
+            mishap = Mishap(each.id, "extension.toml", each.problem) if each.problem else None
+            standings.append(Standing(each, states[each.id], mishap))
+    return shelves, standings
+
+
+def _state(found: Found, disabled: frozenset[str], safe_mode: bool) -> State:
+    if safe_mode:
+        return "safe mode"
+    if found.id in disabled:
+        return "off"
+    return "refused" if found.manifest is None or found.problem else "on"
+
+
+def _has(found: Found, part: Part) -> bool:
+    return found.manifest is not None and getattr(found.manifest, part) is not None
+
+
+def _loaded(part: Part, found: Found, shelves: Shelves, verdict: Verdict) -> Standing:
+    if verdict.text:
+        return Standing(
+            found, "refused", Mishap(found.id, verdict.hook, verdict.text, verdict.trace)
+        )
+    assert found.manifest is not None
+    began, hook = time.perf_counter(), ["import"]
+    try:
+        tables = tables_of(found.folder, found.manifest, part, hook.append)
+        shelves.add(found.id, tables)
+    except (Exception, SystemExit) as error:  # it came through its trial, and fails all the same
+        ours = isinstance(error, ExtensionError)
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        trace = "" if ours else "".join(traceback.format_exception(error))
+        return Standing(found, "refused", Mishap(found.id, hook[-1], text, trace))
+    seconds = time.perf_counter() - began
+    return Standing(found, "on", None, seconds, tuple(tables))

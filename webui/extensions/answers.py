@@ -1,0 +1,199 @@
+"""What a hook may answer: the type of each table's entries, their names, their number.
+
+Checked before anything else of the program sees them; for what ships as well.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from webui.errors import ExtensionError, InvalidRequest
+from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
+from webui.interfaces import (
+    LatentResize,
+    PictureResize,
+    PreviewInfo,
+    SamplerEntry,
+    SamplerInfo,
+    ScheduleInfo,
+    UpscalerInfo,
+)
+from webui.interfaces.engine_hooks import (
+    AttentionProcessor,
+    DenoiserWrapper,
+    ImageOperation,
+    StepListener,
+)
+from webui.interfaces.server_hooks import (
+    GENERATING,
+    ControlGroup,
+    EventListener,
+    MetadataField,
+    PageFile,
+    RequestFilter,
+)
+
+MOST = 200  # entries of a table
+MOST_PAGE = 2**20  # bytes of a script or a style
+KEY = re.compile(r"\w[\w \-/]{1,79}")  # of a picture's text, as readers know keys
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}(\.(js|css))", re.ASCII)
+_FIELDS = (TextField, ChoiceField, IntegerField, NumberField, FlagField)
+
+Entry = tuple[str, Any]  # its name in the table, and it
+
+
+def entries(hook: str, answer: object, engine: bool) -> list[Entry]:
+    """The entries of a hook's answer by their names. Raises ExtensionError."""
+    kind, named = (_ENGINE if engine else _SERVER)[hook]
+    given: Iterable[tuple[Any, Any]] | None
+    if named is None:
+        given = answer.items() if isinstance(answer, Mapping) else None
+    else:
+        listed = answer if isinstance(answer, Sequence) and not isinstance(answer, str) else None
+        given = None if listed is None else ((_name_of(each, named), each) for each in listed)
+    if given is None:
+        wanted = "a sequence" if named is not None else "a mapping of names"
+        raise ExtensionError(f"must return {wanted}, returned {_type(answer)}")
+    made: list[Entry] = []
+    for name, value in given:
+        if len(made) >= MOST:
+            raise ExtensionError(f"returned more than {MOST} entries")
+        _check(kind, name, value)
+        made.append((name, value))
+    return made
+
+
+def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
+    """What is asked of an extension beyond the types. Raises ExtensionError."""
+    for name, value in made:
+        if isinstance(value, ControlGroup):
+            _check_group(value, id)
+        elif isinstance(value, PageFile):
+            _check_file(hook, value, folder)
+        elif isinstance(value, MetadataField) and not KEY.fullmatch(value.key):
+            raise ExtensionError(f"{value.key[:80]!r} is no key such as 'Face model'")
+        elif hook == "tabs" and not _is_own(name, id):
+            raise ExtensionError(f"the tab's id must begin with {id!r}, got {name[:80]!r}")
+        needs = getattr(value, "needs", id)
+        if not isinstance(needs, str) or not _is_own(needs, id):
+            raise ExtensionError(f"needs must be a control group of its own, got {needs!r}")
+
+
+def _is_own(name: str, id: str) -> bool:
+    return name == id or name.startswith(f"{id}_")
+
+
+def _check_group(group: ControlGroup, id: str) -> None:
+    if not _is_own(group.name, id) or not _FIELD.fullmatch(group.name):
+        raise ExtensionError(f"a group's name must be {id!r} or begin so, got {group.name[:80]!r}")
+    fields = [*group.fields, *group.written]
+    if not group.fields or len(fields) > MOST:
+        raise ExtensionError(f"{group.name}: has {len(fields)} fields; 1 to {MOST} fit")
+    for each in fields:
+        _check_field(group, each)
+    if len({each.name for each in fields}) != len(fields):
+        raise ExtensionError(f"{group.name}: two fields have the same name")
+    if not set(group.tabs) <= set(GENERATING):
+        raise ExtensionError(f"{group.name}: tabs must be of {', '.join(GENERATING)}")
+
+
+def _check_field(group: ControlGroup, field: Any) -> None:
+    if not isinstance(field, _FIELDS):
+        raise ExtensionError(f"{group.name}: {_type(field)} is no field")
+    if not _FIELD.fullmatch(field.name):
+        raise ExtensionError(f"{group.name}: {field.name[:80]!r} is no name such as 'strength'")
+    if field.metadata is not None and not KEY.fullmatch(field.metadata):
+        raise ExtensionError(f"{group.name}: {field.metadata[:80]!r} is no key of metadata")
+    if not isinstance(field, ChoiceField):
+        try:
+            field.check(field.default)
+        except InvalidRequest as error:
+            raise ExtensionError(f"{group.name}: the default of {error}") from None
+    elif field.default not in field.choices:
+        raise ExtensionError(f"{group.name}: the default of {field.name} is none of its choices")
+
+
+def _check_file(hook: str, page: PageFile, folder: Path) -> None:
+    suffix = {"scripts": ".js", "styles": ".css"}[hook]
+    match = _FILE.fullmatch(page.file)
+    path = folder / page.file if match and match[1] == suffix else None
+    if path is None or not path.is_file() or path.is_symlink():
+        raise ExtensionError(f"must name a {suffix} file of the folder, got {page.file[:80]!r}")
+    if path.stat().st_size > MOST_PAGE:
+        raise ExtensionError(f"{page.file} has more than {MOST_PAGE // 2**20} MiB")
+
+
+def _check(
+    kind: type | tuple[type, ...] | Callable[[object], bool], name: object, value: object
+) -> None:
+    if not isinstance(name, str) or not 0 < len(name) <= 100:
+        raise ExtensionError(f"an entry's name must be text, got {str(name)[:80]!r}")
+    if isinstance(kind, type | tuple):
+        if not isinstance(value, kind):
+            wanted = (
+                kind.__name__
+                if isinstance(kind, type)
+                else " or ".join(each.__name__ for each in kind)
+            )
+            raise ExtensionError(f"an entry must be a {wanted}, got {_type(value)}")
+        for attribute in _callables(value):
+            if not callable(getattr(value, attribute)):
+                raise ExtensionError(f"{attribute} must be a function")
+    elif not kind(value):
+        raise ExtensionError(f"{name}: {_type(value)} is not what this hook takes")
+
+
+def _callables(value: object) -> Iterator[str]:
+    for attribute in ("apply", "hear", "of", "wrap", "sample", "resize"):
+        if hasattr(value, attribute):
+            yield attribute
+
+
+def _name_of(entry: object, attribute: str) -> Any:
+    return getattr(entry, attribute, None) if attribute else _type(entry)
+
+
+def _type(value: object) -> str:
+    return type(value).__name__[:80]
+
+
+def _is_tab(value: object) -> bool:
+    title = getattr(value, "title", None)
+    return isinstance(title, str) and len(title) <= 40 and callable(getattr(value, "build", None))
+
+
+def _loads(value: object) -> bool:
+    return callable(getattr(value, "load", None))
+
+
+_Kind = Any
+_SERVER: Mapping[str, tuple[_Kind, str | None]] = {
+    # the type of an entry, and its attribute that is its name; "" for those without one
+    "samplers": (SamplerInfo, "name"),
+    "schedules": (ScheduleInfo, "name"),
+    "previews": (PreviewInfo, "name"),
+    "upscalers": (UpscalerInfo, "name"),
+    "tabs": (_is_tab, "id"),
+    "routes": (callable, ""),
+    "controls": (ControlGroup, "name"),
+    "request_filters": (RequestFilter, ""),
+    "event_listeners": (EventListener, ""),
+    "metadata_fields": (MetadataField, "key"),
+    "scripts": (PageFile, "file"),
+    "styles": (PageFile, "file"),
+}
+_ENGINE: Mapping[str, tuple[_Kind, str | None]] = {
+    # None: a mapping of names to entries
+    "samplers": (SamplerEntry, None),
+    "schedules": (callable, None),
+    "families": (_loads, None),
+    "previews": (callable, None),
+    "upscalers": ((PictureResize, LatentResize), None),
+    "upscaler_families": (_loads, None),
+    "denoiser_wrappers": (DenoiserWrapper, ""),
+    "attention_processors": (AttentionProcessor, ""),
+    "step_listeners": (StepListener, ""),
+    "image_operations": (ImageOperation, ""),
+}

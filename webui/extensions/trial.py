@@ -1,0 +1,157 @@
+"""Before an extension is loaded: once in a short-lived process, with a time limit.
+
+What it does there, hang, exit, take all memory, harms nobody. The verdict is kept, and counts until
+one of its files is another.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from webui.errors import ExtensionError
+from webui.extensions.discovery import Found, digest, write
+from webui.extensions.loading import Part
+
+LIMITS: Mapping[Part, float] = {"server": 20.0, "engine": 90.0}  # seconds; torch takes many
+_AT_ONCE = 4
+_MOST_RESULT = 2**20  # bytes
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Empty `text`: it came through."""
+
+    text: str = ""  # what went wrong
+    hook: str = ""  # where
+    trace: str = ""
+    seconds: float = 0.0  # that loading and asking took
+
+
+class Trials:
+    """Those of one of the two processes, kept in a file."""
+
+    def __init__(
+        self,
+        part: Part,
+        kept: Path,
+        environ: Mapping[str, str] | None = None,
+        limit: float | None = None,
+    ) -> None:
+        """`environ` of the short-lived processes, this one's for None; `limit` in seconds."""
+        self._part = part
+        self._kept = kept
+        self._environ = environ
+        self._limit = LIMITS[part] if limit is None else limit
+
+    def of(self, extensions: Sequence[Found]) -> dict[str, Verdict]:
+        """By their ids; those not tried yet are tried now, several at once."""
+        known = self._read()
+        marks: dict[str, str] = {}
+        verdicts: dict[str, Verdict] = {}
+        for each in extensions:
+            try:
+                marks[each.id] = digest(each)
+            except ExtensionError as error:
+                verdicts[each.id] = Verdict(str(error), "folder")
+        waiting = []
+        for each in extensions:
+            if each.id in verdicts:
+                continue
+            mark, verdict = known.get(each.id, ("", Verdict()))
+            if mark == marks[each.id]:
+                verdicts[each.id] = verdict
+            else:
+                waiting.append(each)
+        if waiting:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                tried = list(pool.map(self._try, waiting))
+            verdicts |= zip((each.id for each in waiting), tried, strict=True)
+            self._write({id: (marks[id], verdicts[id]) for id in marks})
+        return verdicts
+
+    def forget(self, id: str) -> None:
+        """It is tried anew at the next start. Raises OSError."""
+        known = self._read()
+        if known.pop(id, None) is not None:
+            self._write(known)
+
+    def _try(self, found: Found) -> Verdict:
+        with tempfile.TemporaryDirectory() as place:
+            result = Path(place, "result")
+            command = [sys.executable, "-m", "webui.rehearsal", self._part, str(found.folder)]
+            code = self._run([*command, str(result), str(self._limit)], place)
+            return _verdict(result, code, self._limit)
+
+    def _run(self, command: Sequence[str], place: str) -> int | None:
+        """Its exit code; None if it took too long."""
+        process = subprocess.Popen(
+            command,
+            cwd=_ROOT,
+            env=None if self._environ is None else dict(self._environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # it may print what it likes
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(self._limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:  # with everything that it has started
+            with suppress(ProcessLookupError, PermissionError):
+                if sys.platform == "win32":
+                    process.kill()
+                else:
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _read(self) -> dict[str, tuple[str, Verdict]]:
+        """None where the file cannot be read: then all are tried."""
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            written = json.loads(self._kept.read_text(encoding="utf-8"))
+            return {id: (each.pop("mark"), Verdict(**each)) for id, each in written.items()}
+        return {}
+
+    def _write(self, verdicts: Mapping[str, tuple[str, Verdict]]) -> None:
+        values = {id: {"mark": mark, **asdict(each)} for id, (mark, each) in verdicts.items()}
+        with suppress(OSError):  # they are tried again, then
+            write(self._kept, values)
+
+
+def _verdict(result: Path, code: int | None, limit: float) -> Verdict:
+    """From what the process has written, line by line, until it ended."""
+    last: dict[str, Any] = {}
+    for last in _lines(result):
+        if "seconds" in last:
+            return Verdict(seconds=float(last["seconds"]))
+        if "error" in last:
+            return Verdict(str(last["error"]), str(last["hook"]), str(last["trace"]))
+    hook = str(last.get("hook", "start"))
+    if code is None:
+        trace = result.with_suffix(".trace")
+        said = trace.read_text("utf-8", "replace")[-4000:] if trace.exists() else ""
+        return Verdict(f"took longer than {limit:g} s", hook, said)
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return Verdict(f"ended the process ({how})", hook)
+
+
+def _lines(result: Path) -> Iterator[dict[str, Any]]:
+    if not result.exists():
+        return
+    with result.open("rb") as file:
+        text = file.read(_MOST_RESULT).decode("utf-8", "replace")
+    for line in text.splitlines():
+        with suppress(ValueError):
+            said = json.loads(line)
+            if isinstance(said, dict):
+                yield said

@@ -1,0 +1,83 @@
+"""What extensions bring to the server: controls, filters, listeners, metadata, files for the page.
+
+No torch, no Gradio: all of these are values and plain functions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from webui.events import Event
+from webui.fields import FormField, TextField
+from webui.request import GenerationRequest
+
+T_co = TypeVar("T_co", covariant=True)
+GENERATING = ("txt2img", "img2img", "inpaint")  # the tabs that have controls
+
+
+@dataclass(frozen=True, slots=True)
+class Owned(Generic[T_co]):
+    """What was registered, and by whom."""
+
+    owner: str  # the extension's id; "builtin" for what ships in the core
+    value: T_co
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlGroup:
+    """Inputs on the generating tabs; their values arrive in `request.extras[name]`.
+
+    While all of them stand at their defaults the request says nothing of the group.
+    """
+
+    name: str  # the key in `extras`: the extension's id, or that, "_" and more
+    title: str  # of the fold on the page
+    help: str = ""
+    fields: Sequence[FormField]  # their names without dots; `metadata` is the key in the recipe
+    tabs: Sequence[str] = GENERATING
+    written: Sequence[TextField] = ()  # not on the page: what the filter leaves in the request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterContext:
+    values: Mapping[str, Any]  # of the group that the filter needs, all of them
+    folder: Path  # the extension's own, in the data folder; it may not be there yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFilter:
+    """Changes what was asked before it becomes a job; or makes several jobs of it.
+
+    Asked once for each request that a page or a program sends, only where `request.extras` has the
+    group `needs`. Given a complete request; gives the requests to run instead, in order: the same
+    one back where there is nothing to change. `InvalidRequest` refuses the request for the user's
+    fault; any other error is the extension's own, and the request goes on as it was.
+    """
+
+    needs: str  # the name of a control group
+    apply: Callable[[GenerationRequest, FilterContext], Sequence[GenerationRequest]]
+    order: int = 0  # lower ones first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventListener:
+    """Is told what happens, by a thread of its own: (job id, event). Nobody waits for it."""
+
+    hear: Callable[[str, Event], None]
+    kinds: tuple[type, ...] = ()  # of events; () is all of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataField:
+    """A key of a picture's text, and what it says of a request; None writes nothing."""
+
+    key: str
+    of: Callable[[GenerationRequest], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFile:
+    """A script or a style of the page: the name of a file in the extension's folder."""
+
+    file: str

@@ -1,0 +1,143 @@
+"""The short-lived process in which an extension is tried: `webui.extensions.trial` starts it.
+
+It writes what it is about to do, line by line, so that one knows where it ended; at last whether
+all went well. What the extension prints goes nowhere, what it patches is found, what it starts dies
+with the process.
+"""
+
+import builtins
+import faulthandler
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from webui.errors import ExtensionError
+from webui.extensions import manifest
+from webui.extensions.loading import PACKAGE, Part, tables_of
+from webui.extensions.registry import Tables
+
+_MEMORY: Mapping[Part, int] = {"server": 3 * 2**29, "engine": 2**34}  # bytes
+_MOST_TRACE = 4000  # characters
+_WATCHED = ("os", "json", "pathlib", "shutil", "socket", "subprocess", "threading", "time")
+
+
+def main(part: Part, folder: Path, result: Path, limit: float) -> int:
+    _limit_memory(_MEMORY[part])
+    with (
+        result.open("w", encoding="utf-8") as file,
+        result.with_suffix(".trace").open("w") as trace,
+    ):
+        faulthandler.dump_traceback_later(limit * 0.9, file=trace)
+        said = _Said(file)
+        try:
+            seconds = _rehearse(part, folder, said)
+        except BaseException as error:  # SystemExit too
+            said.failed(error)
+        else:
+            said.write({"seconds": seconds})
+        os._exit(0)  # its threads, and what it has registered for the end, do not run
+
+
+class _Said:
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._hook = "start"
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+
+    def begins(self, hook: str) -> None:
+        self._hook = hook
+        self.write({"hook": hook})
+
+    def failed(self, error: BaseException) -> None:
+        ours = isinstance(error, ExtensionError)  # it says all there is to say
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        with suppress(BaseException):
+            trace = "" if ours else "".join(traceback.format_exception(error))
+            self.write({"error": text[:1000], "hook": self._hook, "trace": trace[-_MOST_TRACE:]})
+
+
+def _rehearse(part: Part, folder: Path, said: _Said) -> float:
+    """Seconds that the extension itself took."""
+    known = manifest.read(folder)
+    before = _attributes()
+    began = time.perf_counter()
+    tables = tables_of(folder, known, part, said.begins)
+    seconds = time.perf_counter() - began
+    said.begins("import")
+    _check_threads()
+    _check_patches(before)
+    if part == "server" and (tables.get("tabs") or tables.get("routes")):
+        _build(tables, known.id, said)
+    return seconds
+
+
+def _build(tables: Tables, id: str, said: _Said) -> None:
+    """Its tabs and routes, on a server without an engine; late, for it takes seconds."""
+    from webui import stage
+
+    with stage.stage() as services:
+        stage.rehearse(services, tables, id, said.begins)
+    _check_threads()
+
+
+def _check_threads() -> None:
+    """One that is no daemon would keep the server from ending."""
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            raise ExtensionError(f"starts a thread that is no daemon: {thread.name}")
+
+
+def _attributes() -> dict[str, set[str]]:
+    """Of our own modules, which an extension might take something from."""
+    return {name: set(vars(each)) for name, each in _modules().items()}
+
+
+def _check_patches(before: Mapping[str, set[str]]) -> None:
+    """Raises ExtensionError where something of the extension's stands in somebody else's module."""
+    for name, module in _modules().items():
+        if lost := before.get(name, set()) - set(vars(module)):
+            raise ExtensionError(f"takes {name}.{min(lost)} away")
+        for attribute, value in list(vars(module).items()):
+            home = getattr(value, "__module__", None)
+            if isinstance(home, str) and home.split(".")[0] == PACKAGE:
+                raise ExtensionError(f"replaces {name}.{attribute}; use a hook instead")
+
+
+def _modules() -> dict[str, ModuleType]:
+    for each in _WATCHED:
+        importlib.import_module(each)
+    return {"builtins": builtins} | {
+        name: each
+        for name, each in list(sys.modules.items())
+        if name.split(".")[0] != PACKAGE and isinstance(each, ModuleType)
+    }
+
+
+if sys.platform == "win32":
+
+    def _limit_memory(most: int) -> None:
+        """Windows has no such limit for a process itself."""
+else:
+    import resource
+
+    def _limit_memory(most: int) -> None:
+        """Of what it may allocate, in bytes."""
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+if __name__ == "__main__":
+    kind: Part = "engine" if sys.argv[1] == "engine" else "server"
+    sys.exit(main(kind, Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])))

@@ -1,0 +1,131 @@
+/* The extensions: a card for each, with its state, what it took, and what went wrong in it.
+
+   What an extension says of itself, and the text of its errors, is only ever set as textContent. */
+"use strict";
+(() => {
+  const ASK = 700; // ms between two looks while the server starts again
+  const WORDS = {
+    on: "On", off: "Off", refused: "Not loaded", "switched off": "Switched off", "safe mode": "Safe mode",
+  };
+  const scripts = {}; // extension -> what its scripts have thrown in this browser
+  let root = null, restarting = false;
+
+  // Whose script it is stands in its address.
+  addEventListener("error", ({ filename, message, target }) => {
+    const address = String(filename || target?.src || "");
+    const id = /\/api\/v1\/extension-files\/([^/]+)\//.exec(address)?.[1];
+    if (!id) return;
+    scripts[id] = `its script: ${message || "could not be loaded"}`;
+    if (root) load();
+  }, true);
+
+  const find = (id) => root.querySelector(`#extensions-${id}`);
+  const { node, button } = darkroom;
+
+  darkroom.extensions = (element) => {
+    root = element.querySelector("#extensions");
+    find("refresh").addEventListener("click", load);
+    find("restart").addEventListener("click", restart);
+    load();
+  };
+
+  function failed(text) {
+    find("problem").textContent = text;
+    find("problem").hidden = !text;
+  }
+
+  async function load() {
+    try { draw(await darkroom.send("GET", "api/v1/extensions")); failed(""); } catch (error) { failed(error.message); }
+  }
+
+  async function turn(id, enabled) {
+    try { draw(await darkroom.send("PATCH", `api/v1/extensions/${id}`, { enabled })); failed(""); } catch (error) { failed(error.message); }
+  }
+
+  function draw({ extensions, safe_mode: safe, can_restart: can }) {
+    const pending = extensions.filter((each) => each.pending).length;
+    const wrong = extensions.filter((each) => each.problem || scripts[each.id]).length;
+    const on = extensions.filter((each) => each.state === "on").length;
+    const said = [safe ? "Safe mode: nothing but the program itself is loaded." : `${on} of ${extensions.length} on.`];
+    if (wrong) said.push(`${wrong} with a problem.`);
+    if (pending) said.push(can ? "Changes take effect after a restart; waiting jobs stay." : "Changes take effect at the next start.");
+    find("said").textContent = said.join(" ");
+    find("restart").hidden = !can || (!pending && !safe && !wrong);
+    find("list").replaceChildren(...extensions.map(card));
+    root.dataset.state = "ready";
+  }
+
+  function card(one) {
+    const item = node("li", "dk-ext-card");
+    item.dataset.id = one.id;
+    item.dataset.state = scripts[one.id] && one.state === "on" ? "wrong" : one.state;
+    const head = node("div", "dk-ext-head"), title = node("h3", "dk-ext-name", one.name);
+    const label = one.pending ? (one.enabled ? "On after a restart" : "Off after a restart") : WORDS[one.state] ?? one.state;
+    head.append(title, node("span", "dk-ext-version", one.version), node("span", "dk-ext-state", label));
+    const turning = button(one.enabled ? "Turn off" : "Turn on", () => turn(one.id, !one.enabled));
+    turning.setAttribute("aria-label", `${turning.textContent}: ${one.name}`);
+    head.append(turning);
+    item.append(head);
+    if (one.description) item.append(node("p", "dk-ext-text", one.description));
+    const problem = one.problem || scripts[one.id];
+    if (problem) item.append(trouble(one, problem));
+    item.append(node("p", "dk-ext-facts", facts(one).join(" \u00b7 ")));
+    return item;
+  }
+
+  function facts(one) {
+    const made = [one.origin === "shipped" ? "comes with Darkroom" : `installed in ${one.folder}`];
+    if (one.state === "on") made.push(`start ${seconds(one.start_seconds)}`, `${seconds(one.seconds)} since then`);
+    if (one.touches.length) made.push(`touches ${one.touches.map((each) => each.replaceAll("_", " ")).join(", ")}`);
+    return made;
+  }
+
+  const seconds = (value) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`);
+
+  /* The culprit, the hook, the traceback. */
+  function trouble(one, problem) {
+    const box = node("div", "dk-ext-problem");
+    const where = one.mishap?.hook ? `${one.mishap.hook}: ` : "";
+    box.append(node("p", "", darkroom.sentence(problem.startsWith(where) ? problem : where + problem)));
+    if (one.mishap?.trace) {
+      const fold = node("details", ""), trace = node("pre", "dk-ext-trace", one.mishap.trace);
+      trace.tabIndex = 0;
+      fold.append(node("summary", "", "Traceback"), trace);
+      box.append(fold);
+    }
+    if (one.imports.length) box.append(node("p", "dk-ext-facts", one.imports.join("; ")));
+    if (one.enabled && one.state !== "safe mode") {
+      const again = button("Try again", () => turn(one.id, true));
+      again.title = "It is tried anew at the next start";
+      box.append(again);
+    }
+    return box;
+  }
+
+  // --- restarting ---------------------------------------------------------------------------------
+  async function restart() {
+    if (restarting) return;
+    restarting = true;
+    find("restart").disabled = true;
+    try {
+      const { said: before } = await darkroom.ask("api/v1/health");
+      await darkroom.send("POST", "api/v1/restart");
+      find("said").textContent = "Starting again\u2026";
+      await back(before?.server);
+    } catch (error) {
+      failed(error.message);
+      restarting = false;
+      find("restart").disabled = false;
+    }
+  }
+
+  /* Another start of the server has another name. */
+  async function back(before) {
+    for (let tries = 0; tries < 300; tries += 1) {
+      await new Promise((done) => setTimeout(done, ASK));
+      const { status, said } = await darkroom.ask("api/v1/health", { seconds: 3 });
+      if (status === 200 && said?.server && said.server !== before) { location.reload(); return; }
+    }
+    throw new Error("The server has not come back. Its log file says why.");
+  }
+})();
