@@ -6,7 +6,6 @@ breaks nothing else. Names are looked up in the list, never joined to a path. Kn
 """
 
 import hashlib
-import json
 import os
 import stat
 import threading
@@ -19,7 +18,6 @@ from webui.embedding_header import HeaderError, Part, read_parts
 from webui.files import printable
 
 _MOST_FILES = 5000
-_MOST_CONFIG = 2**20  # bytes
 _PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")
 SUFFIX = ".safetensors"
 
@@ -110,18 +108,6 @@ class Embeddings:
         except OSError as error:
             problem = f"it cannot be read: {error.strerror}"
         return EmbeddingEntry(shown, path, stamp=stamp, problem=problem)
-
-
-def token_widths(model: Path) -> dict[str, int]:
-    """Of a token's vector, by text encoder, in a model's folder in diffusers layout."""
-    widths = {}
-    for name, part in (("clip_l", "text_encoder"), ("clip_g", "text_encoder_2")):
-        try:
-            with (model / part / "config.json").open("rb") as file:
-                widths[name] = int(json.loads(file.read(_MOST_CONFIG))["hidden_size"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return widths
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from webui.library import ModelEntry
+
 # --- the engine ----------------------------------------------------------------------------------
 
 
@@ -106,6 +108,8 @@ class Conditioning:
 
     context: Tensor  # (1, tokens, width), what its attention looks at
     pooled: Tensor | None = None  # (1, width), of the text as a whole, where the family has one
+    negative: bool = False  # of a negative prompt
+    empty: bool = False  # of a text without a word
 
 
 class TextEncoder(Protocol):
@@ -163,6 +167,10 @@ class Model(Protocol):
         """What they make of a text stands side by side in the context's width."""
         ...
 
+    def with_vae(self, path: Path | None) -> Model:
+        """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""
+        ...
+
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
         ...
@@ -194,11 +202,9 @@ class Model(Protocol):
 
 
 class Family(Protocol):
-    """Recognises a kind of model by its structure and loads it."""
+    """Loads one kind of model; which kind a model is, the library tells by its structure."""
 
-    def recognises(self, folder: Path) -> bool: ...
-
-    def load(self, folder: Path, device: Any, dtype: Any) -> Model:
+    def load(self, entry: ModelEntry, device: Any, dtype: Any) -> Model:
         """Raises ModelRefused, naming the file."""
         ...
 

@@ -14,7 +14,7 @@ from webui import names
 from webui.backend import Backend
 from webui.embeddings import SUFFIX, EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
-from webui.fields import BATCH_COUNT, FIELDS, TextField, shown
+from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
@@ -115,6 +115,7 @@ def request_of(
     filled = dict(values)
     entry = _model(services.library, filled.pop("model", None))
     filled["model"] = entry.name
+    filled["vae"] = _vae(services.library, filled.get("vae", AUTOMATIC_VAE))
     filled.setdefault("prompt", "")
     filled.setdefault("width", entry.native_width)
     filled.setdefault("height", entry.native_height)
@@ -189,6 +190,20 @@ def _model(library: Library, name: object) -> ModelEntry:
     if entry.problem is not None:
         raise InvalidRequest("model", f"{entry.name} cannot be used: {entry.problem}")
     return entry
+
+
+def _vae(library: Library, name: object) -> object:
+    """As the library calls it."""
+    if not isinstance(name, str) or not name:
+        return name  # the request says what is wrong with it
+    known = {each.casefold(): each for each in (AUTOMATIC_VAE, OWN_VAE)}
+    if name.casefold() in known:
+        return known[name.casefold()]
+    try:
+        return library.find_vae(name).name
+    except ModelNotFound:
+        there = [AUTOMATIC_VAE, OWN_VAE, *(each.name for each in library.vaes())]
+        raise InvalidRequest("vae", names.unknown(name, there)) from None
 
 
 def _fill_variation(filled: dict[str, Any], id: str | None) -> None:

@@ -16,6 +16,7 @@ from webui.engine.pixels import picture, side_by_side
 from webui.engine.plan import unknown
 from webui.errors import EngineBusy, NotFinite, OutOfMemory
 from webui.events import Picture, PreviewKind, ViewKind
+from webui.fields import AUTOMATIC_VAE
 from webui.interfaces import Model, PreviewDecoder
 from webui.trajectories import KeptStep, of_one, read_guidance, read_header, read_step
 
@@ -81,9 +82,10 @@ class Drawing:
                 return None
             kept = replace(kept, denoised=view)
         name = str(header.request["model"])
-        if running and not self._models.is_loaded(name):
+        vae = str(header.request.get("vae", AUTOMATIC_VAE))
+        if running and not self._models.is_loaded(name, vae):
             raise EngineBusy(f"drawing it takes the model {name}; look again when no job runs")
-        model = self._models.load(name).model
+        model = self._models.load(name, vae).model
         if position is not None:
             kept = of_one(kept, position)
         with memory_for("drawing the preview"):

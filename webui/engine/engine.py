@@ -22,7 +22,7 @@ from webui.engine.models import Models
 from webui.engine.pixels import picture
 from webui.engine.plan import Plan, plan_of, sampler_of
 from webui.engine.recorder import Recorder
-from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved
+from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
 from webui.events import (
     EngineEvent,
     Outcome,
@@ -94,6 +94,9 @@ class Engine:
                 if outcome != "done":
                     return outcome
             return "done"
+        except OutOfMemory:
+            self._models.keep_only_last()  # what the others took is there for the next try
+            raise
         except DarkroomError:
             free(self._device)
             raise
@@ -103,9 +106,9 @@ class Engine:
     ) -> Generator[EngineEvent, None, Plan]:
         sampler_of(self._registry, request)  # says what is wrong before a model is loaded
         origin = _inherited(request, options)
-        if not self._models.is_loaded(request.model):
+        if not self._models.is_loaded(request.model, request.vae):
             yield Stage("loading model")
-        loaded = self._models.load(request.model)
+        loaded = self._models.load(request.model, request.vae)
         model = loaded.model
         for field in ("width", "height"):
             _check_grid(field, getattr(request, field), model.scale_factor)

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from webui.fields.generation import (
+    AUTOMATIC_VAE,
     BATCH_COUNT,
     GENERATION,
     MAX_BATCH_COUNT,
     MAX_BATCH_SIZE,
+    OWN_VAE,
     RESUME,
     STOP_AT,
 )
@@ -27,11 +29,13 @@ from webui.fields.kinds import (
 from webui.fields.sampling import NOISE, OWN_SIGMAS, SAMPLING, SCHEDULING
 
 __all__ = [
+    "AUTOMATIC_VAE",
     "BATCH_COUNT",
     "FIELDS",
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
     "OWN_SIGMAS",
+    "OWN_VAE",
     "RESUME",
     "STOP_AT",
     "AnyField",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, STOP_AT, shown
+from webui.fields import AUTOMATIC_VAE, FIELDS, STOP_AT, shown
 from webui.request.parts import SHA256, Resume, SamplingOptions, ScheduleOptions, Variation
 
 __all__ = [
@@ -33,6 +33,7 @@ class GenerationRequest:
 
     model: str  # a name in the library, never a path
     prompt: str
+    vae: str = AUTOMATIC_VAE  # a name in the library, AUTOMATIC_VAE or OWN_VAE
     negative_prompt: str = ""
     emphasis: str = "original"  # what weights in a prompt do
     clip_skip: int = 1  # the text encoder's last layer that counts, from the end

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from webui.api import schema
 from webui.api.body import JsonObject
-from webui.embeddings import token_widths
 from webui.errors import InvalidRequest, ModelNotFound, ModelRefused
 from webui.fields import FIELDS, shown
 from webui.prompt import ClipVocabulary, Emphasis
@@ -63,11 +62,11 @@ def _vocabulary(services: Services, name: str | None) -> tuple[ClipVocabulary, d
     if name is None:
         raise InvalidRequest("model", "there is no model to use")
     try:
-        folder = services.library.find(name).folder
-        widths = token_widths(folder)
+        entry = services.library.find(name)
+        widths = entry.token_widths
         usable = services.embeddings.usable(widths)
         vectors = {key: entry.vectors for key, entry in usable.items()}
-        words = services.vocabularies.of(folder, vectors)
+        words = services.vocabularies.of(entry.tokenizer, vectors)
     except ModelNotFound as error:
         raise InvalidRequest("model", str(error)) from None
     except ModelRefused as error:

@@ -5,7 +5,7 @@ Knows a model's text encoders alone: neither the grammar of prompts nor what els
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -37,6 +37,7 @@ class Reading:
 
     emphasis: str = "original"
     clip_skip: int = 1
+    negative: bool = False  # as what the picture should not show
 
 
 class Conditioner:
@@ -58,7 +59,9 @@ class Conditioner:
         windows = tuple(windows) or (EMPTY,)
         key = windows, reading, self._contents(windows)
         if key not in self._kept:
-            self._keep(key, joined([self._window(window, reading) for window in windows]))
+            made = joined([self._window(window, reading) for window in windows])
+            empty = not any(window.tokens for window in windows)
+            self._keep(key, replace(made, negative=reading.negative, empty=empty))
         self._kept.move_to_end(key)
         return self._kept[key]
 
@@ -82,7 +85,9 @@ class Conditioner:
 
         pooled = [each.pooled for each in padded if each.pooled is not None]
         return Conditioning(
-            whole([each.context for each in padded]), whole(pooled) if pooled else None
+            whole([each.context for each in padded]),
+            whole(pooled) if pooled else None,
+            reading.negative,
         )
 
     def vectors(self, tokens: Sequence[Token]) -> dict[str, Tensor]:
@@ -172,7 +177,7 @@ def joined(windows: Sequence[Conditioning]) -> Conditioning:
     """One after the other along the tokens; the first one's pooled vector counts, as in A1111."""
     if len(windows) == 1:
         return windows[0]
-    return Conditioning(torch.cat([each.context for each in windows], dim=1), windows[0].pooled)
+    return replace(windows[0], context=torch.cat([each.context for each in windows], dim=1))
 
 
 def equally_long(conditionings: Sequence[Conditioning], empty: Conditioning) -> list[Conditioning]:

@@ -1,7 +1,7 @@
 """A request's prompts, read for one model: what guides each step, and what to tell about it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from torch import Tensor
@@ -59,7 +59,8 @@ class Reader:
         reading = Reading(request.emphasis, request.clip_skip)
         texts = self._texts(cast(Emphasis, request.emphasis))
         tracks = [self._track(part, texts, reading, "prompt") for part in positive.parts]
-        away = self._track(negative.parts[0], texts, reading, "negative_prompt")
+        unwanted = replace(reading, negative=True)
+        away = self._track(negative.parts[0], texts, unwanted, "negative_prompt")
         empty = self._conditioner.text((EMPTY,), reading)
         timeline = Timeline(tracks, away, empty, request.steps)
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}

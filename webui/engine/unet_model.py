@@ -1,0 +1,128 @@
+"""A `Model` of a UNet on the noise levels of a discrete diffusion, and the VAE of its latents.
+
+What differs between families is given to it as functions; `timestep` is this file's word alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from webui.engine.denoiser import from_epsilon, from_velocity
+from webui.engine.schedules import DiscreteLevels
+from webui.engine.vae import Vae
+from webui.interfaces import Conditioning, Levels, TextEncoder
+
+_PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
+
+Told = Callable[[Conditioning], Conditioning]
+# (conditioning, width, height in pixels) -> the numbers that the UNet is told of a picture's size
+SizeIds = Callable[[Conditioning, int, int], Sequence[float]]
+
+
+def as_it_is(conditioning: Conditioning) -> Conditioning:
+    return conditioning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UNetModel:
+    """The families' `Model`."""
+
+    text_encoders: Sequence[TextEncoder]
+    unet: Any
+    vae: Vae
+    levels: DiscreteLevels
+    prediction: str  # "epsilon" or "v_prediction"
+    other_vae: Callable[[Path | None], Vae]  # of a file; None: the model's own
+    told: Told = as_it_is  # what the UNet gets to see of one
+    size_ids: SizeIds | None = None
+
+    @property
+    def latent_channels(self) -> int:
+        return self.vae.latent_channels
+
+    @property
+    def scale_factor(self) -> int:
+        return self.vae.scale_factor
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.unet.device)
+
+    def with_vae(self, path: Path | None) -> "UNetModel":
+        return replace(self, vae=self.other_vae(path))
+
+    def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return clean + sigma * noise
+
+    def predict(
+        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
+    ) -> Sequence[Tensor]:
+        """The preconditioning of Karras et al. 2022, table 1, column "VP"; x is in sigma form."""
+        count, batch = len(conditionings), len(x)
+        told = [self.told(each) for each in conditionings]
+        scaled = (x / (sigma**2 + 1) ** 0.5).to(self.unet.dtype)
+        (output,) = self.unet(
+            scaled.repeat(count, 1, 1, 1),
+            self.levels.sigma_to_t(sigma).to(x.device),
+            encoder_hidden_states=torch.cat([each.context.expand(batch, -1, -1) for each in told]),
+            added_cond_kwargs=self._added(told, x),
+            return_dict=False,
+        )
+        clean = _PREDICTIONS[self.prediction]
+        return [clean(x, sigma, part.float()) for part in output.chunk(count)]
+
+    def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return x / (sigma**2 + 1) ** 0.5
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents)
+
+    def decode_tiled(self, latents: Tensor) -> Tensor:
+        return self.vae.decode_tiled(latents)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.vae.encode(images)
+
+    def encode_tiled(self, images: Tensor) -> Tensor:
+        return self.vae.encode_tiled(images)
+
+    def latent_to_rgb(self, latents: Tensor) -> Tensor:
+        return self.vae.latent_to_rgb(latents)
+
+    def _added(self, told: Sequence[Conditioning], x: Tensor) -> Mapping[str, Tensor] | None:
+        """What an SDXL UNet takes beside the context; `told` are (1, width) pooled each."""
+        if self.size_ids is None:
+            return None
+        height, width = (side * self.scale_factor for side in x.shape[2:])
+        pooled, ids = [], []
+        for each in told:
+            assert each.pooled is not None
+            pooled.append(each.pooled.expand(len(x), -1))
+            row = torch.tensor(self.size_ids(each, width, height), dtype=self.unet.dtype)
+            ids.append(row.expand(len(x), -1))
+        return {"text_embeds": torch.cat(pooled), "time_ids": torch.cat(ids).to(x.device)}
+
+
+def assumed_prediction(unet: Any, levels: Levels, width: int) -> str:
+    """What a UNet predicts, of which nothing says so: "epsilon" or "v_prediction".
+
+    At the last timestep its input is noise and hardly anything else. The noise is then what one
+    that predicts it gives back, and v is nearly the picture with its sign changed (Salimans & Ho
+    2022, arXiv:2202.00512, section 4), which has nothing to do with the noise.
+    """
+    generator = torch.Generator("cpu").manual_seed(0)
+    noise = torch.randn((1, unet.config.in_channels, 32, 32), generator=generator)
+    context = torch.zeros((1, 77, width), device=unet.device, dtype=unet.dtype)
+    last = torch.tensor(len(levels.sigmas) - 1, device=unet.device)
+    with torch.no_grad():
+        (output,) = unet(
+            noise.to(unet.device, unet.dtype), last, encoder_hidden_states=context,
+            return_dict=False,
+        )  # fmt: skip
+    both = torch.stack([noise.flatten(), output.float().cpu().flatten()])
+    alike = float(torch.corrcoef(both)[0, 1])
+    return "epsilon" if alike > 0.5 else "v_prediction"
