@@ -59,7 +59,9 @@ def pipeline(family: str, **scheduler: object):
 def _scheduler(family, values):
     if family in ("sd1", "sd2"):
         values = {"prediction_type": "v_prediction" if family == "sd2" else "epsilon"} | values
-        return DDIMScheduler(**LEVELS, clip_sample=False, set_alpha_to_one=False, steps_offset=1, **values)
+        return DDIMScheduler(
+            **LEVELS, clip_sample=False, set_alpha_to_one=False, steps_offset=1, **values
+        )
     return EulerDiscreteScheduler(**LEVELS, **values)
 
 
@@ -132,9 +134,7 @@ def _stronger(network):
 
 def original(pipe, *, vae=True) -> dict[str, torch.Tensor]:
     """All weights of a pipeline, as its family's checkpoints have them."""
-    tensors = {
-        f"model.diffusion_model.{key}": each for key, each in unet_keys(pipe.unet).items()
-    }
+    tensors = {f"model.diffusion_model.{key}": each for key, each in unet_keys(pipe.unet).items()}
     if vae:
         tensors |= {f"first_stage_model.{key}": each for key, each in vae_keys(pipe.vae).items()}
     first, second = pipe.text_encoder, getattr(pipe, "text_encoder_2", None)

@@ -83,7 +83,7 @@ def build(settings: Settings, start_engine: StartEngine | None = None) -> Applic
             raise StartError(f"{settings.data_dir} cannot be written to: {error}") from error
         backend = (start_engine or engine_process)(settings)
         opened.callback(backend.close)
-        library = Library(settings.models_dir)
+        library = Library(*settings.models_dirs, hashes=settings.data_dir / "hashes.json")
         services = _services(settings, library, backend, opened)
         _logger.info("Darkroom %s starts, engine log: engine.log", webui.__version__)
         threading.Thread(
@@ -102,7 +102,8 @@ def engine_process(settings: Settings) -> EngineProcess:
     root = str(Path(webui.__file__).resolve().parents[1])
     environ = settings_module.environment()
     path = [root, environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else [root]
-    command = [sys.executable, "-m", "webui.engine", "--models-dir", str(settings.models_dir)]
+    command = [sys.executable, "-m", "webui.engine"]
+    command += ["--models-dir", *map(str, settings.models_dirs)]
     command += ["--device", settings.device, "--dtype", settings.dtype]
     command += ["--threads", str(settings.threads)]
     return EngineProcess(
@@ -145,7 +146,7 @@ def _services(
     from webui import builtin
 
     registry = server_registry({"builtin": builtin})
-    embeddings = Embeddings(settings.models_dir)
+    embeddings = Embeddings(*settings.models_dirs)
     return Services(settings, registry, library, line, backend, trajectories, embeddings)
 
 
@@ -228,6 +229,7 @@ def _warm_up(backend: Backend, library: Library) -> None:
     try:
         backend.call("load", {"model": name}, timeout=_LOADING)
         library.hash(name)
+        library.hash_ahead()
     except (DarkroomError, OSError) as error:
         _logger.warning("the model %s could not be loaded ahead: %s", name, error)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from webui import model_folders
 from webui.embedding_header import HeaderError, Part, read_parts
 from webui.files import printable
 
@@ -57,8 +58,10 @@ class Embeddings:
     Any thread may call.
     """
 
-    def __init__(self, models_dir: Path) -> None:
-        self.folder = models_dir / "embeddings"
+    def __init__(self, *models_dirs: Path) -> None:
+        """What is saved goes into the first."""
+        self.folder = models_dirs[0] / "embeddings"
+        self._roots = models_dirs
         self._lock = threading.Lock()
         self._read: dict[Stamp, EmbeddingEntry] = {}
         self._hashes: dict[Stamp, str] = {}
@@ -66,7 +69,10 @@ class Embeddings:
     def entries(self) -> list[EmbeddingEntry]:
         """By name."""
         with self._lock:
-            found = [self._entry(name, path) for name, path in _files(self.folder)]
+            places = model_folders.folders(self._roots, "embeddings")
+            found = [
+                self._entry(name, path, place) for place in places for name, path in _files(place)
+            ]
             self._read = {entry.stamp: entry for entry in found if entry.stamp != _UNREAD}
         return _told_apart(found)
 
@@ -93,10 +99,10 @@ class Embeddings:
             self._hashes[entry.stamp] = known
         return known
 
-    def _entry(self, name: str, path: Path) -> EmbeddingEntry:
+    def _entry(self, name: str, path: Path, folder: Path) -> EmbeddingEntry:
         shown, stamp = printable(name), _UNREAD
         try:
-            status = _status(self.folder, path)
+            status = _status(folder, path)
             stamp = (str(path), status.st_size, status.st_mtime_ns)
             if stamp in self._read:
                 return self._read[stamp]

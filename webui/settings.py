@@ -34,6 +34,7 @@ class Settings:
     image_format: str  # png, jpeg, webp or avif
     image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
+    more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
     device: str
     dtype: str
     threads: int  # of torch; 0: as torch chooses
@@ -56,6 +57,11 @@ class Settings:
     def temp_dir(self) -> Path:
         """Uploads and Gradio's copies."""
         return self.data_dir / "temp"
+
+    @property
+    def models_dirs(self) -> tuple[Path, ...]:
+        """All that are looked through, the first one first."""
+        return (self.models_dir, *self.more_models_dirs)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -94,7 +100,13 @@ _OPTIONS = (
         "png, jpeg, webp or avif: what pictures are saved as",
     ),
     _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
-    _Option("models_dir", values.path, "models", "folder with checkpoints/ in it"),
+    _Option(
+        "models_dir",
+        values.path,
+        "models",
+        "folder with checkpoints/ in it, or the models folder of A1111 or ComfyUI",
+    ),
+    _Option("more_models_dirs", values.paths, (), "further folders of models, with commas between"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(
         "dtype",

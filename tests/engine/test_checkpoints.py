@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+from diffusers import EulerDiscreteScheduler
 
 from tests import checkpoints
 from tests.engine.conftest import make_engine, play, request
-from webui.errors import InvalidRequest, ModelRefused
 from webui.events import Rendered
-from webui.library import Library
 
 
 @pytest.fixture(scope="module")

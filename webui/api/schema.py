@@ -16,7 +16,7 @@ from webui.errors import Failure, InvalidRequest
 from webui.events import Event, Preview, Saved
 from webui.fields import shown
 from webui.jobs.job import Job, PreviewChoice
-from webui.library import ModelEntry
+from webui.library import ModelEntry, VaeEntry, fits, needed
 from webui.metadata import read_parameters
 from webui.request import to_dict
 from webui.services import Services
@@ -122,7 +122,11 @@ def embedding(entry: EmbeddingEntry, widths: Mapping[str, int]) -> dict[str, Any
     }
 
 
-def model(entry: ModelEntry, default: str | None) -> dict[str, Any]:
+def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[str, Any]:
+    """With what can be known before it is loaded."""
+    hello, report = state.hello, entry.report
+    each, memory = int(hello.get("weight_bytes", 0)), int(hello.get("memory", 0))
+    known = report.weights and each
     return {
         "name": entry.name,
         "family": entry.family,
@@ -132,7 +136,19 @@ def model(entry: ModelEntry, default: str | None) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "problem": entry.problem,
         "default": entry.name == default,
+        "layout": entry.layout,
+        "report": None
+        if entry.unread
+        else {
+            **asdict(report),
+            "memory_bytes": needed(report, each) if known else None,
+            "fits": fits(report, each, memory) if known else None,
+        },
     }
+
+
+def vae(entry: VaeEntry) -> dict[str, Any]:
+    return {"name": entry.name}
 
 
 def previews(choice: PreviewChoice) -> dict[str, Any]:

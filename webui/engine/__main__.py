@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose
+from webui.engine.device import DTYPES, choose, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
@@ -47,13 +47,15 @@ def main() -> int:
         send(Message({"hello": {"error": str(error)}}))
         return 1
     registry = engine_registry({"builtin": builtin})
-    library = Library(arguments.models_dir)
-    models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
+    folders = arguments.models_dir
+    models = Models(Library(*folders), Embeddings(*folders), registry.families, device)
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
     hello = {
         "device": device.label,
+        "memory": total_memory(device),
+        "weight_bytes": device.dtype.itemsize,
         "samplers": list(registry.samplers),
         "schedules": list(registry.schedules),
         "previews": list(registry.previews),
@@ -68,7 +70,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
-    parser.add_argument("--models-dir", type=Path, required=True)
+    parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")

@@ -13,7 +13,7 @@ from typing import Any
 from webui.engine.device import Device, is_broken, peak_memory
 from webui.engine.engine import Control, Engine
 from webui.engine.models import Models
-from webui.errors import InvalidRequest, failure
+from webui.errors import EngineBusy, InvalidRequest, failure
 from webui.request import from_dict
 from webui.wire import Message, RunOptions, event_message
 
@@ -39,6 +39,7 @@ class Session:
             "skip": self._skip,
             "previews": self._previews,
             "load": self._load,
+            "unload": self._unload,
             "preview": self._preview,
             "embedding": self._embedding,
             "status": self._status,
@@ -123,6 +124,12 @@ class Session:
             self._engine.load(args["model"])
         return {}, ()
 
+    def _unload(self, args: dict[str, Any]) -> Answer:
+        """One model, or all for None."""
+        if self._running is not None:
+            raise EngineBusy("a job runs; unload models when none does")
+        return {"unloaded": self._models.unload(args["model"])}, ()
+
     def _preview(self, args: dict[str, Any]) -> Answer:
         drawn = self._engine.preview(
             Path(args["keep"]),
@@ -145,5 +152,6 @@ class Session:
         return {
             "device": self._device.label,
             "model": self._models.loaded,
+            "models": self._models.kept,
             "memory": peak_memory(self._device),
         }, ()

@@ -88,8 +88,9 @@ class Library:
 
     def find_vae(self, name: str) -> VaeEntry:
         """Raises ModelNotFound, naming what there is."""
+        wanted = name.casefold().removesuffix(single_file.SUFFIX)
         for _ in range(2):
-            near = [each for each in self.vaes() if each.name.casefold() == name.casefold()]
+            near = [each for each in self.vaes() if each.name.casefold() == wanted]
             exact = [each for each in near if each.name == name]
             if exact or len(near) == 1:
                 return (exact or near)[0]

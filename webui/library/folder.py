@@ -61,6 +61,8 @@ def entry(folder: Path, name: str) -> ModelEntry:
         size_bytes = sum(_check_part(folder, part) for part in parts)
         configs = {part: _config(folder, part) for part in parts if part in _CONFIGS}
         scale_factor, width, height = native_size(configs["unet"], configs["vae"])
+        for part, config in configs.items():
+            bounds.check(part, f"{part}/{_CONFIGS[part]}", config)
         _check_scheduler(configs["scheduler"])
         family = _family(configs)
         return ModelEntry(
@@ -141,9 +143,9 @@ def _config(folder: Path, part: str) -> dict[str, Any]:
     if part.startswith(("text_encoder", "scheduler")) and not path.is_file():
         return {}  # the loader says so; what it has is not asked for before
     config = dict(_object(path))
-    bounds.check(part, f"{part}/{path.name}", config)
-    nested = config.get("text_config")  # of a text encoder that was saved with its picture half
-    return nested if isinstance(nested, dict) else config
+    if part.startswith("text_encoder") and isinstance(config.get("text_config"), dict):
+        config |= config["text_config"]  # it was saved with the half that sees pictures
+    return config
 
 
 def _check_path(folder: Path) -> None:

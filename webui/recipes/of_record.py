@@ -7,7 +7,7 @@ from webui.interfaces import ServerRegistry
 from webui.library import Library
 from webui.metadata import Record, value_of
 from webui.metadata.keys import DECLARED
-from webui.recipes.models import choose
+from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, settle
 from webui.request import GenerationRequest
 
@@ -28,6 +28,7 @@ def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
     draft.values.setdefault("schedule", "Automatic")
     del draft.values["model"]
     choose(library, draft, request.model, record.model_hash)
+    choose_vae(library, draft, request.vae)
     if request.resume is not None:
         branch = f"step {request.resume.step} of job {request.resume.job}"
         draft.lose("Branch of", branch, "a form's pictures begin at noise; a timeline branches")

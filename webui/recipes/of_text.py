@@ -7,17 +7,17 @@ from typing import Any
 
 from webui import names
 from webui.errors import InvalidRequest
-from webui.fields import OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
+from webui.fields import AUTOMATIC_VAE, OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
 from webui.library import Library
 from webui.metadata import Text, keys
-from webui.recipes.models import choose
+from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, settle
 
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _WHOLE = re.compile(r"[+-]?\d{1,30}(\.0{1,9})?")
 _MAX_NUMBER = 40  # characters
-_TAKEN_APART = ("sampler", "schedule", "model")  # looked up in what there is
+_TAKEN_APART = ("sampler", "schedule", "model", "vae")  # looked up in what there is
 _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothing here; () is any
     "Version": (),
     "Model hash": (),  # looked up with the model
@@ -44,7 +44,6 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Module 1": ("Built in",),
     "Face restoration": ("False", "None"),
     "Tiling": ("False",),
-    "VAE": ("Automatic", "None"),
     "VAE hash": (),
     "VAE Encoder": ("Full",),
     "VAE Decoder": ("Full",),
@@ -60,6 +59,7 @@ def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
     given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
+    choose_vae(library, draft, given.get("VAE", AUTOMATIC_VAE))
     sampler = draft.values.get("sampler", "")
     fields, others = keys.fields(sampler), keys.of_other_samplers(sampler)
     for key, value in given.items():
