@@ -130,6 +130,11 @@ class TextEncoder(Protocol):
         """The most that clip skip can be."""
         ...
 
+    @property
+    def network(self) -> Any:
+        """The transformer itself."""
+        ...
+
     def vectors(self, ids: Sequence[int]) -> Tensor:
         """The table's rows (n, width). Raises ModelRefused for an id that it has not."""
         ...
@@ -165,6 +170,11 @@ class Model(Protocol):
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
         """What they make of a text stands side by side in the context's width."""
+        ...
+
+    @property
+    def networks(self) -> Mapping[str, Any]:
+        """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
         ...
 
     def with_vae(self, path: Path | None) -> Model:

@@ -23,6 +23,7 @@ from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.wire import Message, read, write
 
 _BROKEN_EXIT_CODE = 70
@@ -48,7 +49,8 @@ def main() -> int:
         return 1
     registry = engine_registry({"builtin": builtin})
     folders = arguments.models_dir
-    models = Models(Library(*folders), Embeddings(*folders), registry.families, device)
+    files = Library(*folders), Embeddings(*folders), Loras(*folders)
+    models = Models(*files, registry.families, device)
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()

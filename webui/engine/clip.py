@@ -55,6 +55,10 @@ class ClipTextEncoder:
                 raise ValueError(f"its tokenizer has no {kind} token that is in its table")
 
     @property
+    def network(self) -> Any:
+        return self._network
+
+    @property
     def width(self) -> int:
         return int(self._table.embedding_dim)
 

@@ -117,7 +117,7 @@ class Engine:
             read = loaded.reader.read(request)
         for text in read.warnings:
             yield Warned(text)
-        request = replace(request, embeddings=read.embeddings)
+        request = replace(request, embeddings=read.embeddings, loras=read.loras)
         view = GuidanceView() if options.guidance else None
         return plan_of(self._registry, request, model, read.timeline, origin, view)
 

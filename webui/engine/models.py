@@ -12,12 +12,14 @@ from webui.engine.conditioning.conditioner import Conditioner
 from webui.engine.conditioning.reader import Reader
 from webui.engine.device import Device, free, free_memory, memory_for
 from webui.engine.embeddings import Learned
+from webui.engine.lora import Adapters
 from webui.errors import ModelRefused, OutOfMemory
 from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.files import stamp
 from webui.interfaces import Family, Model
 from webui.library import Library, ModelEntry, needed
 from webui.library.folder import watched
+from webui.loras import Loras
 from webui.prompt import ClipVocabulary
 
 Stamp = tuple[object, ...]  # of the files of a model: another one, another content
@@ -38,11 +40,13 @@ class Models:
         self,
         library: Library,
         embeddings: Embeddings,
+        loras: Loras,
         families: Mapping[str, Family],
         device: Device,
     ) -> None:
         self._library = library
         self._embeddings = embeddings
+        self._loras = loras
         self._families = families
         self._device = device
         self._kept: OrderedDict[Stamp, Loaded] = OrderedDict()
@@ -138,7 +142,9 @@ class Models:
         encoders = model.text_encoders
         learned = Learned(self._embeddings, {each.name: each.width for each in encoders})
         vocabulary = ClipVocabulary.read(entry.tokenizer)
-        return Reader(Conditioner(encoders, learned), learned, vocabulary.with_embeddings)
+        adapters = Adapters(self._loras, entry, model)
+        conditioner = Conditioner(encoders, learned, adapters.text)
+        return Reader(conditioner, learned, vocabulary.with_embeddings, adapters)
 
     def _with_vae(self, entry: ModelEntry, vae: str) -> ModelEntry:
         if vae == AUTOMATIC_VAE:

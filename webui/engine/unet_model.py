@@ -15,7 +15,9 @@ from webui.engine.denoiser import from_epsilon, from_velocity
 from webui.engine.schedules import DiscreteLevels
 from webui.engine.vae import Vae
 from webui.interfaces import Conditioning, Levels, TextEncoder
+from webui.library.entries import ENCODERS
 
+_PARTS = {name: part for family in ENCODERS.values() for name, part in family.items()}
 _PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
 
 Told = Callable[[Conditioning], Conditioning]
@@ -51,6 +53,13 @@ class UNetModel:
     @property
     def device(self) -> torch.device:
         return torch.device(self.unet.device)
+
+    @property
+    def networks(self) -> Mapping[str, Any]:
+        return {
+            "unet": self.unet,
+            **{_PARTS[each.name]: each.network for each in self.text_encoders},
+        }
 
     def with_vae(self, path: Path | None) -> "UNetModel":
         return replace(self, vae=self.other_vae(path))

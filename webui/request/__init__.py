@@ -38,6 +38,7 @@ class GenerationRequest:
     emphasis: str = "original"  # what weights in a prompt do
     clip_skip: int = 1  # the text encoder's last layer that counts, from the end
     embeddings: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 it was made with
+    loras: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 of its tensors
     seed: int  # a number always: "random" is settled before
     rng: str = "cpu"
     variation: Variation | None = None
@@ -66,7 +67,8 @@ class GenerationRequest:
                 raise InvalidRequest(name, f"must be a JSON object, got {shown(value)}")
         if not isinstance(self.extras, Mapping):
             raise InvalidRequest("extras", "must map extension names to their settings")
-        _check_hashes(self.embeddings)
+        for name in ("embeddings", "loras"):
+            _check_hashes(name, getattr(self, name))
         STOP_AT.check(self.stop_at)
         for name in ("guidance_scale", "stop_at"):
             object.__setattr__(self, name, float(getattr(self, name)))
@@ -120,15 +122,13 @@ _PARTS: Mapping[str, Any] = {
 }
 
 
-def _check_hashes(embeddings: object) -> None:
-    if not isinstance(embeddings, Mapping):
-        raise InvalidRequest(
-            "embeddings", "must map embeddings' names to the sha256 of their files"
-        )
-    for name, digest in embeddings.items():
+def _check_hashes(field: str, hashes: object) -> None:
+    if not isinstance(hashes, Mapping):
+        raise InvalidRequest(field, f"must map {field}' names to the sha256 of their files")
+    for name, digest in hashes.items():
         if not isinstance(digest, str) or not SHA256.fullmatch(digest):
             raise InvalidRequest(
-                "embeddings",
+                field,
                 f"must give 64 hexadecimal digits for {shown(name)}, got {shown(digest)}",
             )
 
