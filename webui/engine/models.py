@@ -6,6 +6,7 @@ Which files a name stands for, the library says.
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from webui.embeddings import Embeddings
 from webui.engine.conditioning.conditioner import Conditioner
@@ -18,7 +19,7 @@ from webui.files import stamp
 from webui.interfaces import Family, Model
 from webui.library import Library, ModelEntry, needed
 from webui.library.folder import watched
-from webui.prompt import ClipVocabulary
+from webui.vocabularies import Vocabularies
 
 Stamp = tuple[object, ...]  # of the files of a model: another one, another content
 
@@ -46,6 +47,7 @@ class Models:
         self._families = families
         self._device = device
         self._kept: OrderedDict[Stamp, Loaded] = OrderedDict()
+        self._vocabularies = Vocabularies()  # single files share one
 
     @property
     def loaded(self) -> str | None:
@@ -81,7 +83,8 @@ class Models:
         """Lets the model of that name go, or all; returns what went."""
         gone = [mark for mark, each in self._kept.items() if name in (None, each.name)]
         names = [self._kept.pop(mark).name for mark in gone]
-        free(self._device)
+        if names:
+            free(self._device)
         return names
 
     def keep_only_last(self) -> None:
@@ -129,7 +132,6 @@ class Models:
     def _make_room(self, entry: ModelEntry) -> None:
         """As much as the model and the work with it need, as far as it can be had."""
         wanted = needed(entry.report, self._device.dtype.itemsize)
-        free(self._device)
         while self._kept and free_memory(self._device) < wanted:
             self._kept.popitem(last=False)
             free(self._device)
@@ -137,8 +139,9 @@ class Models:
     def _reader(self, entry: ModelEntry, model: Model) -> Reader:
         encoders = model.text_encoders
         learned = Learned(self._embeddings, {each.name: each.width for each in encoders})
-        vocabulary = ClipVocabulary.read(entry.tokenizer)
-        return Reader(Conditioner(encoders, learned), learned, vocabulary.with_embeddings)
+        words = partial(self._vocabularies.of, entry.tokenizer)
+        words({})  # raises now if it cannot be read
+        return Reader(Conditioner(encoders, learned), learned, words)
 
     def _with_vae(self, entry: ModelEntry, vae: str) -> ModelEntry:
         if vae == AUTOMATIC_VAE:
