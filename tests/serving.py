@@ -36,6 +36,7 @@ def main(folder, *stub):
     from webui.jobs.log import Log
     from webui.jobs.store import Store
     from webui.library import Library
+    from webui.loras import Loras
     from webui.outputs import Outputs
     from webui.services import Services
     from webui.trajectories import Trajectories
@@ -53,9 +54,8 @@ def main(folder, *stub):
     store = Store(wanted.data_dir / "jobs.sqlite")
     workshop = app._workshop(engine, outputs, trajectories)
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
-    services = Services(
-        wanted, REGISTRY, library, line, engine, trajectories, Embeddings(wanted.models_dir)
-    )
+    files = Embeddings(wanted.models_dir), Loras(wanted.models_dir)
+    services = Services(wanted, REGISTRY, library, line, engine, trajectories, *files)
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)
     serving = uvicorn.Server(config)

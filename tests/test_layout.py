@@ -20,6 +20,7 @@ CODE = [
     *sorted((ROOT / "scripts").rglob("*.py")),
     *sorted((ROOT / "webui").rglob("*.py")),
 ]
+SCRIPTS = sorted((ROOT / "webui" / "ui").rglob("*.js"))
 LOCKS = ("run", "test")
 
 
@@ -160,6 +161,13 @@ def test_a_file_is_short_and_so_are_its_functions(file: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno + 1 <= 40, node.name
+
+
+@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.name)
+def test_a_script_of_the_page_is_short(file: Path) -> None:
+    lines = file.read_text("utf-8").splitlines()
+    assert len(lines) <= 300
+    assert max(map(len, lines)) <= 240
 
 
 def test_only_what_belongs_there_stands_at_the_top() -> None:

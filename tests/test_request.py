@@ -8,9 +8,16 @@ import pytest
 from webui.errors import InvalidRequest
 from webui.request import (
     GenerationRequest,
+    Hires,
+    InitImage,
+    Loopback,
+    Mask,
+    Outpaint,
     Resume,
     SamplingOptions,
     ScheduleOptions,
+    Tiles,
+    Upscale,
     Variation,
     from_dict,
     from_json,
@@ -39,8 +46,32 @@ BRANCH = replace(
     PLAIN, resume=Resume(job="job-0001", batch=2, position=1, step=5, sha256="0a" * 32), stop_at=0.5
 )
 
+A, B = "0a" * 32, "0b" * 32
+INPAINT = replace(
+    PLAIN,
+    init=InitImage(
+        picture=A,
+        strength=1,
+        exact_steps=True,
+        resize="crop and resize",
+        noise_multiplier=1.1,
+        mask=Mask(picture=B, inverted=True, blur=0, content="fill", area="only masked", soft=True),
+        loopback=Loopback(loops=2, final_strength=0, curve="lazy"),
+    ),
+)
+OUTPAINT = replace(PLAIN, init=InitImage(picture=A, outpaint=Outpaint(left=64, blend=0)))
+TILES = replace(PLAIN, init=InitImage(picture=A, tiles=Tiles(scale=4, upscaler="x", overlap=8)))
+HIRES = replace(
+    PLAIN, hires=Hires(upscaler="Lanczos", width=1024, prompt="", guidance_scale=3, picture=A)
+)
+UPSCALE = replace(PLAIN, upscale=Upscale(picture=A, second="x", second_visibility=1, crop=True))
+KINDS = {
+    "plain": PLAIN, "full": FULL, "branch": BRANCH, "inpaint": INPAINT, "outpaint": OUTPAINT,
+    "tiles": TILES, "hires": HIRES, "upscale": UPSCALE,
+}  # fmt: skip
 
-@pytest.mark.parametrize("request_", [PLAIN, FULL, BRANCH], ids=["plain", "full", "branch"])
+
+@pytest.mark.parametrize("request_", KINDS.values(), ids=KINDS)
 def test_json_gives_an_equal_request_back(request_):
     assert from_json(to_json(request_)) == request_
     assert json.loads(to_json(request_)) == to_dict(request_)  # nothing that JSON would change
@@ -69,6 +100,30 @@ RESUME = {"job": "job-0001", "batch": 0, "position": 0, "step": 3, "sha256": "0a
         ({"sampling": {"order": 2.0}}, "sampling.order: must be a whole number, got 2.0"),
         ({"sampling": {"order": 5}}, "sampling.order: must be from 1 to 4, got 5; try 4"),
         ({"sampling": {"solver_type": "x"}}, "sampling.solver_type: must be one of midpoint, "),
+        ({"init": {}}, "init.picture: is missing"),
+        ({"init": []}, "init: must be a JSON object"),
+        ({"init": {"picture": "../x"}}, "init.picture: must be the sha256 of a picture that was "),
+        ({"init": {"picture": A, "strength": 2}}, "init.strength: must be from 0 to 1, got 2"),
+        ({"init": {"picture": A, "exact_steps": 1}}, "init.exact_steps: must be true or false, "),
+        ({"init": {"picture": A, "mask": {}}}, "init.mask.picture: is missing"),
+        ({"init": {"picture": A, "mask": A}}, "init.mask: must be a JSON object or null, got '0a"),
+        (
+            {"init": {"picture": A, "mask": {"picture": B, "content": "x"}}},
+            "init.mask.content: must be one of fill, original, latent noise, latent nothing, got",
+        ),
+        ({"init": {"picture": A, "outpaint": {}}}, "init.outpaint: must grow at least one side"),
+        (
+            {"init": {"picture": A, "mask": {"picture": B}, "outpaint": {"up": 8}}},
+            "init.outpaint: has a mask of its own; leave init.mask out",
+        ),
+        (
+            {"init": {"picture": A, "tiles": {}, "outpaint": {"up": 8}}},
+            "init.tiles: goes with neither a mask nor outpainting",
+        ),
+        ({"hires": {"width": 12}}, "hires.width: must be from 0 to 4096 and a multiple of 8, got"),
+        ({"hires": {}, "init": {"picture": A}}, "hires: goes with a request from text alone"),
+        ({"upscale": {"picture": A}, "hires": {}}, "upscale: makes one picture larger; leave"),
+        ({"upscale": {"picture": A}, "images": 2}, "images: must be 1 where a picture is made lar"),
         ({"sampling": {"etta": 1}}, "sampling.etta: is not a field; known are ['eta', 'order', "),
         ({"sampling": []}, "sampling: must be a JSON object, got []"),
         ({"sampling": None}, "sampling: must be a JSON object, got None"),

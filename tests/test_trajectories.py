@@ -15,7 +15,10 @@ from webui.trajectories import (
     Spool,
     Trajectories,
     changes,
+    guided_steps,
+    keep_guidance,
     needed,
+    read_guidance,
     read_header,
     read_spool,
     read_step,
@@ -241,3 +244,36 @@ def test_as_many_steps_are_needed_as_it_takes_to_stay_near_the_end(values, count
     assert needed(predicted(values)) == count
     assert needed(predicted(values, whole=False)) is None
     assert needed([]) is None
+
+
+def test_which_steps_have_their_guidance_is_known_without_reading_it(tmp_path):
+    both = np.full(SHAPE, 1.0, np.float32), np.full(SHAPE, 2.0, np.float32)
+    assert guided_steps(tmp_path, 0, [1, 2], SHAPE) == [False, False]
+    for step in (2, 3, 5):
+        keep_guidance(tmp_path, 0, step, *both)
+    whole = [False, True, True, False, True, False]
+    assert guided_steps(tmp_path, 0, range(1, 7), SHAPE) == whole
+    assert [read_guidance(tmp_path, 0, n, "prompted", SHAPE) is not None for n in range(1, 7)] == (
+        whole
+    )
+    path = tmp_path / "batch-000.guidance"
+    path.write_bytes(path.read_bytes()[:-1])  # cut in the last record
+    assert guided_steps(tmp_path, 0, range(1, 7), SHAPE) == [False, True, True, *[False] * 3]
+    assert guided_steps(tmp_path, 1, [2], SHAPE) == [False]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "spool", "guidance"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link"])
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path, suffix, kind):
+    path = tmp_path / f"batch-000.{suffix}"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "/etc/hostname")
+    assert read_header(tmp_path, 0) is None
+    assert read_step(tmp_path, 0, 1) is None
+    assert read_spool(tmp_path, HEADER) == []
+    assert read_guidance(tmp_path, 0, 1, "prompted", SHAPE) is None
+    assert guided_steps(tmp_path, 0, [1], SHAPE) == [False]

@@ -40,6 +40,7 @@ from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.jobs.work import Workshop
 from webui.library import Library
+from webui.loras import Loras
 from webui.outputs import Outputs
 from webui.pictures import Format
 from webui.services import Services
@@ -147,7 +148,8 @@ def _services(
 
     registry = server_registry({"builtin": builtin})
     embeddings = Embeddings(*settings.models_dirs)
-    return Services(settings, registry, library, line, backend, trajectories, embeddings)
+    loras = Loras(*settings.models_dirs)
+    return Services(settings, registry, library, line, backend, trajectories, embeddings, loras)
 
 
 def _workshop(

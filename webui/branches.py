@@ -12,7 +12,7 @@ from webui.fields import STOP_AT, shown
 from webui.jobs.job import Job
 from webui.request import GenerationRequest, Resume
 from webui.services import Services, changed, request_of
-from webui.trajectories import Header, KeptStep, digest, kept_steps, read_header
+from webui.trajectories import Header, KeptStep, digest, guided_steps, kept_steps, read_header
 
 # what a branch may have other than its picture
 CHANGES = (
@@ -32,6 +32,12 @@ class Kept:
     position: int  # in the batch
     header: Header
     steps: Sequence[KeptStep]  # B is 1
+    guided: Sequence[bool]  # of each step whether the predictions that guidance is made of are kept
+
+    @property
+    def alone(self) -> bool:
+        """Whether it was made alone, so that a branch with nothing changed is it to the bit."""
+        return self.header.shape[0] == 1
 
     @property
     def inherited(self) -> int:
@@ -55,7 +61,8 @@ def kept(services: Services, job_id: str, image: int, steps: int = _MOST) -> Kep
             f"no steps of picture {image} of this job are kept (any more); "
             "the quota for kept steps decides how long they are"
         )
-    return Kept(job, image, batch, position, header, found)
+    guided = guided_steps(folder, batch, [step.step for step in found], header.shape)
+    return Kept(job, image, batch, position, header, found, guided)
 
 
 def branch(

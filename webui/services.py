@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import names
+from webui import loras, names
 from webui.backend import Backend
 from webui.embeddings import SUFFIX, EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
@@ -19,6 +19,7 @@ from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
+from webui.loras import Loras
 from webui.outputs import write_atomically
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
@@ -43,6 +44,7 @@ class Services:
     backend: Backend
     trajectories: Trajectories
     embeddings: Embeddings
+    loras: Loras
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
@@ -127,6 +129,7 @@ def request_of(
     if "batch_count" in filled:
         filled["images"] = _images(filled)
     request = from_dict(filled)
+    loras.check(services.loras, request.prompt, request.steps, entry)
     _check_extras(request)
     names.check_options(services.registry, request)
     if services.registry.samplers[request.sampler].one_by_one:

@@ -56,6 +56,7 @@ class RunOptions:
 
     keep: str | None = None  # folder for the trajectory files of this job; None keeps nothing
     resume: str | None = None  # folder of the trajectory that a branch goes on from
+    inputs: str | None = None  # folder of the pictures that requests name by sha256
     first_batch: int = 0  # go on with this batch; from its last kept step, if it has any
     noisy: str | None = None  # preview method for the noisy latent; None draws none
     predicted: str | None = None  # preview method for the predicted picture

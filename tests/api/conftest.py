@@ -19,6 +19,7 @@ from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.library import Library
+from webui.loras import Loras
 from webui.outputs import Outputs
 from webui.services import Services
 from webui.settings import read
@@ -85,6 +86,7 @@ def services(tmp_path, puppet):
         IdleBackend(),
         trajectories,
         Embeddings(models),
+        Loras(models),
         "start-1",
     )
     line.close()
@@ -111,11 +113,12 @@ def kept(client, services):
     return job
 
 
-def keep(services, job, count=4):
+def keep(services, job, count=4, batch=0, size=2):
     sigmas = (8.0, 4.0, 2.0, 1.0, 0.0)
-    header = Header(job["request"], 0, (2, 4, 2, 2), sigmas)
+    shape = (size, 4, 2, 2)
+    header = Header(job["request"], batch, shape, sigmas)
     spool = Spool(services.trajectories.folder(job["id"]), header)
     for step in range(1, count + 1):
-        latents = [np.full((2, 4, 2, 2), 1 + kind / step, np.float32) for kind in (0, 1)]
+        latents = [np.full(shape, 1 + kind / step, np.float32) for kind in (0, 1)]
         spool.append(KeptStep(step, step, sigmas[step], 0.5, *latents, None, 4))
     spool.finish()

@@ -1,10 +1,14 @@
 """Branches and seed triage over HTTP: what becomes a job, and what is refused in which words."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tests.api.conftest import CAT, keep
+from webui.events import Saved
 from webui.request import from_dict
-from webui.trajectories import inherited
+from webui.trajectories import inherited, keep_guidance
 
 
 def post(client, path, **body):
@@ -63,19 +67,64 @@ def test_a_branch_of_what_is_not_kept_is_refused(client):
     assert post(client, "jobs/nothing-here/branch", image=0, step=1).status_code == 404
 
 
+def test_a_branch_goes_by_the_request_that_its_own_picture_was_saved_with(client, services, kept):
+    """Which knows the embeddings, and what the engine settled."""
+    alone = replace(from_dict(kept["request"]).alone(1), embeddings={"cat-style": "ab" * 32})
+    services.line.order._max_waiting = 100
+    saved = Saved(1, "2026-01-01/a.png", alone, 0.5, 9, 256, 256)
+    services.line._store.add_picture("original", saved)
+
+    def asked(image, **changes):
+        body = {"image": image, "step": 2, "changes": changes}
+        return from_dict(post(client, "jobs/original/branch", **body).json()["request"])
+
+    resume = asked(1).resume
+    assert asked(1) == replace(alone, resume=resume)
+    assert asked(1, steps=8) == replace(alone, resume=resume, steps=8)
+    assert asked(0).embeddings == {}  # which is not saved yet
+    # another text has embeddings of its own
+    assert asked(1, prompt="a dog").embeddings == {}
+
+
 def test_a_trajectory_says_its_levels_changes_and_how_many_steps_it_took(client, kept):
     answer = client.get("/api/v1/jobs/original/trajectory?image=1").json()
     each = answer.pop("steps")
     assert answer == {
         "job": "original", "image": 1, "batch": 0, "position": 1, "sigma": 8.0, "whole": True,
-        "suggested": 4,
+        "suggested": 4, "alone": False,
     }  # fmt: skip
-    assert [(step["step"], step["sigma"], step["inherited"]) for step in each] == [
-        (1, 4.0, False), (2, 2.0, False), (3, 1.0, False), (4, 0.0, False),
+    found = [(step["step"], step["sigma"], step["inherited"], step["guided"]) for step in each]
+    assert found == [
+        (1, 4.0, False, False), (2, 2.0, False, False), (3, 1.0, False, False),
+        (4, 0.0, False, False),
     ]  # fmt: skip
     # predictions of 2, 3/2, 4/3, 5/4 everywhere
     expected = [None, (2 - 3 / 2) / (3 / 2), (3 / 2 - 4 / 3) / (4 / 3), (4 / 3 - 5 / 4) / (5 / 4)]
     assert [step["change"] for step in each] == [None, *map(pytest.approx, expected[1:])]
+
+
+def test_a_trajectory_says_who_was_made_alone_and_whose_guidance_is_kept(client, services):
+    body = {"request": CAT | {"images": 3, "batch_size": 2}, "id": "original"}
+    job = post(client, "jobs", **body).json()
+    keep(services, job)
+    keep(services, job, batch=1, size=1)
+    folder = services.trajectories.folder("original")
+    for step in (2, 3):
+        keep_guidance(folder, 1, step, *2 * [np.ones((1, 4, 2, 2), np.float32)])
+    said = []
+    for image in range(3):
+        answer = client.get(f"/api/v1/jobs/original/trajectory?image={image}").json()
+        said.append((answer["alone"], [step["guided"] for step in answer["steps"]]))
+    nothing = [False] * 4
+    assert said == [(False, nothing), (False, nothing), (True, [False, True, True, False])]
+
+
+def test_a_branchs_trajectory_says_which_steps_its_origin_made(client, services, kept):
+    body = {"image": 0, "step": 3, "id": "branch-1"}
+    branch = post(client, "jobs/original/branch", **body).json()
+    keep(services, branch, size=1)
+    answer = client.get("/api/v1/jobs/branch-1/trajectory").json()
+    assert [step["inherited"] for step in answer["steps"]] == [True, True, True, False]
 
 
 def test_triage_stops_all_pictures_at_a_share_of_their_steps(client):

@@ -1,6 +1,8 @@
 """A picture's denoising as a file, over HTTP; what the engine would draw is a colour a step."""
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
@@ -112,6 +114,32 @@ def test_a_guidance_that_was_not_recorded_cannot_be_exported(client, kept, drawi
     assert answer.json()["error"]["text"] == (
         "the unprompted view of step 1 of picture 0 is not kept (any more)"
     )
+
+
+def test_two_films_are_made_at_once_and_a_third_is_told_when_to_ask_again(client, kept, puppet):
+    go, begun = threading.Event(), threading.Semaphore(0)
+
+    def again(*asked):
+        begun.release()
+        assert go.wait(20)
+        return Picture(8, 8, bytes(192))
+
+    puppet.again = again
+    with ThreadPoolExecutor(2) as pool:
+        first = [pool.submit(post, client, "jobs/original/export", image=n) for n in (0, 1)]
+        for _ in range(8):  # frames of both
+            assert begun.acquire(timeout=20)
+        refused = post(client, "jobs/original/export", image=0)
+        go.set()
+        assert [each.result(20).status_code for each in first] == [200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+
+
+def test_films_that_fail_leave_room_for_others(client, kept, drawing):
+    for _ in range(3):
+        assert post(client, "jobs/original/export", view="guidance").status_code == 409
+        assert post(client, "jobs/original/export", image=9).status_code == 422
+    assert post(client, "jobs/original/export", format="gif").status_code == 200
 
 
 def test_a_frame_of_one_picture_comes_in_its_own_size(client, kept, drawing, puppet):

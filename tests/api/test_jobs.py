@@ -13,7 +13,7 @@ REQUEST = {
     "clip_skip": 1, "embeddings": {}, "seed": 7, "rng": "cpu",
     "sampler": "DPM++ 2M", "schedule": "Automatic", "steps": 2, "guidance_scale": 7.0,
     "width": 256, "height": 256, "images": 1, "batch_size": 1, "stop_at": 1.0,
-    "resume": None, "extras": {},
+    "init": None, "hires": None, "upscale": None, "resume": None, "extras": {},
     "variation": None, "seed_resize": None,
     "sampling": dict.fromkeys(
         ("eta", "s_churn", "s_tmin", "s_tmax", "s_noise", "order", "solver_type")

@@ -144,6 +144,23 @@ def test_duplicate_retry_drop_and_the_list_by_state(client, puppet):
     assert client.get("/api/v1/jobs?before=no-such-job").status_code == 404
 
 
+def test_a_list_of_long_prompts_comes_in_more_pages_and_whole(client, services):
+    services.line.pause()
+    services.line.order._max_waiting = 100
+    long, names = CAT | {"prompt": "x" * 100_000, "negative_prompt": "y" * 100_000}, []
+    for number in range(25):
+        names.append(f"job-{number:04}")
+        post(client, long if number % 5 else CAT, id=names[-1])
+    seen, pages, query = [], [], {"limit": 500}
+    while page := client.get("/api/v1/jobs", params=query).json()["jobs"]:
+        assert all(job["request"]["prompt"] in ("a cat", long["prompt"]) for job in page)
+        seen += [job["id"] for job in page]
+        pages.append(len(page))
+        query["before"] = seen[-1]
+    assert seen == names[::-1]
+    assert len(pages) == 2 and pages[0] > 10
+
+
 def test_hold_and_resume_of_one_job(client, puppet):
     [job, other, _] = paused(client, 3)
     assert act(client, job, "pause").json()["state"] == "paused"

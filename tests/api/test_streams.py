@@ -3,7 +3,9 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
@@ -123,6 +125,46 @@ def test_the_outlines_of_a_job_of_an_earlier_server_can_be_read(port, services, 
         assert answer.status == 204
 
 
+def test_the_outlines_are_told_also_to_who_has_read_the_events_that_are_forgotten(
+    port, services, puppet
+):
+    job = begun(services)
+    puppet.order("finish")
+    eventually(lambda: services.line.job(job).finished)
+    with reading(port, f"jobs/{job}/events") as answer:
+        assert len(messages(answer)) == 9
+    services.line._log._forget(job)
+    outlines = ["Started", "Saved", "Finished"]
+    for last in (None, "start-1.8"):  # who stopped at 8 has not heard of the end
+        with reading(port, f"jobs/{job}/events", last) as answer:
+            assert [name for _, name, _ in messages(answer)] == outlines
+
+
+@pytest.mark.parametrize("path", ["jobs/{}/events", "events?after=0"])
+def test_who_comes_late_gets_everything_piece_by_piece(services, puppet, path):
+    job = begun(services)
+    log, streams = services.line._log, Streams(services)
+    for step in range(1, 1001):
+        log.append(job, Preview(0, step, "noisy", "fast", Picture(1, 1, b"abc")))
+    log.append(job, Finished("done"))
+
+    async def play():
+        of_one = path.startswith("jobs")
+        answer = await streams.job(job, 0, "") if of_one else streams.all(0, "")
+        pieces = []
+        async for piece in answer.body_iterator:
+            pieces.append(piece.decode())
+            if "event: Finished" in piece.decode():
+                break
+        return pieces[1:]
+
+    pieces = asyncio.run(play())
+    assert [piece.count("event: ") for piece in pieces] == [512, 492]
+    whole = "".join(pieces)
+    numbers = [int(line.rpartition(".")[2]) for line in whole.splitlines() if line[:3] == "id:"]
+    assert numbers == list(range(1, 1005))
+
+
 def test_one_stream_tells_of_all_jobs(port, services, puppet):
     earlier = begun(services)
     with reading(port, "events") as answer:
@@ -152,13 +194,22 @@ def test_what_is_forgotten_of_all_jobs_is_said_to_be(port, services):
 def test_readers_that_went_away_are_noticed_and_too_many_are_refused(services, puppet):
     """In one event loop, without a socket: what a server does when a client is gone."""
     job = begun(services)
-    streams = Streams(services, beat=0.02, most=2)
+    streams = Streams(services, beat=0.02, most=4)
 
     async def play():
-        opened = [(await streams.job(job, 0)).body_iterator for _ in range(2)]
-        assert [await anext(each) for each in opened] == [b"retry: 2000\n\n"] * 2
-        with pytest.raises(Exception, match="2 event streams are open already"):
-            streams.all(None)
+        opened = []
+        for reader in ("one", "one", "other", "third"):
+            opened.append((await streams.job(job, 0, reader)).body_iterator)
+            assert await anext(opened[-1]) == b"retry: 2000\n\n"
+            if len(opened) in (2, 3):  # as many as are free for all others, or more
+                with pytest.raises(Exception, match=f"{len(opened)} event streams are open alre"):
+                    streams.all(None, "one")
+        for reader in ("one", "fourth"):
+            with pytest.raises(Exception, match="4 event streams are open already"):
+                streams.all(None, reader)
+        for stream in opened[2:]:
+            await stream.aclose()
+        assert streams._held == {"one": 2}
         await anext(opened[0])  # what there is
         assert await anext(opened[0]) == b": beat\n\n"
         await opened[0].aclose()
@@ -167,6 +218,20 @@ def test_readers_that_went_away_are_noticed_and_too_many_are_refused(services, p
         assert (streams.open, services.line._log._watchers) == (0, ())
 
     asyncio.run(play())
+
+
+def test_of_many_that_ask_at_once_one_address_gets_half(port, services, puppet):
+    begun(services)
+    connections = []
+    for _ in range(140):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection.sendall(b"GET /api/v1/events?after=0 HTTP/1.1\r\nHost: localhost:7860\r\n\r\n")
+        connections.append(connection)
+    status = [connection.recv(12) for connection in connections]
+    for connection in connections:
+        connection.close()
+    assert Counter(status) == {b"HTTP/1.1 200": 128, b"HTTP/1.1 503": 12}
+    eventually(lambda: services.line._log._watchers == ())  # and all of them are given up
 
 
 def test_a_closed_connection_ends_its_stream(port, services, puppet):
@@ -187,7 +252,7 @@ def test_a_slow_reader_loses_previews_that_were_overtaken_and_nothing_else(servi
         return Preview(0, step, "noisy", "fast", Picture(1, 1, b"abc"))
 
     async def play():
-        stream = (await streams.job(job, 0)).body_iterator
+        stream = (await streams.job(job, 0, "")).body_iterator
         await anext(stream)
         await anext(stream)  # it has all that there is, and now it sleeps
         for step in range(1, 101):
@@ -204,7 +269,7 @@ def test_a_slow_reader_loses_previews_that_were_overtaken_and_nothing_else(servi
     assert text.endswith("\n\n") and text.count("event: Finished") == 1
 
     async def late():
-        answer = await streams.job(job, 0)
+        answer = await streams.job(job, 0, "")
         return b"".join([each async for each in answer.body_iterator]).decode()
 
     assert asyncio.run(late()).count("event: Preview") == 100  # who comes late gets everything

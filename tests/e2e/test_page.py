@@ -1,5 +1,7 @@
 """The page as somebody meets it who has never seen it: what is in sight, and what it says."""
 
+import re
+
 import pytest
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -67,6 +69,43 @@ def test_a_frame_that_never_comes_holds_up_no_other_job(server, open_tab):
         timeout=20_000,
     )
     tab.page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_frame_that_fails_is_asked_for_again_unless_there_is_none(server, open_tab):
+    tab = open_tab(server)
+    quick(tab)
+    job = tab.generate()
+    tab.wait_for(job, "done")
+    tab.page.evaluate("localStorage.setItem('darkroom.look', 'fast')")
+    failures = ["abort", 503]
+
+    def fail(route):
+        if "/2/" in route.request.url:
+            route.fulfill(status=404)
+        elif failures:
+            how = failures.pop(0)
+            route.abort() if how == "abort" else route.fulfill(status=how)
+        else:
+            route.continue_()
+
+    tab.page.route(re.compile(rf"/{job}/frames/0/[23]/noisy"), fail)
+    tab.open()
+    slider = tab.page.locator("#live-scrub")
+    tab.page.wait_for_function("() => document.getElementById('live-scrub').value === '5'")
+    for _ in range(2):
+        slider.press("ArrowLeft")
+    tab.page.wait_for_function(
+        "() => document.getElementById('live-noisy').src.includes('/3/noisy')", timeout=20_000
+    )
+    assert failures == []
+    slider.press("ArrowLeft")
+    words = tab.page.locator(".dk-pane[data-kind=noisy] .dk-plate-text")
+    words.get_by_text("This step was not kept.").wait_for(timeout=20_000)
+    slider.press("ArrowLeft")  # and goes on from there
+    tab.page.wait_for_function(
+        "() => document.getElementById('live-noisy').src.includes('/1/noisy')", timeout=20_000
+    )
+    tab.problems.clear()  # Chromium says what failed
 
 
 def test_when_a_run_is_done_the_saved_picture_is_what_one_sees(server, open_tab):
@@ -171,6 +210,15 @@ def test_light_and_dark_follow_the_system_until_the_user_chooses(server, open_ta
     assert tab.page.evaluate(dark) is False
     tab.open()
     assert tab.page.evaluate(dark) is False  # the choice is kept
+    tab.page.add_init_script(
+        """window.drawn = new Set();
+        (function look() {
+            if (document.body) drawn.add(getComputedStyle(document.body).backgroundColor);
+            requestAnimationFrame(look);
+        })();"""
+    )
+    tab.open()
+    assert tab.page.evaluate("[...drawn]") == ["rgb(243, 239, 233)"]  # from the first frame on
 
 
 def test_with_the_keyboard_alone_menus_close_and_a_picture_gives_the_focus_back(server, open_tab):

@@ -1,6 +1,7 @@
 """The queue panel, the ways to end a run and generating forever, as a person meets them."""
 
 import json
+import re
 import signal
 import urllib.request
 
@@ -165,6 +166,26 @@ def test_an_edit_that_is_left_changes_nothing(line, open_tab):
     assert line.job(a) == before
 
 
+def test_a_job_that_begins_while_it_is_edited_loses_nothing(line, open_tab):
+    (a,) = stock(line, 1, steps=LONG)
+    tab = open_tab(line)
+    tab.fill("txt2img_prompt", "my own draft")
+    shown(tab, 1)
+    button(tab, a, "more").click()
+    button(tab, a, "edit").click()
+    tab.page.wait_for_selector(".dk-editing:not([hidden])")
+    tab.fill("txt2img_prompt", "too late")
+    post(line, "queue/resume")
+    tab.page.get_by_text("has begun meanwhile").wait_for()
+    assert tab.page.locator(".dk-editing >> text=Save to queue").count() == 0
+    assert tab.value("txt2img_prompt") == "too late"
+    assert line.job(a)["request"]["prompt"] == "number 0"
+    tab.page.click(".dk-editing >> text=Back to my form")
+    tab.page.wait_for_function(
+        "document.querySelector('#txt2img_prompt textarea').value === 'my own draft'"
+    )
+
+
 def test_one_is_cancelled_and_stands_where_it_stood_when_that_is_taken_back(line, open_tab):
     a, b, c = stock(line, 3)
     tab = open_tab(line)
@@ -258,8 +279,12 @@ def test_stop_keeps_what_there_is_skip_goes_on_and_discard_keeps_nothing(line, o
 
 
 def test_two_tabs_show_their_own_run_and_can_open_the_others(line, open_tab):
-    one, other = open_tab(line), open_tab(line)
+    over = post(line, "jobs", request={"prompt": "x", "steps": 2})["id"]
+    line.finished(over)
+    one, other, idle = open_tab(line), open_tab(line), open_tab(line)
+    idle.wait_for(over, "done")
     first = start(one, txt2img_batch_count=2)
+    idle.wait_for(first, "running")  # it has started nothing of its own
     other.fill("txt2img_prompt", "ghost")
     other.fill("txt2img_steps", 5)
     second = other.generate()
@@ -315,6 +340,37 @@ def test_generate_forever_queues_the_next_when_the_last_begins_until_it_is_ended
     assert len(mine()) == count
 
 
+# As Chromium treats a tab that was hidden for minutes: its timers tick once in a while, nothing
+# is painted.
+HIDDEN = """(() => {
+    const { setTimeout: later, requestAnimationFrame: frame } = window;
+    const slow = 60_000;
+    let hidden = false;
+    window.setTimeout = (f, ms = 0, ...rest) => later(f, hidden ? Math.max(ms, slow) : ms, ...rest);
+    window.requestAnimationFrame = (f) => hidden ? 0 : frame(f);
+    Object.defineProperty(document, "hidden", { get: () => hidden });
+    const state = { get: () => hidden ? "hidden" : "visible" };
+    Object.defineProperty(document, "visibilityState", state);
+    window.hide = () => {
+        hidden = true;
+        document.dispatchEvent(new Event("visibilitychange"));
+    };
+})()"""
+
+
+def test_generate_forever_goes_on_in_a_hidden_tab(line, open_tab):
+    tab = open_tab(line)
+    tab.page.add_init_script(HIDDEN)
+    tab.open()
+    tab.fill("txt2img_prompt", "ghost")
+    tab.fill("txt2img_steps", 4)
+    tab.page.click("#txt2img_forever")
+    tab.page.get_by_text(re.compile(r"[1-9]\d* runs? queued so far")).wait_for()
+    tab.page.evaluate("hide()")
+    known = {job["id"] for job in line.jobs()}
+    line.wait(lambda: len({job["id"] for job in line.jobs()} - known) >= 4, 50)
+
+
 def test_generate_forever_ends_where_the_form_is_refused(line, open_tab):
     tab = open_tab(line)
     tab.fill("txt2img_width", 65)
@@ -335,6 +391,9 @@ def test_a_job_that_a_killed_server_left_is_offered_and_goes_on_after_its_kept_s
     job_id = start(tab)
     own_server.process.send_signal(signal.SIGKILL)
     own_server.process.wait(10)
+    tab.page.wait_for_selector("#live[data-state=unreachable]")
+    tab.page.click("#txt2img_generate")
+    tab.page.get_by_text("The server does not answer, so nothing was queued.").wait_for()
     own_server.start()
     tab.problems.clear()  # Chromium says that the server did not answer
     offer = button(tab, job_id, "resume")

@@ -22,6 +22,7 @@ from webui.events import EngineEvent, Rendered
 from webui.extensions import engine_registry
 from webui.interfaces import EngineRegistry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.wire import RunOptions
 
@@ -126,7 +127,7 @@ def play(
 def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Engine:
     registry = registry or engine_registry({"builtin": builtin})
     device = choose("cpu")
-    files = Library(models_dir), Embeddings(models_dir)
+    files = Library(models_dir), Embeddings(models_dir), Loras(models_dir)
     return Engine(registry, Models(*files, registry.families, device), device)
 
 

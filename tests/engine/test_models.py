@@ -129,9 +129,12 @@ def test_switching_fifty_times_leaves_nothing_behind(files, monkeypatch):
     monkeypatch.setattr("webui.engine.models.free_memory", lambda device: 0)
     models, _ = made(files)
 
+    gc.collect()
+    gc.freeze()  # what torch and diffusers are made of is not looked through a hundred times
+
     def alive():
         gc.collect()
-        tensors = [each for each in gc.get_objects() if isinstance(each, torch.Tensor)]
+        tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
         return len(tensors), sum(each.nbytes for each in tensors), len(gc.get_objects())
 
     for name in "acac":
@@ -139,13 +142,15 @@ def test_switching_fifty_times_leaves_nothing_behind(files, monkeypatch):
     count, size, objects = alive()
     for switch in range(50):
         models.load("ca"[switch % 2])
-        models.load("ca"[switch % 2], "loud")
+        if switch % 10 == 0:
+            models.load("ca"[switch % 2], "loud")
     models.load("a")
     models.load("c")
     now = alive()
     assert now[:2] == (count, size)
     assert now[2] < objects + 2000
     assert models.kept == ["c"]
+    gc.unfreeze()
 
 
 # --- VAEs ----------------------------------------------------------------------------------------

@@ -325,17 +325,16 @@ def test_an_interrupted_job_goes_on_as_itself_after_what_it_has(start, puppet, t
 
 def test_a_job_to_go_on_is_resumed_before_those_that_were_behind_it(start, puppet):
     line = start()
-    first, second = line.submit(request(0)), line.submit(request(1))
+    first, second, third = (line.submit(request(number)) for number in range(3))
     eventually(lambda: line.running() is not None)
+    line.pause()
     line.close()
     assert line.job(first.id).state == "interrupted"
     assert line.job(first.id).crashes == 0  # closing is no crash
     start.stop()
     line = start()
-    line.pause()
     line.order.resume(first.id)
-    eventually(lambda: line.running() is None or line.running().id == second.id)
-    assert waiting(line)[:1] == [first.id]
+    assert waiting(line) == [first.id, second.id, third.id]
 
 
 def test_a_job_that_has_begun_is_not_edited(start, puppet):

@@ -17,6 +17,7 @@ from webui.events import Event, Preview, Saved
 from webui.fields import shown
 from webui.jobs.job import Job, PreviewChoice
 from webui.library import ModelEntry, VaeEntry, fits, needed
+from webui.loras import LoraEntry
 from webui.metadata import read_parameters
 from webui.request import to_dict
 from webui.services import Services
@@ -120,6 +121,14 @@ def embedding(entry: EmbeddingEntry, widths: Mapping[str, int]) -> dict[str, Any
         "size_bytes": entry.size_bytes,
         "problem": entry.misfit(widths),
     }
+
+
+def lora(entry: LoraEntry, model: ModelEntry | None) -> dict[str, Any]:
+    """As that model sees it: `problem` is why it cannot use it."""
+    values = asdict(entry)
+    for name in ("path", "stamp", "alias"):
+        del values[name]
+    return {**values, "problem": entry.problem if model is None else entry.misfit(model)}
 
 
 def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _ENVIRON = {
 _QUICK = 5.0  # seconds; who dies sooner after the start, or before its hello: a quick death
 _QUICK_DEATHS = 5  # in a row, and it is not started again unasked
 _SLOW = 20  # times the slowest step of a run may pass without a sign of progress
-_PATIENCE = 3.0  # seconds to end by itself at close
+_PATIENCE = 1.5  # seconds to end by itself at close: one that lives does so at once
 _CLOSED = "the engine was closed"
 
 

@@ -6,6 +6,7 @@ Which files a name stands for, the library says.
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from webui.embeddings import Embeddings
 from webui.engine.conditioning.conditioner import Conditioner
@@ -20,7 +21,7 @@ from webui.interfaces import Family, Model
 from webui.library import Library, ModelEntry, needed
 from webui.library.folder import watched
 from webui.loras import Loras
-from webui.prompt import ClipVocabulary
+from webui.vocabularies import Vocabularies
 
 Stamp = tuple[object, ...]  # of the files of a model: another one, another content
 
@@ -50,6 +51,7 @@ class Models:
         self._families = families
         self._device = device
         self._kept: OrderedDict[Stamp, Loaded] = OrderedDict()
+        self._vocabularies = Vocabularies()  # single files share one
 
     @property
     def loaded(self) -> str | None:
@@ -85,7 +87,8 @@ class Models:
         """Lets the model of that name go, or all; returns what went."""
         gone = [mark for mark, each in self._kept.items() if name in (None, each.name)]
         names = [self._kept.pop(mark).name for mark in gone]
-        free(self._device)
+        if names:
+            free(self._device)
         return names
 
     def keep_only_last(self) -> None:
@@ -133,7 +136,6 @@ class Models:
     def _make_room(self, entry: ModelEntry) -> None:
         """As much as the model and the work with it need, as far as it can be had."""
         wanted = needed(entry.report, self._device.dtype.itemsize)
-        free(self._device)
         while self._kept and free_memory(self._device) < wanted:
             self._kept.popitem(last=False)
             free(self._device)
@@ -141,10 +143,11 @@ class Models:
     def _reader(self, entry: ModelEntry, model: Model) -> Reader:
         encoders = model.text_encoders
         learned = Learned(self._embeddings, {each.name: each.width for each in encoders})
-        vocabulary = ClipVocabulary.read(entry.tokenizer)
+        words = partial(self._vocabularies.of, entry.tokenizer)
+        words({})  # raises now if it cannot be read
         adapters = Adapters(self._loras, entry, model)
         conditioner = Conditioner(encoders, learned, adapters.text)
-        return Reader(conditioner, learned, vocabulary.with_embeddings, adapters)
+        return Reader(conditioner, learned, words, adapters)
 
     def _with_vae(self, entry: ModelEntry, vae: str) -> ModelEntry:
         if vae == AUTOMATIC_VAE:

@@ -5,6 +5,8 @@ Knows the messages of `wire` and the engine's few verbs; how bytes get here, `__
 
 import logging
 import queue
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 Send = Callable[[Message], None]
 Answer = tuple[Any, tuple[bytes, ...]]  # a JSON value, and raw bytes behind it
 
+_SLOW = ("preview", "embedding")  # calls that take as long as a step, or longer
+_CREDIT = 0.25  # seconds that slow calls may take at once
+
 
 class DeviceBroken(Exception):
     """The process cannot use the device any more and should end."""
@@ -34,6 +39,9 @@ class Session:
         self._device = device
         self._send = send
         self._running: tuple[str, Control] | None = None
+        self._next: Message | None = None  # a run that was asked for
+        self._later: deque[Message] = deque()  # slow calls, which come after all else
+        self._credit = 0.0  # seconds that they may take now; below 0 the run's turn comes first
         self._calls: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "stop": self._stop,
             "skip": self._skip,
@@ -48,11 +56,14 @@ class Session:
     def serve(self, inbox: "queue.Queue[Message]") -> None:
         """Works off `inbox` for ever. Raises DeviceBroken after a fault of the device."""
         while True:
-            message = inbox.get()
-            if "run" in message.head:
+            if self._next is None and not self._later:
+                self._take(inbox.get())
+            self._sort(inbox)
+            if self._next is not None:
+                message, self._next = self._next, None
                 self._run(message, inbox)
-            else:
-                self._call(message)
+            elif self._later:
+                self._call(self._later.popleft())
 
     def _run(self, message: Message, inbox: "queue.Queue[Message]") -> None:
         job = message.head["run"]
@@ -63,8 +74,9 @@ class Session:
             self._running = (job, control)
             run = self._engine.run(from_dict(message.head["request"]), options, control)
             while True:
+                began = time.monotonic()
                 self._send(event_message(next(run)))
-                self._serve_waiting(inbox)
+                self._serve_waiting(inbox, time.monotonic() - began)
         except StopIteration as stopped:
             end["outcome"] = stopped.value
         except (Exception, SystemExit) as error:  # whatever it is, only this job fails
@@ -75,12 +87,31 @@ class Session:
         self._running = None
         self._send(Message(end))
 
-    def _serve_waiting(self, inbox: "queue.Queue[Message]") -> None:
-        while True:
+    def _serve_waiting(self, inbox: "queue.Queue[Message]", worked: float) -> None:
+        """What is asked of the run at once, whatever else waits; slow calls for no more time than
+        the run has `worked` (seconds): readers, however many, never take more than half of it."""
+        self._credit = min(self._credit + worked, _CREDIT)
+        self._sort(inbox)
+        while self._later and self._credit > 0:
+            began = time.monotonic()
+            self._call(self._later.popleft())
+            self._credit -= time.monotonic() - began
+            self._sort(inbox)
+
+    def _sort(self, inbox: "queue.Queue[Message]") -> None:
+        while self._next is None:  # what comes after a run may be meant for it
             try:
-                self._call(inbox.get_nowait())
+                self._take(inbox.get_nowait())
             except queue.Empty:
                 return
+
+    def _take(self, message: Message) -> None:
+        if "run" in message.head:
+            self._next = message
+        elif message.head["name"] in _SLOW:
+            self._later.append(message)
+        else:
+            self._call(message)
 
     def _call(self, message: Message) -> None:
         number, name = message.head["call"], message.head["name"]

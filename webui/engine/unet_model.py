@@ -56,10 +56,8 @@ class UNetModel:
 
     @property
     def networks(self) -> Mapping[str, Any]:
-        return {
-            "unet": self.unet,
-            **{_PARTS[each.name]: each.network for each in self.text_encoders},
-        }
+        texts = {_PARTS[each.name]: each.network for each in self.text_encoders}
+        return {"unet": self.unet, **texts}
 
     def with_vae(self, path: Path | None) -> "UNetModel":
         return replace(self, vae=self.other_vae(path))

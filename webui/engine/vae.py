@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,9 +19,9 @@ class Vae:
     """Its latents are scaled as the network that denoises them knows them."""
 
     def __init__(self, network: Any) -> None:
-        """Raises ValueError if it makes NaN of a picture: it is tried, to learn its colours."""
+        """Raises ValueError if it makes NaN of a picture: it is tried."""
         self._network = network
-        self._latents = self._fit_colours()
+        self._check()
 
     @property
     def latent_channels(self) -> int:
@@ -63,7 +64,7 @@ class Vae:
             self._network.use_tiling = False
 
     def latent_to_rgb(self, latents: Tensor) -> Tensor:
-        return self._latents.rgb(latents)
+        return self._colours.rgb(latents)
 
     def _decode(self, latents: Tensor) -> Tensor:
         config = self._network.config
@@ -94,12 +95,15 @@ class Vae:
         log.warning("the VAE makes NaN in %s; it is run again in fp32", self._network.dtype)
         return run(copy.deepcopy(self._network).float())
 
-    @torch.no_grad()
-    def _fit_colours(self) -> LatentFormat:
-        def encode(pictures: Tensor) -> Tensor:
-            latents = self._encode(pictures)
-            if not bool(torch.isfinite(latents).all()):
-                raise ValueError("its encoder makes NaN or Inf of a picture")
-            return latents
+    @cached_property
+    def _colours(self) -> LatentFormat:
+        """Fitted when the first preview asks: it takes seconds on a CPU."""
+        with torch.no_grad():
+            return fit(self._encode, self.latent_channels, self.scale_factor)
 
-        return fit(encode, self.latent_channels, self.scale_factor)
+    @torch.no_grad()
+    def _check(self) -> None:
+        """Raises ValueError."""
+        side = 8 * self.scale_factor
+        if not bool(torch.isfinite(self._encode(torch.zeros(1, 3, side, side))).all()):
+            raise ValueError("its encoder makes NaN or Inf of a picture")

@@ -17,6 +17,7 @@ from webui.fields.generation import (
     RESUME,
     STOP_AT,
 )
+from webui.fields.images import IMAGES
 from webui.fields.kinds import (
     AnyField,
     ChoiceField,
@@ -48,5 +49,5 @@ __all__ = [
 ]
 
 FIELDS: Mapping[str, AnyField] = MappingProxyType(
-    {field.name: field for field in (*GENERATION, *SAMPLING, *SCHEDULING, *NOISE)}
+    {field.name: field for field in (*GENERATION, *SAMPLING, *SCHEDULING, *NOISE, *IMAGES)}
 )

@@ -168,8 +168,8 @@ class JobLine(Reading):
                 try:
                     paused = self._store.pause() is not None
                     job = None if paused else self._store.claim(self._clock())
-                except DarkroomError as error:
-                    self._note(f"no job can be started: {error}")
+                except Exception as error:  # whatever it is, this is the one thread that runs jobs
+                    self._note(f"no job can be started: {str(error) or type(error).__name__}")
                     self._changed.wait(self._retry)
                     continue
                 if job is not None:

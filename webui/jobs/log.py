@@ -111,17 +111,23 @@ class Log:
 
         return unwatch
 
-    def read_all(self, after: int) -> tuple[list[Entry], int]:
-        """What came after number `after` in all jobs, and the last number of all.
+    def read_all(self, after: int, most: int = _RECENT) -> tuple[list[Entry], int]:
+        """What came after number `after` in all jobs, the first `most` of it, and the last number
+        of all.
 
         Who comes too late for some of it sees that from the first number.
         """
         with self._lock:
             missing = min(max(0, self._total - after), len(self._recent))
-            return [self._recent[index] for index in range(-missing, 0)], self._total
+            return [self._recent[index] for index in range(-missing, min(0, most - missing))], (
+                self._total
+            )
 
-    def read(self, job_id: str, after: int) -> tuple[list[tuple[int, Event]], int] | None:
-        """(number, event) of all events after number `after`, and the last number of all.
+    def read(
+        self, job_id: str, after: int, most: int | None = None
+    ) -> tuple[list[tuple[int, Event]], int] | None:
+        """(number, event) of the events after number `after`, at most so many, and the last number
+        of all.
 
         None if the job is not in the log.
         """
@@ -130,7 +136,8 @@ class Log:
             if entry is None:
                 return None
             first = max(after, 0)
-            return list(enumerate(entry.events[first:], first + 1)), len(entry.events)
+            end = None if most is None else first + most
+            return list(enumerate(entry.events[first:end], first + 1)), len(entry.events)
 
     def frame(self, job_id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
         with self._lock:

@@ -98,14 +98,17 @@ class Reading:
         """
         return self._log.read(id, after) or outlines(self.job(id), after)
 
-    def read_logged(self, id: str, after: int) -> tuple[list[tuple[int, Event]], int] | None:
-        """As `read`, from memory alone and at once; None for what is not there."""
-        return self._log.read(id, after)
+    def read_logged(
+        self, id: str, after: int, most: int
+    ) -> tuple[list[tuple[int, Event]], int] | None:
+        """As `read`, from memory alone and at once, the first `most`; None for what is not
+        there."""
+        return self._log.read(id, after, most)
 
-    def read_all(self, after: int) -> tuple[list[Entry], int]:
+    def read_all(self, after: int, most: int) -> tuple[list[Entry], int]:
         """What happened in all jobs after event number `after` of this server, as far as it is
-        remembered; the last number."""
-        return self._log.read_all(after)
+        remembered, the first `most` of it; the last number."""
+        return self._log.read_all(after, most)
 
     def hang_up(self) -> None:
         """Tells all who watch that nothing more comes: the server is about to end."""

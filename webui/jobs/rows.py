@@ -17,19 +17,12 @@ COLUMNS = (
 
 
 def job(row: Any, pictures: Iterable[str]) -> Job:
-    """Raises InvalidRequest for one that a version with other fields has kept."""
-    values = dict(row)
-    error = json.loads(values.pop("error") or "null")
-    return Job(
-        **values
-        | {
-            "request": from_json(row["request"]),
-            "skipped": tuple(json.loads(row["skipped"])),
-            "dropped": bool(row["dropped"]),
-        },
-        error=Failure(**error) if error else None,
-        pictures=tuple(_saved(each) for each in pictures),
-    )
+    """Raises InvalidRequest for one that a version with other fields has kept, or that is
+    damaged."""
+    try:
+        return _job(row, pictures)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidRequest("request", f"cannot be read from the job store: {error}") from error
 
 
 def work(request: GenerationRequest) -> tuple[str, int, int]:
@@ -45,6 +38,21 @@ def request_text(request: GenerationRequest) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest("extras", "must hold plain JSON values") from error
     return text
+
+
+def _job(row: Any, pictures: Iterable[str]) -> Job:
+    values = dict(row)
+    error = json.loads(values.pop("error") or "null")
+    return Job(
+        **values
+        | {
+            "request": from_json(row["request"]),
+            "skipped": tuple(int(image) for image in json.loads(row["skipped"])),
+            "dropped": bool(row["dropped"]),
+        },
+        error=Failure(**error) if error else None,
+        pictures=tuple(_saved(each) for each in pictures),
+    )
 
 
 def _saved(text: str) -> Saved:

@@ -49,10 +49,18 @@ def seconds(steps: int, images: int, speed: Speed) -> float:
     return steps * speed.step + images * speed.picture
 
 
+def readable(speeds: Mapping[str, Speed]) -> dict[str, Speed]:
+    """Those with a key of ours: one damaged row must not cost all estimates, or the line."""
+    return {key: each for key, each in speeds.items() if _is_key(key)}
+
+
 def judged(wanted: str, known: Mapping[str, Speed]) -> Speed | None:
-    """The speed of a key: as measured, else by the nearest of its model; None without any."""
+    """The speed of a key: as measured, else by the nearest of its model; None without any, or for
+    what is no key. Those `known` are all `readable`."""
     if wanted in known:
         return known[wanted]
+    if not _is_key(wanted):
+        return None
     model, sampler, guided, *size = json.loads(wanted)
     likely = [
         (other[1] != sampler, other[2] != guided, abs(log(_cells(size) / _cells(other[3:]))), each)
@@ -85,6 +93,15 @@ def together(work: Iterable[tuple[str, int, int]], known: Mapping[str, Speed]) -
             return None
         total += seconds(steps, images, speed)
     return total
+
+
+def _is_key(text: str) -> bool:
+    try:
+        parts = json.loads(text)
+        kinds = [type(each) for each in parts]
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return kinds == [str, str, bool, int, int, int] and min(parts[3:]) > 0
 
 
 def _cells(size: list[int]) -> int:

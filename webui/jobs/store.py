@@ -149,7 +149,8 @@ class Store:
         """How many there were, this one included."""
         with self.database.transaction():
             self._change(job_id, "crashes = crashes + 1")
-            return self.job(job_id).crashes
+            # of one whose request cannot be read, too
+            return self.database.number("SELECT crashes FROM jobs WHERE id = ?", job_id)
 
     def add_picture(self, job_id: str, saved: Saved) -> None:
         with self.database.transaction():
@@ -246,7 +247,7 @@ class Store:
 
     def speeds(self) -> Mapping[str, Speed]:
         found = self.database.rows("SELECT pace, step, picture FROM speeds")
-        return {row["pace"]: Speed(row["step"], row["picture"]) for row in found}
+        return speed.readable({row["pace"]: Speed(row["step"], row["picture"]) for row in found})
 
     def previews(self) -> PreviewChoice:
         with suppress(InvalidRequest, TypeError):  # what another version has kept

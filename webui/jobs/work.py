@@ -38,6 +38,7 @@ from webui.jobs import speed
 from webui.jobs.job import Job, PreviewChoice, whole_batches
 from webui.jobs.log import Log
 from webui.jobs.meter import Meter
+from webui.jobs.speed import Speed
 from webui.jobs.store import Store
 from webui.request import GenerationRequest
 from webui.wire import RunOptions
@@ -83,8 +84,7 @@ class Work:
         self._saved = {saved.image: saved for saved in job.pictures}
         self._skipped = set(job.skipped)  # images
         self._steps: dict[int, int] = {}  # batch -> its last finished step
-        expected = speed.judged(speed.key(job.request), store.speeds())
-        self.meter = Meter(job.request, expected, time.monotonic)
+        self.meter = Meter(job.request, _expected(job.request, store), time.monotonic)
 
     @property
     def asked(self) -> bool:
@@ -122,9 +122,10 @@ class Work:
 
     def perform(self) -> tuple[Ending, Failure | None]:
         """Never raises: whatever happens in here, an extension's SystemExit too, ends this job."""
-        if self.job.attempts == 1:
-            self._log.append(self.job.id, Started(self.job.request.batches, self.job.request.steps))
         try:
+            if self.job.attempts == 1:
+                request = self.job.request
+                self._log.append(self.job.id, Started(request.batches, request.steps))
             outcome, error = self._attempts()
             if outcome in ("done", "stopped") and self._wish != "cancel":
                 outcome = self._complete(outcome)
@@ -275,6 +276,13 @@ class Work:
     def _whole_batches(self) -> int:
         """How many of the first batches are over: their pictures saved, or left out."""
         return whole_batches(self.job.request, self._saved.keys() | self._skipped)
+
+
+def _expected(request: GenerationRequest, store: Store) -> Speed | None:
+    try:
+        return speed.judged(speed.key(request), store.speeds())
+    except DarkroomError:  # a job is claimed already, and an estimate is not worth it
+        return None
 
 
 def _crashed(crashes: int, last: EngineDied) -> Failure:

@@ -20,7 +20,7 @@ from webui.library.problem import ProblemError, shown
 from webui.loras.entries import LoraEntry, Stamp
 from webui.loras.report import entry
 from webui.prompt import lora_uses, understand
-from webui.prompt.tags import KNOWN
+from webui.prompt.loras import KINDS
 
 _SUFFIX = ".safetensors"
 _PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")
@@ -76,8 +76,9 @@ class Loras:
         found = self.find(name)
         if found is None:
             return f"there is no LoRA {shown(name)}{self._near(name)}"
-        problem = found.misfit(model)
-        return f"the LoRA {shown(name)} cannot be used: {problem}" if problem else None
+        if problem := found.misfit(model):
+            return f"the LoRA {shown(name)} cannot be used: {problem}"
+        return None
 
     def _near(self, name: str) -> str:
         names = self.names()
@@ -126,7 +127,7 @@ class Loras:
 
 def check(loras: Loras, prompt: str, steps: int, model: ModelEntry) -> None:
     """Raises InvalidRequest, field "prompt", for a LoRA in it that cannot be used."""
-    if not any(f"<{kind}:" in prompt for kind in KNOWN):
+    if not any(f"<{kind}:" in prompt for kind in KINDS):
         return
     for use in lora_uses(understand(prompt, steps).tags):
         if problem := loras.misfit(use.name, model):

@@ -8,7 +8,13 @@ from types import MappingProxyType
 
 from webui.fields import FIELDS, OWN_SIGMAS, AnyField
 
-DECLARED: Mapping[str, AnyField] = MappingProxyType({**FIELDS, OWN_SIGMAS.name: OWN_SIGMAS})
+_IMAGES = ("init", "hires", "upscale")  # written by no one yet
+DECLARED: Mapping[str, AnyField] = MappingProxyType(
+    {
+        **{name: each for name, each in FIELDS.items() if name.partition(".")[0] not in _IMAGES},
+        OWN_SIGMAS.name: OWN_SIGMAS,
+    }
+)
 
 FIRST = ("steps", "sampler", "schedule", "guidance_scale", "seed")  # as A1111 orders them
 ALWAYS = (*FIRST, "model", "width", "height")  # a text without their key leaves the form as it is

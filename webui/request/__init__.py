@@ -12,13 +12,30 @@ from typing import Any
 
 from webui.errors import InvalidRequest
 from webui.fields import AUTOMATIC_VAE, FIELDS, STOP_AT, shown
+from webui.request.images import (
+    INIT_PARTS,
+    Hires,
+    InitImage,
+    Loopback,
+    Mask,
+    Outpaint,
+    Tiles,
+    Upscale,
+)
 from webui.request.parts import SHA256, Resume, SamplingOptions, ScheduleOptions, Variation
 
 __all__ = [
     "GenerationRequest",
+    "Hires",
+    "InitImage",
+    "Loopback",
+    "Mask",
+    "Outpaint",
     "Resume",
     "SamplingOptions",
     "ScheduleOptions",
+    "Tiles",
+    "Upscale",
     "Variation",
     "from_dict",
     "from_json",
@@ -54,6 +71,9 @@ class GenerationRequest:
     images: int = 1  # image i uses seed + i, or variation.seed + i where there is one
     batch_size: int = 1  # images denoised in one go
     stop_at: float = 1.0  # share of the steps after which the predicted picture is the result
+    init: InitImage | None = None  # a picture to begin with: img2img; with a mask, inpainting
+    hires: Hires | None = None  # a second pass at a larger size
+    upscale: Upscale | None = None  # a picture to make larger; nothing is generated then
     resume: Resume | None = None  # a kept step to go on from, instead of from noise
     extras: Mapping[str, Any] = field(default_factory=dict)  # extension -> its own settings
 
@@ -67,13 +87,14 @@ class GenerationRequest:
                 raise InvalidRequest(name, f"must be a JSON object, got {shown(value)}")
         if not isinstance(self.extras, Mapping):
             raise InvalidRequest("extras", "must map extension names to their settings")
-        for name in ("embeddings", "loras"):
-            _check_hashes(name, getattr(self, name))
+        _check_hashes("embeddings", self.embeddings)
+        _check_hashes("loras", self.loras)
         STOP_AT.check(self.stop_at)
         for name in ("guidance_scale", "stop_at"):
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.resume is not None and (self.images, self.batch_size) != (1, 1):
             raise InvalidRequest("images", f"must be 1 for a branch, got {self.images}")
+        _check_together(self)
         if self.seed_resize is not None:
             object.__setattr__(self, "seed_resize", _size(self.seed_resize))
         own = self.schedule_options.sigmas
@@ -118,8 +139,25 @@ _PARTS: Mapping[str, Any] = {
     "sampling": SamplingOptions,
     "schedule_options": ScheduleOptions,
     "variation": Variation | None,
+    "init": InitImage | None,
+    "hires": Hires | None,
+    "upscale": Upscale | None,
     "resume": Resume | None,
 }
+
+
+def _check_together(request: GenerationRequest) -> None:
+    """What a request cannot ask for at once."""
+    if request.hires is not None and request.init is not None:
+        raise InvalidRequest("hires", "goes with a request from text alone; leave init out")
+    if request.upscale is not None:
+        for name in ("init", "hires", "resume"):
+            if getattr(request, name) is not None:
+                raise InvalidRequest("upscale", f"makes one picture larger; leave {name} out")
+        if request.images != 1:
+            raise InvalidRequest(
+                "images", f"must be 1 where a picture is made larger, got {request.images}"
+            )
 
 
 def _check_hashes(field: str, hashes: object) -> None:
@@ -174,12 +212,25 @@ def from_dict(values: object) -> GenerationRequest:
         ("sampling", SamplingOptions),
         ("schedule_options", ScheduleOptions),
         ("variation", Variation),
+        ("hires", Hires),
+        ("upscale", Upscale),
         ("resume", Resume),
     ):
         given = filled.get(name)
         if isinstance(given, Mapping):
             filled[name] = kind(**_known(name, kind, given))
+    if isinstance(filled.get("init"), Mapping):
+        filled["init"] = _init(filled["init"])
     return GenerationRequest(**filled)
+
+
+def _init(values: Mapping[str, Any]) -> InitImage:
+    filled = _known("init", InitImage, values)
+    for name, kind in INIT_PARTS.items():
+        given = filled.get(name)
+        if isinstance(given, Mapping):
+            filled[name] = kind(**_known(f"init.{name}", kind, given))
+    return InitImage(**filled)
 
 
 def _known(part: str, kind: Any, values: object) -> dict[str, Any]:
@@ -202,5 +253,8 @@ def _known(part: str, kind: Any, values: object) -> dict[str, Any]:
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "": ("model", "prompt", "seed"),
     "variation": ("seed", "strength"),
+    "init": ("picture",),
+    "init.mask": ("picture",),
+    "upscale": ("picture",),
     "resume": ("job", "batch", "position", "step", "sha256"),
 }

@@ -12,7 +12,7 @@ from webui.trajectories.files import (
     read_step,
     spool_path,
 )
-from webui.trajectories.guidance import keep_guidance, read_guidance
+from webui.trajectories.guidance import guided_steps, keep_guidance, read_guidance
 from webui.trajectories.quota import Trajectories
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "changes",
     "digest",
     "finished_path",
+    "guided_steps",
     "inherited",
     "keep_guidance",
     "kept_steps",

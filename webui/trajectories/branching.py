@@ -62,7 +62,7 @@ def of_one(step: KeptStep, position: int) -> KeptStep:
     """The step of one picture of the batch; B is 1."""
 
     def one(latents: Latents) -> Latents:
-        return latents[position : position + 1]
+        return latents[position : position + 1].copy()  # not the whole batch's memory
 
     memory = None if step.memory is None else one(step.memory)
     return replace(step, x=one(step.x), denoised=one(step.denoised), memory=memory)

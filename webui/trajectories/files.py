@@ -11,6 +11,7 @@ arrays, float32. A job has a folder of its own, with one file for each batch:
 
 import json
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -145,10 +146,18 @@ def finished_path(folder: Path, batch: int) -> Path:
     return folder / f"batch-{batch:03d}.safetensors"
 
 
+def plain(path: Path) -> Path:
+    """The path of a file that can be read to its end. Raises OSError for a pipe, which would be
+    waited for, and a device."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is no plain file")
+    return path
+
+
 def read_spool(folder: Path, header: Header) -> list[KeptStep]:
     """The whole records of a spool that was made for `header`; none if there is no such spool."""
     try:
-        with spool_path(folder, header.batch).open("rb") as file:
+        with plain(spool_path(folder, header.batch)).open("rb") as file:
             if _read_header(file) != header:
                 return []
             steps: list[KeptStep] = []
@@ -162,12 +171,12 @@ def read_spool(folder: Path, header: Header) -> list[KeptStep]:
 def read_header(folder: Path, batch: int) -> Header | None:
     """What a running or finished batch is of; None if nothing was kept."""
     try:
-        with safe_open(finished_path(folder, batch), framework="numpy") as file:
+        with safe_open(plain(finished_path(folder, batch)), framework="numpy") as file:
             return _header_from_dict(json.loads(file.metadata()["darkroom"]))
     except _UNREADABLE:
         pass
     try:
-        with spool_path(folder, batch).open("rb") as file:
+        with plain(spool_path(folder, batch)).open("rb") as file:
             return _read_header(file)
     except _UNREADABLE:
         return None
@@ -176,7 +185,7 @@ def read_header(folder: Path, batch: int) -> Header | None:
 def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
     """One kept step (1-based) of a running or finished batch; None if it was not kept."""
     try:
-        with safe_open(finished_path(folder, batch), framework="numpy") as file:
+        with safe_open(plain(finished_path(folder, batch)), framework="numpy") as file:
             index = step - 1
             if not 0 <= index < file.get_slice("x").get_shape()[0]:
                 return None
@@ -199,7 +208,7 @@ def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
 
 def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
     try:
-        with path.open("rb") as file:
+        with plain(path).open("rb") as file:
             header = _read_header(file)
             file.seek((step - 1) * _record_size(header), os.SEEK_CUR)
             kept = _read_record(file, header) if step >= 1 else None

@@ -4,14 +4,17 @@ batch-000.guidance      for each step a record of one size, at its place: a chec
                         prediction without the prompt and the one with it, (2, B, C, h, w)
 """
 
+import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from webui.errors import NotSaved
-from webui.trajectories.files import Latents
+from webui.trajectories.files import Latents, plain
 
 _CRC = struct.Struct("<I")
 
@@ -43,7 +46,7 @@ def read_guidance(
     (B, C, h, w); None if it was not kept."""
     size = 2 * 4 * int(np.prod(shape))
     try:
-        with guidance_path(folder, batch).open("rb") as file:
+        with plain(guidance_path(folder, batch)).open("rb") as file:
             file.seek((step - 1) * (_CRC.size + size))
             record = file.read(_CRC.size + size)
     except (OSError, ValueError):
@@ -55,6 +58,24 @@ def read_guidance(
     unprompted, prompted = both
     found: Latents = prompted if kind == "prompted" else unprompted
     return found
+
+
+def guided_steps(
+    folder: Path, batch: int, steps: Sequence[int], shape: tuple[int, ...]
+) -> list[bool]:
+    """Of each of the steps (1-based) whether guidance was kept; looks at no latent of `shape`."""
+    size = _CRC.size + 2 * 4 * int(np.prod(shape))
+    try:
+        with plain(guidance_path(folder, batch)).open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            return [_is_there(file, (step - 1) * size, length - size) for step in steps]
+    except OSError:
+        return [False] * len(steps)
+
+
+def _is_there(file: BinaryIO, place: int, last: int) -> bool:
+    file.seek(place)
+    return place <= last and any(file.read(_CRC.size))
 
 
 def _checksum(step: int, body: bytes) -> int:

@@ -2,7 +2,7 @@
 
    The form starts as the picture was made; only what is changed in it is sent. */
 "use strict";
-darkroom.branching = (root, close) => {
+darkroom.branching = (root, timeline, close) => {
   const FIELDS = ["prompt", "negative_prompt", "sampler", "steps", "guidance_scale", "seed"];
   const NUMBERS = ["steps", "guidance_scale", "seed"];
   const form = root.querySelector("#branch-form"), go = root.querySelector("#branch-go"), said = root.querySelector("#branch-said");
@@ -17,9 +17,8 @@ darkroom.branching = (root, close) => {
   async function offerSamplers() {
     if (samplers) return;
     samplers = [];
-    const answer = await fetch("api/v1/samplers").then((got) => (got.ok ? got.json() : null), () => null);
-    if (!answer) { samplers = null; return; }
-    samplers = answer.samplers;
+    samplers = (await darkroom.ask("api/v1/samplers")).said?.samplers ?? null;
+    if (!samplers) return;
     const value = input("sampler").value;
     input("sampler").replaceChildren(...samplers.map(({ name }) => new Option(name)));
     input("sampler").value = value || made.sampler;
@@ -61,9 +60,10 @@ darkroom.branching = (root, close) => {
     const last = here?.record && here.record.step >= here.record.steps;
     go.textContent = `Branch from step ${step}`;
     go.disabled = Boolean(last) || go.dataset.busy === "yes";
+    const same = here && timeline.batched(here.image) ? "the same again but for rounding, because it was made in a batch" : "the same again";
     root.querySelector("#branch-lead").textContent = last
       ? "This is the last step: nothing is left to do after it. Go back along the slider to where the picture should take another way."
-      : `The picture as it was after step ${step} goes on with what you change here; with nothing changed it becomes the same again. The slider says where: early steps settle the composition, late ones the details.`;
+      : `The picture as it was after step ${step} goes on with what you change here; with nothing changed it becomes ${same}. The slider says where: early steps settle the composition, late ones the details.`;
   }
 
   form.addEventListener("input", () => { said.textContent = ""; sayHint(); });

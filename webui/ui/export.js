@@ -25,7 +25,8 @@ darkroom.exporting = (root) => {
 
   async function download() {
     const query = new URLSearchParams({ image: here.image, ...Object.fromEntries(new FormData(form)) });
-    const answer = await fetch(`api/v1/jobs/${encodeURIComponent(here.job.id)}/export?${query}`);
+    const answer = await fetch(`api/v1/jobs/${encodeURIComponent(here.job.id)}/export?${query}`) // however long it takes
+      .catch(() => { throw new Error("The server does not answer."); });
     if (!answer.ok) {
       const failed = (await answer.json().catch(() => null))?.error;
       throw new Error(darkroom.sentence(failed ? `${failed.field ?? ""} ${failed.text}`.trim() : `the server answered ${answer.status}`));

@@ -4,23 +4,24 @@
    with the page: a refresh ends it. What was queued stays. */
 "use strict";
 (() => {
-  const { node, plural } = darkroom;
+  const { node, button, plural } = darkroom;
   const WAITS = ["queued", "paused"];
   const ENDS = { failed: "a run failed", cancelled: "a run was cancelled", interrupted: "a run was interrupted" };
   const boxes = {}; // tab -> its notice
-  let going = null; // {tab, last: id, pending, stale, count}
+  const LATE = 20_000; // milliseconds without an answer to a press
+  let going = null; // {tab, last: id, pending: since when, 0 if nothing is, stale, count}
   let menu = null;
 
   darkroom.forever = (element, tab) => { boxes[tab] = element.querySelector(".dk-going"); };
   darkroom.turnForever = (tab) => { if (going) end(""); else begin(tab); };
 
   function begin(tab) {
-    going = { tab, last: null, pending: false, stale: 0, count: 0 };
+    going = { tab, last: null, pending: 0, stale: 0, count: 0 };
     next();
   }
 
   function next() {
-    going.pending = true;
+    going.pending = Date.now();
     draw();
     document.getElementById(`${going.tab}_generate`).click();
   }
@@ -40,11 +41,12 @@
       return;
     }
     if (going.pending) going.count += 1;
-    Object.assign(going, { last: job, pending: false, stale: 1 });
+    Object.assign(going, { last: job, pending: 0, stale: 1 });
     draw();
   });
 
   document.addEventListener("darkroom:news", ({ detail: { mine } }) => {
+    if (going?.pending && Date.now() - going.pending > LATE) end("the server did not answer");
     if (!going || going.pending || !mine) return;
     if (mine.id !== going.last && going.stale-- > 0) return; // an answer from before the last press
     if (mine.id === going.last && ENDS[mine.state]) end(ENDS[mine.state]);
@@ -66,10 +68,9 @@
     box.hidden = false;
     if (box.firstChild?.textContent === text) return;
     const held = box.contains(document.activeElement);
-    const button = Object.assign(node("button", "dk-plain", label), { type: "button" });
-    button.addEventListener("click", action);
-    box.replaceChildren(node("span", "dk-going-text", text), button);
-    if (held) button.focus({ preventScroll: true });
+    const made = button(label, action);
+    box.replaceChildren(node("span", "dk-going-text", text), made);
+    if (held) made.focus({ preventScroll: true });
   }
 
   // --- A1111's menu on Generate -------------------------------------------------------------------
@@ -85,10 +86,9 @@
     event.preventDefault();
     menu = node("div", "dk-menu");
     menu.setAttribute("role", "menu");
-    const item = node("button", "", going ? "Cancel generate forever" : "Generate forever");
-    item.type = "button";
+    const turn = () => { close(); generate.focus(); darkroom.turnForever(generate.id.replace(/_generate$/, "")); };
+    const item = button(going ? "Cancel generate forever" : "Generate forever", turn, "");
     item.setAttribute("role", "menuitem");
-    item.addEventListener("click", () => { close(); generate.focus(); darkroom.turnForever(generate.id.replace(/_generate$/, "")); });
     menu.append(item);
     document.body.append(menu);
     const box = generate.getBoundingClientRect(), size = menu.getBoundingClientRect();

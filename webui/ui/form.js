@@ -5,7 +5,29 @@
   const { owner, reads, keeps } = darkroom;
 
   // The owner is the last input: Gradio sorts a set of inputs by the order of their making.
-  darkroom.withOwner = (sent) => { sent[sent.length - 1] = owner; return sent; };
+  darkroom.withOwner = (sent) => {
+    sent[sent.length - 1] = owner;
+    pressed();
+    return sent;
+  };
+
+  // --- a press that nobody answers ----------------------------------------------------------------
+  const LATE = 12_000; // ms
+  let presses = 0; // without an answer yet
+  const late = darkroom.timer(() => {
+    presses = 0;
+    darkroom.complain({ text: "The server has not answered. If the queue does not show the job, press Generate again." });
+  });
+
+  /* Gradio forgets a press that it could not send: it says that the connection is lost, and no more. */
+  function pressed() {
+    presses += 1;
+    late.start(LATE);
+    if (!darkroom.unreachable?.()) return;
+    presses = 0;
+    late.stop();
+    darkroom.complain({ text: "The server does not answer, so nothing was queued. Press Generate again once it is back." });
+  }
 
   // --- the draft ----------------------------------------------------------------------------------
   const loaded = new Set();
@@ -51,6 +73,8 @@
 
   function answered(answer) {
     if (!answer) return;
+    presses -= 1;
+    if (presses < 1) { presses = 0; late.stop(); }
     darkroom.clearComplaint();
     if (answer.error) darkroom.complain(answer.error);
     else darkroom.follow(answer.job);
@@ -58,7 +82,7 @@
   }
 
   /* Shows a sentence beside Generate and marks the field that is to blame, if there is one. */
-  darkroom.complain = ({ text, label, element, inside }) => {
+  darkroom.complain = ({ text, label = "", element = "", inside = "" }) => {
     if (!noticeBox) return;
     noticeBox.replaceChildren();
     if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");

@@ -1,11 +1,12 @@
 /* One picture of the live view: shows the newest frame that was asked for, without a flicker.
 
    At most one frame is on its way for each picture; of those asked for meanwhile only the last is
-   fetched. A frame is swapped in once it is decoded, so the old one stays until then; a better drawing
+   fetched. One that does not come is asked for again, unless the server says that there is none. A frame is swapped in once it is decoded, so the old one stays until then; a better drawing
    of the same step fades in over it. Of a batch, whose images stand side by side, it can show one. */
 "use strict";
 darkroom.frame = (image, text) => {
   const FADE = 260; // ms
+  const LATE = 90_000; // ms: longer than the server lets anybody wait for one
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const holder = image.parentElement, plate = image.closest(".dk-plate");
   let wanted = null; // {address, part, fade, key}, or null for none
@@ -14,6 +15,8 @@ darkroom.frame = (image, text) => {
   let turn = 0; // a new one whenever all is taken away: what is on its way then comes too late
   let coming = null; // the picture that is on its way
   let settled = [];
+  let tries = 0; // of the frame that is wanted
+  let wake = () => {}; // ends the pause before it is tried again
 
   async function pump() {
     if (busy) return;
@@ -25,7 +28,7 @@ darkroom.frame = (image, text) => {
       const next = coming = new Image(); // never the visible one: without its address decode() may wait for ever
       next.src = mine.address;
       try {
-        await next.decode();
+        await arrived(next);
         if (own !== turn) return;
         if (wanted === null) continue;
         if (image.hidden) image.src = mine.address; // nothing is there that could flicker
@@ -36,26 +39,37 @@ darkroom.frame = (image, text) => {
       } catch {
         if (own !== turn) return;
         if (mine.key !== wanted?.key) continue;
-        const later = await tooBusy(mine.address);
-        if (later) await new Promise((done) => setTimeout(done, 1000));
+        const { status } = await darkroom.ask(mine.address, { cache: "default", seconds: LATE / 1000 });
         if (own !== turn) return;
-        if (later) continue;
-        say("This step was not kept.");
+        if (status !== 404 && (status !== 200 || tries < 3)) { await pause(); continue; }
+        say(status === 404 ? mine.gone : "This frame cannot be drawn.");
       }
       shown = mine.key;
+      tries = 0;
     }
     rest();
   }
 
-  function rest() {
-    busy = false;
-    settled.splice(0).forEach((done) => done());
+  /* Once it is decoded; a picture that hangs on its way is let go. */
+  function arrived(next) {
+    let timer = 0;
+    const late = new Promise((_, fail) => { timer = setTimeout(() => { next.removeAttribute("src"); fail(new Error("late")); }, LATE); });
+    return Promise.race([next.decode(), late]).finally(() => clearTimeout(timer));
   }
 
-  /* A picture that fails to load does not say why; the server answers 503 while it draws others. */
-  async function tooBusy(address) {
-    return fetch(address).then((answer) => answer.status === 503, () => false);
+  /* The server draws others (503), or is not there at all: nobody is kept waiting for that. */
+  function pause() {
+    told();
+    tries += 1;
+    return new Promise((done) => { wake = done; setTimeout(done, Math.min(4000, 500 * 2 ** tries)); });
   }
+
+  function rest() {
+    busy = false;
+    told();
+  }
+
+  const told = () => settled.splice(0).forEach((done) => done());
 
   function swap({ address, fade }) {
     if (fade && !still.matches) {
@@ -97,13 +111,16 @@ darkroom.frame = (image, text) => {
   }
 
   return {
-    show(address, { part = null, fade = false } = {}) {
-      wanted = { address, part, fade, key: `${part ?? ""} ${address}` };
+    show(address, { part = null, fade = false, gone = "This step was not kept." } = {}) {
+      const key = `${part ?? ""} ${address}`;
+      if (wanted?.key !== key) { tries = 0; wake(); }
+      wanted = { address, part, fade, gone, key };
       pump();
     },
     empty(words) {
       wanted = null;
       turn += 1;
+      wake();
       coming?.removeAttribute("src"); // a browser has six connections for us
       clear();
       say(words);

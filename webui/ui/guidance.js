@@ -2,7 +2,7 @@
 
    Kept only for runs that began while it was asked for; the box here asks for it. */
 "use strict";
-darkroom.guidance = (root, changePreviews) => {
+darkroom.guidance = (root, timeline, changePreviews) => {
   const KINDS = ["unprompted", "prompted", "predicted"];
   const panes = Object.fromEntries(KINDS.map((kind) => {
     const pane = root.querySelector(`[data-guidance=${kind}]`);
@@ -10,23 +10,11 @@ darkroom.guidance = (root, changePreviews) => {
   }));
   const box = root.querySelector("#guidance-keep");
   const TWICE = "The model looks twice at each step, without the prompt and with it.";
-  const known = new Map(); // batch of a job -> whether both were kept; null while that is asked
   let choice = null; // what is kept and drawn from the next run on
   let here = null;
 
-  const key = () => `${here.job.id} ${here.batch}`;
   const address = (kind, method) =>
     `api/v1/jobs/${encodeURIComponent(here.job.id)}/frames/${here.batch}/${here.record.step}/${kind}?method=${method}&position=${here.position ?? 0}`;
-
-  async function look() {
-    const mine = key();
-    if (known.has(mine)) return;
-    known.set(mine, null);
-    const status = await fetch(address("prompted", "fast")).then((answer) => answer.status, () => 0);
-    if (status === 200 || status === 404) known.set(mine, status === 200);
-    else known.delete(mine); // too busy: asked again with the next look
-    if (here && key() === mine) api.draw(here);
-  }
 
   box.addEventListener("change", () => changePreviews({ ...choice, guidance: box.checked }));
 
@@ -38,10 +26,10 @@ darkroom.guidance = (root, changePreviews) => {
     draw(now) {
       here = now;
       if (root.hidden) return;
-      look();
-      const guided = known.get(key());
-      root.querySelector("#guidance-lead").textContent = guided === false ? `${TWICE} Of this picture only what became of both was kept.`
-        : `${TWICE} The picture follows the difference, ${here.job.request.guidance_scale} times (the CFG scale).`;
+      timeline.look(here.image, true);
+      const guided = timeline.guided(here.image, here.record.step);
+      root.querySelector("#guidance-lead").textContent = guided === false ? `${TWICE} Of this step only what became of both was kept.`
+        : `${TWICE} The picture follows the difference, ${here.job.request.guidance_scale} times (the CFG scale).${here.record.step < here.record.steps ? "" : " At the end they are nearly one: go back along the slider to see them part."}`;
       root.querySelector("#guidance-row").hidden = !guided;
       if (guided) for (const kind of KINDS) panes[kind].show(address(kind, here.method), { fade: here.method === "vae" });
     },

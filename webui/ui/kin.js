@@ -7,6 +7,7 @@ darkroom.kin = (root) => {
     prompt: "prompt", negative_prompt: "negative prompt", sampler: "sampler", steps: "steps", guidance_scale: "CFG scale",
     seed: "seed", schedule: "schedule",
   };
+  const SAYS = { queued: "Waits", paused: "Held back", running: "At work", failed: "Failed", cancelled: "Cancelled", interrupted: "Interrupted" };
   const row = root.querySelector("#kin-row");
   let shown = ""; // the state that was last drawn
   let asked = 0;
@@ -21,14 +22,15 @@ darkroom.kin = (root) => {
   async function read(here) {
     const mine = (asked += 1);
     const kin = family(here);
-    const get = (address) => fetch(address, { cache: "no-store" }).then((got) => (got.ok ? got.json() : null), () => null);
-    const [origin, all] = await Promise.all([
-      get(`api/v1/jobs/${encodeURIComponent(kin.id)}`), get(`api/v1/jobs?limit=${NEWEST}`),
+    const [{ status, said: found }, { said: all }] = await Promise.all([
+      darkroom.ask(`api/v1/jobs/${encodeURIComponent(kin.id)}`), darkroom.ask(`api/v1/jobs?limit=${NEWEST}`),
     ]);
     if (mine !== asked) return;
+    if (!all?.jobs || (status !== 200 && status !== 404)) { shown = ""; return; } // asked for again
+    const origin = status === 200 ? found : null;
     const image = kin.image ?? kin.batch * (origin?.request.batch_size ?? 1) + kin.position;
     const size = origin?.request.batch_size ?? 1;
-    const branches = (all?.jobs ?? []).filter(({ request: { resume } }) =>
+    const branches = all.jobs.filter(({ request: { resume } }) =>
       resume?.job === kin.id && resume.batch * size + resume.position === image);
     if (here.job.request.resume && !branches.some(({ id }) => id === here.job.id)) branches.push(here.job);
     root.hidden = !branches.length;
@@ -47,7 +49,7 @@ darkroom.kin = (root) => {
       const now = branch.request[name];
       return name.endsWith("prompt") ? `${label}: ${now || "none"}` : `${label} ${before[name]} → ${now}`;
     });
-    return parts.join(" · ") || (before.stop_at < 1 ? "finished" : "nothing changed");
+    return parts.join(" · ") || (before.stop_at < 1 ? "the rest of its way" : "nothing changed");
   }
 
   function tile(job, image, title, text, current) {
@@ -57,7 +59,7 @@ darkroom.kin = (root) => {
     button.type = "button";
     button.disabled = !job;
     if (picture) plate.append(Object.assign(document.createElement("img"), { src: picture.url, alt: "" }));
-    else plate.dataset.state = job ? job.state : "gone";
+    else Object.assign(plate.dataset, { state: job?.state ?? "gone", says: SAYS[job?.state] ?? "" });
     if (picture) plate.style.aspectRatio = `${picture.width} / ${picture.height}`;
     button.append(plate, darkroom.node("span", "dk-kin-label", title), darkroom.node("span", "dk-kin-text", text));
     if (job?.id === current) button.setAttribute("aria-current", "true");

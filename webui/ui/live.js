@@ -4,7 +4,7 @@
    two seconds otherwise, less often in a hidden tab, and never holds a connection open. */
 "use strict";
 darkroom.live = (element, showPictures) => {
-  const { owner, plural, duration, send } = darkroom;
+  const { owner, send, words } = darkroom;
   const JOBS = "darkroom.jobs", TITLE = "Darkroom";
   const root = element.querySelector("#live");
   const find = (id) => document.getElementById(id);
@@ -20,14 +20,14 @@ darkroom.live = (element, showPictures) => {
   let hung = ""; // the pictures that were last handed to the gallery
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
-  let timer = 0, asking = false, again = false, mine = [];
+  let asking = false, again = false, mine = [];
   try { mine = JSON.parse(darkroom.reads(sessionStorage, JOBS)) || []; } catch { /* none */ }
 
   // --- asking -------------------------------------------------------------------------------------
   async function poll() {
     if (asking) { again = true; return; }
     asking = true;
-    clearTimeout(timer);
+    timer.stop();
     const job = following ?? news?.job?.id ?? "";
     const known = job && job === news?.job?.id; // of another one all is asked for
     const query = new URLSearchParams({ owner, job, after: known ? lastSeq : 0, pictures: known ? news.job.pictures.length : 0, ...darkroom.queueQuery?.() });
@@ -41,7 +41,7 @@ darkroom.live = (element, showPictures) => {
       console.error("The live view could not be drawn:", error); // and asks again all the same
     }
     asking = false;
-    timer = setTimeout(poll, again ? 0 : pause());
+    timer.start(again ? 0 : pause());
     again = false;
   }
 
@@ -64,7 +64,8 @@ darkroom.live = (element, showPictures) => {
     return news?.engine.state === "starting" ? 700 : 2000;
   }
 
-  const kick = () => { clearTimeout(timer); poll(); };
+  const timer = darkroom.timer(poll);
+  const kick = () => { timer.stop(); poll(); };
   document.addEventListener("visibilitychange", () => { if (!document.hidden) kick(); });
   addEventListener("online", kick);
 
@@ -83,6 +84,7 @@ darkroom.live = (element, showPictures) => {
       following ??= now.job?.id ?? null;
       news = progress = null;
       lastSeq = 0;
+      hung = ""; // what was asked of the server before may not have come
       again = true; // from the beginning: this answer may lack events
       return;
     }
@@ -131,11 +133,13 @@ darkroom.live = (element, showPictures) => {
     }
   }
 
-  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too. */
+  /* Looks at this tab's job that runs; and after one that is over, at the next, over as it may be too.
+     A tab that has started nothing, and was asked for nothing, looks at whatever runs. */
   function moveOn(now) {
     const place = mine.indexOf(now.job?.id);
     const over = place >= 0 && !ACTIVE.includes(now.job.state);
-    const next = now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
+    const idle = !mine.length && chosen === null && now.running && !ACTIVE.includes(now.job?.state);
+    const next = idle ? now.running : now.job?.id === chosen ? null : mine.includes(now.running) ? now.running : over ? mine[place + 1] : null;
     if (!next || next === now.job?.id || now.job?.state === "running") return;
     following = next;
     again = true;
@@ -175,9 +179,9 @@ darkroom.live = (element, showPictures) => {
     root.dataset.step = String(progress?.step ?? 0);
     root.dataset.steps = String(progress?.steps ?? 0);
     root.dataset.busy = ending ? "stopping" : progress?.stage || (job?.state === "running" && !progress.step) ? "yes" : "no";
-    write("live-status", status(now, job));
-    write("live-figures", figures(job, total));
-    const note = remark(job);
+    write("live-status", words.status(now, { news, progress, ending }));
+    write("live-figures", words.figures({ news, progress }));
+    const note = words.remark({ news, progress });
     write("live-note", note);
     find("live-note").hidden = !note;
     const bar = find("live-bar");
@@ -189,69 +193,10 @@ darkroom.live = (element, showPictures) => {
     sayEngine();
   }
 
-  const STAGES = {
-    "loading model": "Loading the model", "encoding prompt": "Reading the prompt",
-    sampling: "Starting", decoding: "Developing the picture",
-  };
-
-  function status(now, job) {
-    if (now === "unreachable") return "The server does not answer. Trying again…";
-    if (now === "connecting") return "Connecting to the server…";
-    if (now === "warming") return "The engine is warming up. You can press Generate already.";
-    if (now === "empty") return "Ready when you are.";
-    if (ending) return ending;
-    if (now === "queued") {
-      if (news.paused) return "Waiting: the line is paused.";
-      const wait = news.wait > 0 ? `, about ${duration(news.wait)}` : "";
-      if (job.ahead > 0) return `Waiting: ${plural(job.ahead, "job")} ahead of this one${wait}.`;
-      return news.engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
-    }
-    if (now === "running") {
-      if (progress.stage && progress.stage !== "sampling") return `${STAGES[progress.stage] ?? progress.stage}…`;
-      if (!progress.step) return `${STAGES[progress.stage] ?? "Starting"}…`;
-      const batch = job.batches > 1 ? ` · batch ${progress.batch + 1} of ${job.batches}` : "";
-      return `Step ${progress.step} of ${progress.steps}${batch}`;
-    }
-    const took = job.started && job.finished ? ` ${duration(job.finished - job.started)}` : "";
-    const made = job.pictures.filter((picture) => picture.image >= 0).length;
-    return {
-      done: `Done in${took}`,
-      stopped: made ? "Stopped early. What was there is developed." : "Stopped.",
-      cancelled: "Cancelled before it began.",
-      failed: "This run failed.", paused: "Held back.",
-      interrupted: "This run was interrupted when the server or its engine stopped.",
-    }[now] ?? now;
-  }
-
-  function figures(job, total) {
-    const parts = [];
-    if (job?.state === "running" && progress.step) {
-      if (progress.sigma !== null) parts.push(`σ ${progress.sigma.toFixed(progress.sigma < 0.0995 ? 3 : 2)}`);
-      const left = total - (progress.batch * progress.steps + progress.step);
-      const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
-      if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
-    }
-    const made = job && !ACTIVE.includes(job.state) ? job.pictures.filter((each) => each.image >= 0).length : 0;
-    if (made) parts.push(plural(made, "picture"));
-    const others = news && job?.state !== "queued" ? news.waiting : 0; // who waits reads how many are before it
-    if (others > 0) parts.push(`${others} waiting`);
-    return parts.join(" · ");
-  }
-
-  function remark(job) {
-    if (job && !ACTIVE.includes(job.state) && job.error) return job.error.text;
-    const parts = [...(progress?.warnings ?? [])];
-    if (progress?.resumed) {
-      const from = progress.resumed.step ? `after step ${progress.resumed.step}` : "from the start of its batch";
-      parts.unshift(`The engine stopped and was started again; this run went on ${from}.`);
-    }
-    return parts.join(" ");
-  }
-
   function sayEngine() {
     const engine = news?.engine ?? { state: "", device: "" };
-    const words = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
-    write("dk-engine-text", lost >= 2 ? "No connection" : words[engine.state] ?? "Connecting");
+    const said = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
+    write("dk-engine-text", lost >= 2 ? "No connection" : said[engine.state] ?? "Connecting");
     write("dk-engine-device", lost >= 2 || !engine.device ? "" : `· ${engine.device}`);
     const box = find("dk-engine");
     if (!box) return;
@@ -277,7 +222,8 @@ darkroom.live = (element, showPictures) => {
   addEventListener("hashchange", () => { if (darkroom.addressed()) darkroom.look(darkroom.addressed()); });
   darkroom.look = (id) => { following = chosen = id; darkroom.address(id); kick(); };
   darkroom.kick = kick;
-  darkroom.ending = (words) => { ending = words; say(); };
+  darkroom.unreachable = () => lost >= 2;
+  darkroom.ending = (text) => { ending = text; say(); };
   darkroom.follow = (id, quietly = false) => {
     chosen = null;
     darkroom.address(null);

@@ -132,6 +132,13 @@ window.darkroom = (() => {
     return Object.assign(document.createElement(tag), { className, textContent: text });
   }
 
+  /* A button with a text that does something. */
+  function button(text, action, className = "dk-plain") {
+    const made = Object.assign(node("button", className, text), { type: "button" });
+    made.addEventListener("click", action);
+    return made;
+  }
+
   /* Copies a text and says so on the button; where there is no clipboard (no HTTPS) it selects `place`. */
   async function copy(button, text, place) {
     const says = button.dataset.says ??= button.textContent;
@@ -186,18 +193,5 @@ window.darkroom = (() => {
   const addressed = () => /^#job=([A-Za-z0-9_-]{8,64})$/.exec(location.hash)?.[1] ?? null;
   const address = (id) => history.replaceState(null, "", id ? `#job=${id}` : location.pathname + location.search);
 
-  const fieldName = (field) => darkroom.fieldOf?.(field)?.label ?? field;
-
-  /* The answer's JSON. Throws an Error with the server's own sentence. */
-  async function send(method, address, body) {
-    const answer = await fetch(address, {
-      method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}),
-    });
-    const said = await answer.json().catch(() => null);
-    if (answer.ok) return said;
-    const { text = `the server answered ${answer.status}`, field = null } = said?.error ?? {};
-    throw Object.assign(new Error(sentence(field ? `${fieldName(field)} ${text}` : text)), { field });
-  }
-
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, copy, openTab, segments, addressed, address, send, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, button, copy, openTab, segments, addressed, address, interrupt() {} };
 })();

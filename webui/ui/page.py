@@ -13,7 +13,7 @@ from webui.errors import DarkroomError
 from webui.events import Saved
 from webui.guard import MAX_UPLOAD
 from webui.services import Services
-from webui.ui import live, queue
+from webui.ui import first_paint, live, queue
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
@@ -22,7 +22,8 @@ _STYLES = (
     *("recipes.css", "queue.css"),
 )
 _SCRIPTS = (
-    *("page.js", "form.js", "recipes.js", "drop.js", "pnginfo.js"),
+    *("page.js", "asking.js", "clock.js", "words.js"),
+    *("form.js", "recipes.js", "drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
     *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),
@@ -73,6 +74,8 @@ def mount(app: Any, services: Services) -> None:
         server_name=services.settings.host,
         server_port=services.settings.port,
     )
+    mounted = app.routes[-1]
+    mounted.app = first_paint.painted(mounted.app)
 
 
 def _header(services: Services) -> str:

@@ -5,7 +5,7 @@
    done here the line is read at once, and answers from before are let go. */
 "use strict";
 darkroom.queue = (element) => {
-  const { owner, plural, duration, node, reads, keeps } = darkroom;
+  const { owner, plural, duration, node, button, reads, keeps } = darkroom;
   const OPEN = "darkroom.queue", PAGE = 50, ENDED = 8;
   const root = element.querySelector("#queue");
   const find = (id) => root.querySelector("#" + id);
@@ -135,13 +135,6 @@ darkroom.queue = (element) => {
 
   function write(place, text) {
     if (place.textContent !== text) place.textContent = text;
-  }
-
-  function button(text, action) {
-    const made = node("button", "dk-plain", text);
-    made.type = "button";
-    made.addEventListener("click", action);
-    return made;
   }
 
   // --- doing --------------------------------------------------------------------------------------

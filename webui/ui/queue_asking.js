@@ -1,21 +1,5 @@
-/* What the queue asks: the server for something, and the user whether it is meant. */
+/* Asks back whether it is meant. */
 "use strict";
-/* The answer of the server; throws an Error with what it says is wrong. */
-darkroom.queueAsk = async (method, address, body) => {
-  let answer;
-  try {
-    answer = await fetch(`api/v1/${address}`, {
-      method, cache: "no-store", headers: { "Content-Type": "application/json" },
-      body: method === "GET" ? undefined : JSON.stringify(body ?? {}), signal: AbortSignal.timeout(20_000),
-    });
-  } catch {
-    throw new Error("The server does not answer.");
-  }
-  const said = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Error(darkroom.sentence(said?.error?.text ?? `the server answered ${answer.status}`));
-  return said;
-};
-
 /* Returns `confirm(text, yes, action)`, which does it after a second click; Escape means no. */
 darkroom.askBack = (root, enqueue) => {
   const find = (id) => root.querySelector("#" + id);

@@ -7,10 +7,17 @@ darkroom.rows = (list, kind, act) => {
   const rows = new Map(); // id -> {item, job, ...its parts}
 
   const ACTIONS = { // verb: [label, help]; an icon stands for those in `ICONS`
-    running: { skip: ["Skip", "Skip to the next picture"], stop: ["Stop and keep", "Stop here, and develop what there is"], discard: ["Throw away", "Stop, and throw the unfinished picture away"] },
+    running: {
+      skip: ["Skip", "Skip to the next picture"], stop: ["Stop and keep", "Stop here, and develop what there is"],
+      discard: ["Throw away", "Stop, and throw the unfinished picture away"],
+    },
     interrupted: { resume: ["Resume", ""], retry: ["Run again", "From the first step, as a new job"], drop: ["Drop", "Take it off the list"] },
     waiting: { up: ["Move up", "Move up"], down: ["Move down", "Move down"], more: ["More", "More"], cancel: ["Cancel", "Cancel this job"] },
-    more: { front: ["To the front", "Next to begin"], back: ["To the back", "Last to begin"], edit: ["Edit", "Load it into the form"], hold: ["Hold back", "Keeps its place and lets others pass"], release: ["Let go", "May begin when it is its turn"], duplicate: ["Duplicate", "A copy at the end of the line"] },
+    more: {
+      front: ["To the front", "Next to begin"], back: ["To the back", "Last to begin"], edit: ["Edit", "Load it into the form"],
+      hold: ["Hold back", "Keeps its place and lets others pass"], release: ["Let go", "May begin when it is its turn"],
+      duplicate: ["Duplicate", "A copy at the end of the line"],
+    },
     ended: { retry: ["Run again", "With the same seed, as a new job"], drop: ["Drop", "Take it off the list; its pictures stay"] },
   };
   const ICONS = { up: "M6 14.5 12 8.5l6 6", down: "m6 9.5 6 6 6-6", more: "M5 12h.01M12 12h.01M19 12h.01", cancel: "m7 7 10 10M17 7 7 17" };

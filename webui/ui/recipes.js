@@ -4,7 +4,7 @@
    filled by Gradio's event "fill", which asks `order` what to fill in and tells `filled` when it is. */
 "use strict";
 (() => {
-  const { node } = darkroom;
+  const { node, button } = darkroom;
   const forms = {}; // tab -> {box, fill, wanted, before, done}
   let turn = 0; // of all that was dropped and pasted the last counts
 
@@ -158,13 +158,6 @@
     box.dataset.state = state;
     box.hidden = false;
     if (lostFocus) box.focus({ preventScroll: true });
-  }
-
-  function button(text, action) {
-    const made = node("button", "dk-plain", text);
-    made.type = "button";
-    made.addEventListener("click", action);
-    return made;
   }
 
   /* The names of what could not be restored; unfolded, why. */

@@ -83,7 +83,7 @@ darkroom.stage = (root, changePreviews) => {
     const part = index === null ? null : [index, size(here.batch)];
     if (kind === "predicted") nameResult(Boolean(finished));
     if (finished) {
-      panes[kind].show(finished.url);
+      panes[kind].show(finished.url, { gone: "The file of this picture is not there any more." });
     } else if (at || !active()) {
       const alone = size(here.batch) === 1 ? 0 : index;
       const guess = address(here, kind, "fast", index), fine = address(here, kind, "vae", alone);

@@ -44,8 +44,8 @@ darkroom.timeline = (changed) => {
     if (known === false || (ended ? known?.ended : !back || Date.now() - read < AGAIN)) return;
     asking = true;
     const mine = job.id;
-    const answer = await fetch(`api/v1/jobs/${encodeURIComponent(mine)}/trajectory?image=${image}`, { cache: "no-store" })
-      .then((got) => (got.ok ? got.json() : got.status === 404 || got.status === 409 ? false : null), () => null);
+    const { status, said } = await darkroom.ask(`api/v1/jobs/${encodeURIComponent(mine)}/trajectory?image=${image}`);
+    const answer = status === 404 || status === 409 ? false : status === 200 ? said : null;
     asking = false;
     read = Date.now();
     if (job?.id !== mine) return changed();
@@ -91,6 +91,13 @@ darkroom.timeline = (changed) => {
     change: (image, step) => (kept.get(image) || null)?.steps.find((each) => each.step === step)?.change ?? null,
     /* After which step an image was nearly what it became; null if nobody can tell. */
     suggested: (image) => (kept.get(image) || null)?.suggested ?? null,
+    /* Whether a step's predictions with and without the prompt are kept; null if nobody can tell. */
+    guided: (image, step) => {
+      const steps = (kept.get(image) || null)?.steps ?? [];
+      return (steps.find((each) => each.step === step) ?? steps.at(-1))?.guided ?? null;
+    },
+    /* Whether an image was made in a batch with others. */
+    batched: (image) => (kept.get(image) || null)?.alone === false,
     isKept: (image) => kept.get(image) !== false,
     get empty() { return runs.size === 0; },
   };

@@ -9,10 +9,10 @@ darkroom.tools = (root, timeline, changePreviews) => {
   const buttons = Object.fromEntries(NAMES.map((name) => [name, bar.querySelector(`#tool-${name}-open`)]));
   const bodies = Object.fromEntries(NAMES.map((name) => [name, root.querySelector(`#tool-${name}`)]));
   const tools = {
-    branch: darkroom.branching(bodies.branch, () => turn(null)),
+    branch: darkroom.branching(bodies.branch, timeline, () => turn(null)),
     seeds: darkroom.seeds(bodies.seeds, () => turn(null)),
     needed: darkroom.needed(bodies.needed, timeline),
-    guidance: darkroom.guidance(bodies.guidance, changePreviews),
+    guidance: darkroom.guidance(bodies.guidance, timeline, changePreviews),
     export: darkroom.exporting(bodies.export),
   };
   const triage = darkroom.triage(root.querySelector("#live-triage"));

@@ -12,7 +12,9 @@ darkroom.seeds = (root, close) => {
     said.textContent = "";
     try {
       const made = await darkroom.send("POST", "api/v1/triage", {
-        request: { ...plain(job.request), seed: -1, variation: null, images: Number(form.elements.count.value) },
+        request: { ...plain(job.request), seed: -1, variation: null, images: Number(form.elements.count.value),
+          batch_size: 1, // a seed that is finished is then, to the bit, the picture that it makes alone
+        },
         share: Number(form.elements.share.value), owner: darkroom.owner,
       });
       close();

@@ -80,14 +80,18 @@ def _trajectory(found: branches.Kept) -> dict[str, Any]:
             "seconds": step.seconds,
             "change": change,
             "inherited": step.step <= found.inherited,
+            "guided": guided,
         }
-        for step, change in zip(found.steps, changes(found.steps), strict=True)
+        for step, change, guided in zip(
+            found.steps, changes(found.steps), found.guided, strict=True
+        )
     ]
     return {
         "job": found.job.id,
         "image": found.image,
         "batch": found.batch,
         "position": found.position,
+        "alone": found.alone,
         "sigma": found.header.sigmas[0],
         "whole": found.steps[-1].sigma == 0,
         "steps": steps,

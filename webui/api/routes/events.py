@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
 from webui.api.streams import Streams
@@ -17,14 +17,22 @@ def router(services: Services) -> APIRouter:
     streams = Streams(services)
 
     @router.get("/jobs/{id}/events", response_class=Response)
-    async def of_one(id: str, after: After = None, last_event_id: LastEventId = None) -> Response:
+    async def of_one(
+        request: Request, id: str, after: After = None, last_event_id: LastEventId = None
+    ) -> Response:
         """All events of a job from the first on, or those after the last one seen; ends when it
         has ended, and then with 204."""
-        return await streams.job(id, streams.number(last_event_id, after) or 0)
+        return await streams.job(id, streams.number(last_event_id, after) or 0, _address(request))
 
     @router.get("/events", response_class=Response)
-    async def of_all(after: After = None, last_event_id: LastEventId = None) -> Response:
+    async def of_all(
+        request: Request, after: After = None, last_event_id: LastEventId = None
+    ) -> Response:
         """Events of all jobs from now on, or those after the last one seen."""
-        return streams.all(streams.number(last_event_id, after))
+        return streams.all(streams.number(last_event_id, after), _address(request))
 
     return router
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

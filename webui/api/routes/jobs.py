@@ -1,5 +1,6 @@
 """Jobs: ask for pictures, look, change while they wait, end, try again."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
@@ -10,11 +11,13 @@ from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
 from webui.errors import InvalidRequest
 from webui.fields import shown
+from webui.jobs.job import Job
 from webui.jobs.places import Side
 from webui.jobs.states import STATES
 from webui.services import Services, duplicate, edit, submit
 
 MOST = 500  # jobs in one answer
+_MOST_TEXT = 2 * 2**20  # characters of prompts in one, as near as it can be had
 
 
 def router(services: Services) -> APIRouter:
@@ -37,12 +40,13 @@ def router(services: Services) -> APIRouter:
         state: Annotated[list[str] | None, Query(max_length=len(STATES))] = None,
         before: str | None = None,
     ) -> dict[str, Any]:
-        """Newest first; `state` may be given several times, `before` is the last id one has."""
+        """Newest first; `state` may be given several times, `before` is the last id one has. Fewer
+        than `limit` come where prompts are long: the end is an answer without jobs."""
         for each in state or ():
             schema.choice({"state": each}, "state", STATES)
         states = tuple(each for each in STATES if each in (state or ()))
         older = line.job(before).id if before else None
-        return {"jobs": [view.job(job) for job in line.jobs(limit, states, older)]}
+        return {"jobs": [view.job(job) for job in _as_fit(line.jobs(limit, states, older))]}
 
     @router.patch("/{id}")
     def change(id: str, body: JsonObject) -> dict[str, Any]:
@@ -54,6 +58,17 @@ def router(services: Services) -> APIRouter:
     _add_ends(router, services, view)
     _add_order(router, services, view)
     return router
+
+
+def _as_fit(jobs: Sequence[Job]) -> Iterator[Job]:
+    """As many as have room in an answer, the first in any case."""
+    room = _MOST_TEXT
+    for number, job in enumerate(jobs):
+        prompts = len(job.request.prompt) + len(job.request.negative_prompt)
+        room -= prompts * (1 + len(job.pictures))  # whose recipes have them too
+        if number and room < 0:
+            return
+        yield job
 
 
 def _add_one(router: APIRouter, services: Services, view: schema.JobView) -> None:

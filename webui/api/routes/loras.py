@@ -1,17 +1,11 @@
-"""The LoRAs there are, and the pictures beside them."""
+"""The LoRAs there are, as their headers tell."""
 
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter
 
-from webui import pictures
 from webui.api import schema
-from webui.errors import InvalidRequest
-from webui.loras.catalogue import preview_of
 from webui.services import Services
-
-_MOST = 32 * 2**20  # bytes of a picture
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
 
 def router(services: Services) -> APIRouter:

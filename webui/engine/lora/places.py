@@ -33,7 +33,7 @@ def places(network: nn.Module) -> dict[str, Module]:
             original = _original(name, modules)
             for each in (name.removeprefix("text_model."), original):
                 if each:
-                    found[each.replace(".", "_")] = module  # type: ignore[assignment]
+                    found[each.replace(".", "_")] = module
     return found
 
 
