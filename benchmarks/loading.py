@@ -167,8 +167,9 @@ def _models(folder: Path, device):  # type: ignore[no-untyped-def]
     from webui.engine.families import FAMILIES
     from webui.engine.models import Models
     from webui.library import Library
+    from webui.loras import Loras
 
-    return Models(Library(folder), Embeddings(folder), FAMILIES, device)
+    return Models(Library(folder), Embeddings(folder), Loras(folder), FAMILIES, device)
 
 
 def _touch(folder: Path) -> None:

@@ -26,6 +26,7 @@ from webui.engine.models import Models
 from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.wire import RunOptions
 
@@ -41,7 +42,11 @@ def main() -> None:
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
     embeddings = Embeddings(arguments.models_dir)
-    engine = Engine(registry, Models(library, embeddings, registry.families, device), device)
+    engine = Engine(
+        registry,
+        Models(library, embeddings, Loras(arguments.models_dir), registry.families, device),
+        device,
+    )
     name = arguments.model or library.default()
     request = GenerationRequest(
         model=name,

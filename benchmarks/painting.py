@@ -43,6 +43,7 @@ from webui.engine.models import Models
 from webui.events import Preview, Step
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.services import Services
 
@@ -182,7 +183,8 @@ def previewing(arguments: argparse.Namespace) -> bool:
     device = choose("auto", "auto")
     registry = engine_registry({"builtin": builtin})
     library = Library(ROOT / "models")
-    models = Models(library, Embeddings(ROOT / "models"), registry.families, device)
+    files = Embeddings(ROOT / "models"), Loras(ROOT / "models")
+    models = Models(library, *files, registry.families, device)
     engine = Engine(registry, models, device)
     request = GenerationRequest(
         model=library.default(), prompt="a red apple", seed=1, steps=20,

@@ -19,6 +19,7 @@ from webui.errors import ModelNotFound, ModelRefused, OutOfMemory
 from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def files(tmp_path_factory):
 def made(files, families=None, device=None):
     registry = engine_registry({"builtin": builtin})
     device = device or choose("cpu")
-    models = Models(Library(files), Embeddings(files), families or registry.families, device)
+    models = Models(
+        Library(files), Embeddings(files), Loras(files), families or registry.families, device
+    )
     return models, Engine(registry, models, device)
 
 

@@ -20,6 +20,7 @@ from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.library import Library
+from webui.loras import Loras
 from webui.outputs import Outputs
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import Services
@@ -53,7 +54,8 @@ class Whole:
         self.store = Store(wanted.data_dir / "jobs.sqlite")
         workshop = app._workshop(self.engine, saved, kept)
         self.line = JobLine(self.store, Log(), workshop)
-        parts = (wanted, REGISTRY, library, self.line, self.engine, kept, Embeddings(models))
+        files = Embeddings(models), Loras(models)
+        parts = (wanted, REGISTRY, library, self.line, self.engine, kept, *files)
         self.client = TestClient(server.create(Services(*parts)), "http://localhost:7860")
 
     def ask(self, path, **body):

@@ -73,7 +73,7 @@ class _Own:
         if outputs % rows or inputs % columns:
             raise self.wrong(self._role("w1"), (outputs, inputs))
         second = self._half("w2", (outputs // rows, inputs // columns, height, width))
-        return torch.kron(first, second)
+        return torch.kron(first.contiguous(), second.contiguous())
 
     def full(self) -> Tensor:
         return self._part("diff", self._sizes)
