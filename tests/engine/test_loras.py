@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from tests import checkpoints, lora_files
 from tests.engine.conftest import make_engine, play, request
 from webui.engine.engine import Control
+from webui.engine.lora.places import places
 from webui.errors import InvalidRequest, NotFinite
 from webui.events import Rendered, Warned
 from webui.events import Step as StepEvent
@@ -97,10 +100,7 @@ def test_a_file_of_each_layout_changes_the_picture_as_merged_weights_do(
     made = lora_files.made(pipes[family], kind, only=only)
     if layout == "old diffusers":  # attention alone, in the text encoder too
         of_attention = ("to_q", "to_k", "to_v", "to_out.0", "_proj")
-        made.tensors = {
-            key: each for key, each in made.tensors.items() if key[1].endswith(of_attention)
-        }
-        made.weights = {key: made.weights[key] for key in made.tensors}
+        made = of(made, lambda network, name: name.endswith(of_attention))
     keys, metadata = write(pipes[family], made)
     lora_files.save(models / "loras" / f"{layout} {family}.safetensors", keys, metadata)
     run = play(engine, asked(f"{PROMPT}<lora:{layout} {family}:0.5>", model=family))
@@ -207,8 +207,8 @@ def test_weights_are_what_they_were_after_jobs_errors_and_stops(models, engine, 
     play(engine, worn)
     assert weights(engine) == before
     for stop in ("keep", "discard"):
-        control, run = Control(), engine.run(worn, control=(control := Control()))
-        for event in run:
+        control = Control()
+        for event in engine.run(worn, control=control):
             if isinstance(event, StepEvent):
                 control.stop = stop
         assert weights(engine) == before
@@ -217,10 +217,12 @@ def test_weights_are_what_they_were_after_jobs_errors_and_stops(models, engine, 
         pass
     run.close()
     assert weights(engine) == before
-    with pytest.raises(NotFinite):
-        play(engine, asked(f"{PROMPT}<lora:ink:0:100><lora:wood:100>", steps=30, guidance_scale=30))
-    assert weights(engine) == before
     unet = engine._models.load("sd1").model.unet
+    with monkeypatch.context() as patch:
+        patch.setattr(unet.conv_out, "forward", lambda x: x[:, :4] * float("nan"))
+        with pytest.raises(NotFinite):
+            play(engine, worn)
+    assert weights(engine) == before
 
     def failing(*_, **__):
         raise RuntimeError("the network broke")
@@ -353,7 +355,7 @@ def test_an_sdxl_unets_places_are_known_by_its_authors_names_too(engine):
 
     unet = engine._models.load("sdxl").model.unet
     known = places(unet)
-    assert known["input_blocks_4_1_transformer_blocks_0_attn1_to_k".replace("_4_", "_3_")] is (
+    assert known["input_blocks_3_1_transformer_blocks_0_attn1_to_k"] is (
         unet.down_blocks[1].attentions[0].transformer_blocks[0].attn1.to_k
     )
     assert known["middle_block_1_proj_in"] is unet.mid_block.attentions[0].proj_in
@@ -361,3 +363,27 @@ def test_an_sdxl_unets_places_are_known_by_its_authors_names_too(engine):
     assert len(set(known.values())) == sum(
         isinstance(each, torch.nn.Linear | torch.nn.Conv2d) for each in unet.modules()
     )
+
+
+def test_the_published_sdxl_has_the_places_that_kohyas_scripts_train():
+    """They say "create LoRA for U-Net: 722 modules" of it, and 192 of Stable Diffusion 1."""
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(
+            block_out_channels=(320, 640, 1280), attention_head_dim=[5, 10, 20],
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            transformer_layers_per_block=[1, 2, 10], cross_attention_dim=2048,
+            use_linear_projection=True, addition_embed_type="text_time",
+            addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816,
+        )  # fmt: skip
+        first = UNet2DConditionModel(cross_attention_dim=768)
+    for network, count in ((unet, 722), (first, 192)):
+        attended = {each for name, each in places(network).items()
+                    if "transformer_blocks_" in name or "_proj_" in name}  # fmt: skip
+        assert len(attended - {network.time_embedding.linear_1}) == count
+    numbered = {re.match(r"(in|middle|out)\w*?(_\d+)+?(?=_transformer)", name)
+                for name in places(unet)}  # fmt: skip
+    assert {match[0] for match in numbered if match} == {
+        *(f"input_blocks_{number}_1" for number in (4, 5, 7, 8)), "middle_block_1",
+        *(f"output_blocks_{number}_1" for number in range(6)),
+    }  # fmt: skip

@@ -34,11 +34,12 @@ class Scale(NamedTuple):
     """What a network's changes are multiplied by, where the file has no alpha for each."""
 
     alpha: float
+    rank: int = 1  # of a LoKr that is written without one
     patterns: Mapping[str, float] = {}  # part of a module's place -> another alpha
     by_root: bool = False  # alpha / sqrt(rank) (rsLoRA, arXiv:2312.03732) instead of alpha / rank
 
     def of(self, change: Change) -> float:
-        rank = change.rank or 1
+        rank = change.rank or self.rank
         named = (alpha for part, alpha in self.patterns.items() if _ends(change.module, part))
         alpha = next(named, self.alpha)
         return alpha / (math.sqrt(rank) if self.by_root else rank)
@@ -119,12 +120,14 @@ def check_scales(header: Header, path: Path) -> dict[str, Scale]:
         values = {key.removeprefix(prefix): said[key] for key in said if key.startswith(prefix)}
         if values.get("use_dora"):
             raise ProblemError("it is DoRA, which cannot be used: its metadata says use_dora")
-        if (alpha := _number(values.get("lora_alpha"))) is not None:
+        if (alpha := _number(values.get("lora_alpha", values.get("alpha")))) is not None:
             patterns = values.get("alpha_pattern")
             known = patterns if isinstance(patterns, dict) else {}
             others = {key: _number(each) for key, each in known.items()}
             numbers = {key: each for key, each in others.items() if each is not None}
-            scales[network] = Scale(alpha, numbers, values.get("use_rslora") is True)
+            rank = values.get("r")
+            known_rank = rank if type(rank) is int and rank > 0 else 1
+            scales[network] = Scale(alpha, known_rank, numbers, values.get("use_rslora") is True)
     return scales
 
 

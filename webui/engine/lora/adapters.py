@@ -23,7 +23,7 @@ from webui.library.problem import ProblemError, shown
 from webui.loras import Change, LoraEntry, Loras, Target, changes
 from webui.loras.entries import Stamp
 from webui.loras.keys import UNET
-from webui.loras.report import check_scales
+from webui.loras.report import Scale, check_scales
 from webui.prompt import LoraUse
 
 Strengths = tuple[tuple[Stamp, float], ...]  # of the LoRAs that do something, in their order
@@ -170,14 +170,12 @@ def _tensors(file: Any, change: Change) -> dict[str, Tensor]:
     return tensors
 
 
-def _scale(change: Change, tensors: dict[str, Tensor], said: Any) -> float:
+def _scale(change: Change, tensors: dict[str, Tensor], said: Scale | None) -> float:
     """Takes "alpha" out of the tensors. Without a word about it the scale is 1."""
     alpha = tensors.pop("alpha", None)
-    if change.rank is None:
-        return 1.0
-    if alpha is not None:
-        return float(alpha) / change.rank
-    return said.of(change) if said is not None else 1.0
+    if said is not None and change.kind != "full" and alpha is None:
+        return said.of(change)
+    return 1.0 if alpha is None or change.rank is None else float(alpha) / change.rank
 
 
 def _add(
