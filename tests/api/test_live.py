@@ -49,6 +49,7 @@ def test_the_panel_gets_what_came_after_the_number_it_has(client, puppet):
     assert [event["seq"] for event in seen["events"]] == [1, 2, 3, 4, 5]
     assert seen["events"][3] == {
         "seq": 4, "type": "Step", "batch": 0, "step": 1, "steps": 2, "sigma": 1.0, "seconds": 0.1,
+        "turn": 0, "turns": 1,
     }  # fmt: skip
     assert seen["running"] == job["id"] and seen["job"]["state"] == "running"
     puppet.order("step")

@@ -47,22 +47,22 @@ class Reader:
         self._learned = learned
         self._vocabulary_of = vocabulary_of
 
-    def read(self, request: GenerationRequest) -> Read:
-        """Raises InvalidRequest, naming the field."""
+    def read(self, request: GenerationRequest, steps: int) -> Read:
+        """For a run of `steps` steps. Raises InvalidRequest, naming the field."""
         layers = self._conditioner.layers
         if request.clip_skip > layers:
             raise InvalidRequest(
                 "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
             )
-        positive = understand(request.prompt, request.steps)
-        negative = understand(request.negative_prompt, request.steps, positive=False)
+        positive = understand(request.prompt, steps)
+        negative = understand(request.negative_prompt, steps, positive=False)
         reading = Reading(request.emphasis, request.clip_skip)
         texts = self._texts(cast(Emphasis, request.emphasis))
         tracks = [self._track(part, texts, reading, "prompt") for part in positive.parts]
         unwanted = replace(reading, negative=True)
         away = self._track(negative.parts[0], texts, unwanted, "negative_prompt")
         empty = self._conditioner.text((EMPTY,), reading)
-        timeline = Timeline(tracks, away, empty, request.steps)
+        timeline = Timeline(tracks, away, empty, steps)
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
         return Read(timeline, hashes, tuple(self._warnings(request, positive, texts, hashes)))
 
