@@ -52,7 +52,7 @@ def main(folder, *stub):
     command = [sys.executable, str(ROOT / "tests" / "stub_engine.py"), *stub]
     engine = EngineProcess(command, environ=os.environ, log_path=data / "engine.log")
     store = Store(wanted.data_dir / "jobs.sqlite")
-    workshop = app._workshop(engine, outputs, trajectories)
+    workshop = app._workshop(engine, outputs, trajectories, wanted.data_dir / "inputs")
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
     files = Embeddings(wanted.models_dir), Loras(wanted.models_dir)
     services = Services(wanted, REGISTRY, library, line, engine, trajectories, *files)

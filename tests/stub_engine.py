@@ -221,9 +221,10 @@ class Stub:
             self.previews = dict(args)
             return {}, ()
         if name == "preview":
-            if not (Path(args["keep"]) / f"{args['batch']}.kept").exists():
+            look = args["look"]
+            if not (Path(args["keep"]) / f"{look['batch']}.kept").exists():
                 return None, ()
-            frame = signed(Path(args["keep"]).name, args["step"], 8, 8)
+            frame = signed(Path(args["keep"]).name, look["step"], 8, 8)
             return {"width": 8, "height": 8}, (frame.rgb,)
         if name == "status":
             return {"device": "stub", "dtype": "none", "model": None, "memory": 0}, ()

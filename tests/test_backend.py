@@ -114,7 +114,8 @@ def test_calls_are_answered_in_mid_run_each_its_own(start):
     answers = {}
 
     def ask(number):
-        args = {"keep": "/nowhere", "batch": number, "step": 1, "kind": "noisy", "method": "fast"}
+        look = {"batch": number, "step": 1, "kind": "noisy", "method": "fast"}
+        args = {"keep": "/nowhere", "look": look}
         name = "status" if number % 2 else "preview"
         answers[number] = engine.call(name, args)
 
@@ -131,7 +132,8 @@ def test_calls_are_answered_in_mid_run_each_its_own(start):
 def test_a_call_brings_its_blob_and_its_error(start, tmp_path):
     engine = start()
     (tmp_path / "0.kept").write_text("3")
-    args = {"keep": str(tmp_path), "batch": 0, "step": 2, "kind": "noisy", "method": "fast"}
+    look = {"batch": 0, "step": 2, "kind": "noisy", "method": "fast"}
+    args = {"keep": str(tmp_path), "look": look}
     answer = engine.call("preview", args)
     blob = answer.pop("blob")
     assert (answer, len(blob)) == ({"width": 8, "height": 8}, 192)

@@ -69,6 +69,7 @@ def test_an_event_as_json_names_its_type_and_leaves_the_pixels_out():
         "kind": "noisy",
         "method": "fast",
         "picture": {"width": 2, "height": 1},
+        "turn": 0,
     }
     json.dumps(event_to_dict(Saved(0, "a/b.png", REQUEST, 1.0, 2, 8, 8)))
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from webui.errors import DarkroomError, StartError
 from webui.events import (
     Event,
     Finished,
+    Look,
     Picture,
     Resumed,
     Saved,
@@ -45,7 +46,7 @@ from webui.outputs import Outputs
 from webui.pictures import Format
 from webui.services import Services
 from webui.settings import Settings
-from webui.trajectories import Trajectories, read_header, read_spool
+from webui.trajectories import Trajectories, read_finished, read_header, read_spool
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
@@ -134,7 +135,8 @@ def _services(
         _logger.warning("old trajectories cannot be removed: %s", error)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
-    workshop = _workshop(backend, outputs, trajectories, partial(origins.needed, store.database))
+    inputs, needed = settings.data_dir / "inputs", partial(origins.needed, store.database)
+    workshop = _workshop(backend, outputs, trajectories, inputs, needed)
     line = JobLine(
         store,
         _WrittenLog(),
@@ -156,23 +158,20 @@ def _workshop(
     backend: Backend,
     outputs: Outputs,
     trajectories: Trajectories,
+    inputs: Path,
     needed: Callable[[], set[str]] = set,
 ) -> Workshop:
-    """`needed`: the jobs whose kept steps must stay."""
+    """`inputs`: the folder of pictures that requests begin with; `needed`: the jobs whose kept
+    steps must stay."""
 
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
         backend.call("previews", arguments, timeout=0)
 
-    def preview(
-        folder: Path, batch: int, step: int, kind: str, method: str, position: int | None
-    ) -> Picture | None:
+    def preview(folder: Path, look: Look) -> Picture | None:
         if not folder.is_dir():
             return None
-        arguments = {
-            "keep": str(folder), "batch": batch, "step": step, "kind": kind, "method": method,
-            "position": position,
-        }  # fmt: skip
+        arguments = {"keep": str(folder), "inputs": str(inputs), "look": asdict(look)}
         made: Mapping[str, object] | None = backend.call("preview", arguments, timeout=_PREVIEW)
         return _picture(made) if made else None
 
@@ -184,6 +183,7 @@ def _workshop(
         save=lambda job, rendered: outputs.save(rendered),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         keep_folder=trajectories.folder,
+        inputs=inputs,
         kept_steps=_kept_steps,
         tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
@@ -191,8 +191,12 @@ def _workshop(
 
 
 def _kept_steps(folder: Path, batch: int) -> int:
-    header = read_header(folder, batch)
-    return len(read_spool(folder, header)) if header else 0
+    """Of all turns."""
+    total, turn = 0, 0
+    while header := read_header(folder, batch, turn):
+        total += len(read_spool(folder, header) or read_finished(folder, header))
+        turn += 1
+    return total
 
 
 def _picture(made: Mapping[str, object]) -> Picture:

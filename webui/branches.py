@@ -12,7 +12,15 @@ from webui.fields import STOP_AT, shown
 from webui.jobs.job import Job
 from webui.request import GenerationRequest, Resume
 from webui.services import Services, changed, request_of
-from webui.trajectories import Header, KeptStep, digest, guided_steps, kept_steps, read_header
+from webui.trajectories import (
+    Header,
+    KeptStep,
+    before,
+    digest,
+    guided_steps,
+    kept_steps,
+    read_header,
+)
 
 # what a branch may have other than its picture
 CHANGES = (
@@ -33,6 +41,7 @@ class Kept:
     header: Header
     steps: Sequence[KeptStep]  # B is 1
     guided: Sequence[bool]  # of each step whether the predictions that guidance is made of are kept
+    turn: int = 0  # of the batch
 
     @property
     def alone(self) -> bool:
@@ -43,10 +52,12 @@ class Kept:
     def inherited(self) -> int:
         """How many of the steps were made by the picture that this is a branch of."""
         resume = self.header.request.get("resume")
-        return int(resume["step"]) if resume else 0
+        if not resume or (branched := resume.get("turn", 0)) < self.turn:
+            return 0
+        return int(resume["step"]) if branched == self.turn else len(self.steps)
 
 
-def kept(services: Services, job_id: str, image: int, steps: int = _MOST) -> Kept:
+def kept(services: Services, job_id: str, image: int, steps: int = _MOST, turn: int = 0) -> Kept:
     """The first `steps` of a picture (0-based). Raises JobNotFound, InvalidRequest."""
     job = services.line.job(job_id)
     if not 0 <= image < job.request.images:
@@ -54,15 +65,15 @@ def kept(services: Services, job_id: str, image: int, steps: int = _MOST) -> Kep
         raise InvalidRequest("image", f"must be from 0 to {last} for this job, got {image}")
     batch, position = divmod(image, job.request.batch_size)
     folder = services.trajectories.folder(job.id)
-    header = read_header(folder, batch)
-    found = kept_steps(folder, batch, position, steps) if header else []
+    header = read_header(folder, batch, turn)
+    found = kept_steps(folder, batch, position, steps, turn) if header else []
     if header is None or not found:
         raise WrongState(
             f"no steps of picture {image} of this job are kept (any more); "
             "the quota for kept steps decides how long they are"
         )
-    guided = guided_steps(folder, batch, [step.step for step in found], header.shape)
-    return Kept(job, image, batch, position, header, found, guided)
+    guided = guided_steps(folder, batch, [step.step for step in found], header.shape, turn)
+    return Kept(job, image, batch, position, header, found, guided, turn)
 
 
 def branch(
@@ -74,6 +85,7 @@ def branch(
     *,
     id: str | None = None,
     owner: str | None = None,
+    turn: int = 0,
 ) -> Job:
     """A job that goes on from a kept step of a picture, with some fields of its request changed.
 
@@ -82,7 +94,7 @@ def branch(
     for name in changes:
         if name not in CHANGES:
             raise InvalidRequest(name[:80], f"cannot change in a branch; {', '.join(CHANGES)} can")
-    found = kept(services, job_id, image)
+    found = kept(services, job_id, image, turn=turn)
     request = branched(services, found, step, changes, id)
     owner = found.job.owner if owner is None else owner
     return services.line.submit(request, id=id, owner=owner)
@@ -102,12 +114,15 @@ def branched(
         raise InvalidRequest("step", f"must be below {step}, after which nothing is left to do")
     origin = _request_of(found)
     wanted = changed(services, origin, _with_defaults(origin, changes), id)
+    folder = services.trajectories.folder(found.job.id)
+    earlier = before(folder, found.batch, found.position, found.turn)
     resume = Resume(
         job=found.job.id,
         batch=found.batch,
         position=found.position,
         step=step,
-        sha256=digest(found.header, found.steps[:step]),
+        sha256=digest(found.header, found.steps[:step], earlier),
+        turn=found.turn,
     )
     return replace(wanted, resume=resume)
 

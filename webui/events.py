@@ -19,6 +19,18 @@ Outcome = Literal["done", "stopped", "cancelled", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How one kept step is to be looked at."""
+
+    batch: int  # 0-based
+    step: int  # 1-based
+    kind: ViewKind
+    method: str  # preview method
+    position: int | None = None  # of one picture in the batch; None: all of them side by side
+    turn: int = 0  # 0-based
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`."""
 
@@ -47,7 +59,7 @@ class Edited:
 @dataclass(frozen=True, slots=True)
 class Started:
     batches: int
-    steps: int  # of each batch
+    steps: int  # of each batch, all turns together
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +67,30 @@ class Resumed:
     """Engine or server died; the job goes on after the last step that was kept."""
 
     batch: int  # 0-based
-    step: int  # the last kept step; 0 if the batch begins again
+    step: int  # the last kept step, of all turns together; 0 if the batch begins again
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What the engine is about to do."""
 
-    name: str  # "loading model", "encoding prompt", "sampling" or "decoding"
+    name: str  # "loading model", "encoding prompt", "encoding picture", "sampling", "decoding" ...
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step is finished and kept in the trajectory."""
+    """A step is finished and kept in the trajectory.
+
+    A batch may be sampled several times, for a second pass, loops, tiles: each is a turn.
+    """
 
     batch: int  # 0-based
-    step: int  # 1-based
-    steps: int  # in all; for a sampler with its own step control a guess that gets better
+    step: int  # 1-based, of its turn
+    steps: int  # of its turn; for a sampler with its own step control a guess that gets better
     sigma: float  # the noise level left after it, latent units
     seconds: float  # it took
+    turn: int = 0  # 0-based, of the batch
+    turns: int = 1  # of the batch, in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,7 @@ class Preview:
     kind: PreviewKind
     method: str  # name of the preview that drew it, "fast" or "vae"
     picture: Picture
+    turn: int = 0  # 0-based
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,7 @@ class Skipped:
 
     batch: int  # 0-based
     step: int  # the last one that was made
+    turn: int = 0  # in which
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from webui import names
 from webui.animations import FORMATS, labelled
 from webui.branches import Kept, kept
 from webui.errors import InvalidRequest, WrongState
-from webui.events import Picture
+from webui.events import Look, Picture, ViewKind
 from webui.fields import ChoiceField, IntegerField, NumberField
 from webui.services import Services
 
-VIEWS: Mapping[str, tuple[str, ...]] = {
+VIEWS: Mapping[str, tuple[ViewKind, ...]] = {
     "noisy": ("noisy",),
     "predicted": ("predicted",),
     "both": ("noisy", "predicted"),
@@ -77,12 +77,12 @@ def wanted(values: Mapping[str, Any]) -> Export:
     return Export(**values)
 
 
-def export(services: Services, job_id: str, image: int, asked: Export) -> File:
+def export(services: Services, job_id: str, image: int, asked: Export, turn: int = 0) -> File:
     """Raises JobNotFound, WrongState if nothing is kept, InvalidRequest, EngineBusy, EngineDied."""
     if asked.method not in services.registry.previews:
         known = list(services.registry.previews)
         raise InvalidRequest("method", names.unknown(asked.method, known))
-    found = kept(services, job_id, image)
+    found = kept(services, job_id, image, turn=turn)
     views = VIEWS[asked.view]
     size = _size(found, asked, len(views))
     with ThreadPoolExecutor(_AT_ONCE.get(asked.method, 1), "export") as pool:
@@ -116,14 +116,15 @@ def _frame(
     services: Services,
     found: Kept,
     step: int,
-    views: tuple[str, ...],
+    views: tuple[ViewKind, ...],
     method: str,
     size: tuple[int, int],
 ) -> Image.Image:
     """The views of a step side by side, RGB."""
     made = Image.new("RGB", (size[0] * len(views), size[1]))
     for place, kind in enumerate(views):
-        drawn = services.line.picture(found.job.id, found.batch, step, kind, method, found.position)
+        look = Look(found.batch, step, kind, method, found.position, found.turn)
+        drawn = services.line.picture(found.job.id, look)
         if drawn is None:
             what = f"{kind} view of step {step}"
             raise WrongState(f"the {what} of picture {found.image} is not kept (any more)")

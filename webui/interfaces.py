@@ -77,20 +77,16 @@ class Levels(Protocol):
     @property
     def sigmas(self) -> Tensor:
         """(T,) float32, rising."""
-        ...
 
     @property
     def align_your_steps(self) -> Sequence[float]:
         """The family's published list of best noise levels, falling; empty if it has none."""
-        ...
 
     def sigma_to_t(self, sigma: Tensor) -> Tensor:
         """The (fractional) training timestep of each noise level; same shape."""
-        ...
 
     def t_to_sigma(self, t: Tensor) -> Tensor:
         """The inverse; same shape."""
-        ...
 
 
 class Schedule(Protocol):
@@ -99,7 +95,6 @@ class Schedule(Protocol):
 
         What people can set are keyword-only arguments after `levels`.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +113,14 @@ class TextEncoder(Protocol):
     @property
     def name(self) -> str:
         """As embedding files call it: "clip_l"."""
-        ...
 
     @property
     def width(self) -> int:
         """Of a token's vector."""
-        ...
 
     @property
     def layers(self) -> int:
         """The most that clip skip can be."""
-        ...
 
     @property
     def network(self) -> Any:
@@ -137,7 +129,6 @@ class TextEncoder(Protocol):
 
     def vectors(self, ids: Sequence[int]) -> Tensor:
         """The table's rows (n, width). Raises ModelRefused for an id that it has not."""
-        ...
 
     def encode(
         self, ids: Sequence[int], replaced: Mapping[int, Tensor], clip_skip: int = 1
@@ -147,7 +138,6 @@ class TextEncoder(Protocol):
         `replaced` gives the vectors (width,) that stand in place of the table's, by place in `ids`.
         `clip_skip` 1 takes the last layer, 2 the one before it. Raises ModelRefused as `vectors`.
         """
-        ...
 
 
 class Model(Protocol):
@@ -162,7 +152,6 @@ class Model(Protocol):
     @property
     def scale_factor(self) -> int:
         """Pixels per latent cell, each way."""
-        ...
 
     @property
     def device(self) -> Any: ...
@@ -170,7 +159,11 @@ class Model(Protocol):
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
         """What they make of a text stands side by side in the context's width."""
-        ...
+
+    def painting(self, picture: Tensor, mask: Tensor) -> Model:
+        """The model, told what it paints on: `picture` (1, 3, H, W) in [-1, 1], of which it is to
+        see what lies where `mask` (1, 1, H, W) is below 0.5. One that is not made for that is
+        itself; one that is must be told before it predicts."""
 
     @property
     def networks(self) -> Mapping[str, Any]:
@@ -179,11 +172,9 @@ class Model(Protocol):
 
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""
-        ...
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
-        ...
 
     def predict(
         self, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
@@ -192,23 +183,25 @@ class Model(Protocol):
 
         Their contexts are equally long.
         """
-        ...
 
     def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`x` scaled as the network sees it, so that a noisy latent can be looked at."""
-        ...
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3, H, W) in [-1, 1], float32."""
-        ...
 
     def decode_tiled(self, latents: Tensor) -> Tensor:
         """As `decode`, in overlapping tiles: less memory, nearly the same picture."""
-        ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> latents (B, C, h, w), float32: the mean of what the VAE gives,
+        so that a picture has one latent. The sides are multiples of `scale_factor`."""
+
+    def encode_tiled(self, images: Tensor) -> Tensor:
+        """As `encode`, in overlapping tiles: less memory, nearly the same latents."""
 
     def latent_to_rgb(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3, h, w) in [-1, 1]: a linear guess, one pixel per latent cell."""
-        ...
 
 
 class Family(Protocol):

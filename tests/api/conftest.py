@@ -65,9 +65,9 @@ def services(tmp_path, puppet):
     library = Library(models)
     outputs = Outputs(settings.outputs, library, "0.1.0", tmp_path / "unsaved")
 
-    def again(folder, batch, step, kind, method, position):
+    def again(folder, look):
         """Made again from what was kept: of batch 0 alone."""
-        return Picture(2, 1, b"abcdef") if batch == 0 else None
+        return Picture(2, 1, b"abcdef") if look.batch == 0 else None
 
     puppet.again = again
     workshop = puppet.workshop(

@@ -24,12 +24,15 @@ def test_a_branch_is_a_job_of_one_picture_that_names_what_it_goes_on_from(client
     assert job["request"] == kept["request"] | {
         "images": 1, "batch_size": 1, "prompt": "a dog", "sampler": "DPM++ 2M", "steps": 8,
         "seed": 9, "resume": {
-            "job": "original", "batch": 0, "position": 1, "step": 2,
+            "job": "original", "batch": 0, "position": 1, "step": 2, "turn": 0,
             "sha256": asked.resume.sha256,
         },
     }  # fmt: skip
     assert (job["id"], job["owner"]) == ("branch-1", "tab")
-    header, taken = inherited(services.trajectories.folder("original"), asked.resume)
+    ((header, taken),) = (
+        (each.header, each.steps)
+        for each in inherited(services.trajectories.folder("original"), asked.resume)
+    )
     assert [(each.step, each.x.shape) for each in taken] == [(1, (1, 4, 2, 2)), (2, (1, 4, 2, 2))]
     assert header.sigmas == (8.0, 4.0, 2.0, 1.0, 0.0)
     again = post(client, "jobs/original/branch", image=1, step=2, changes=changes, id="branch-1")
@@ -90,7 +93,8 @@ def test_a_trajectory_says_its_levels_changes_and_how_many_steps_it_took(client,
     answer = client.get("/api/v1/jobs/original/trajectory?image=1").json()
     each = answer.pop("steps")
     assert answer == {
-        "job": "original", "image": 1, "batch": 0, "position": 1, "sigma": 8.0, "whole": True,
+        "job": "original", "image": 1, "batch": 0, "turn": 0, "position": 1, "sigma": 8.0,
+        "whole": True,
         "suggested": 4, "alone": False,
     }  # fmt: skip
     found = [(step["step"], step["sigma"], step["inherited"], step["guided"]) for step in each]

@@ -21,10 +21,11 @@ def drawing(puppet):
     """What the engine is asked to draw; it draws each step in a grey of its own."""
     asked = []
 
-    def again(folder, batch, step, kind, method, position):
-        asked.append((folder.name, batch, step, kind, method, position))
-        grey = GREY.get(kind)
-        return Picture(8, 8, bytes([grey + 20 * step] * 192)) if grey else None
+    def again(folder, look):
+        place = (look.batch, look.step, look.kind, look.method, look.position)
+        asked.append((folder.name, *place))
+        grey = GREY.get(look.kind)
+        return Picture(8, 8, bytes([grey + 20 * look.step] * 192)) if grey else None
 
     puppet.again = again
     return asked

@@ -49,6 +49,7 @@ def test_the_panel_gets_what_came_after_the_number_it_has(client, puppet):
     assert [event["seq"] for event in seen["events"]] == [1, 2, 3, 4, 5]
     assert seen["events"][3] == {
         "seq": 4, "type": "Step", "batch": 0, "step": 1, "steps": 2, "sigma": 1.0, "seconds": 0.1,
+        "turn": 0, "turns": 1,
     }  # fmt: skip
     assert seen["running"] == job["id"] and seen["job"]["state"] == "running"
     puppet.order("step")
@@ -176,10 +177,13 @@ def test_a_wrong_choice_of_previews_is_refused(client, body, field):
 
 def test_the_tables_can_be_read(client, tmp_path):
     models = {each["name"]: each for each in client.get("/api/v1/models").json()["models"]}
+    report = models["toy"].pop("report")
     assert models["toy"] == {
         "name": "toy", "family": "sd1", "width": 256, "height": 256, "scale_factor": 8,
-        "size_bytes": 10, "problem": None, "default": True,
+        "size_bytes": 10, "problem": None, "default": True, "layout": "folder",
     }  # fmt: skip
+    assert (report["kind"], report["prediction"], report["fits"]) == ("checkpoint", "epsilon", None)
+    assert report["parts"] == ["unet", "vae", "text_encoder"]
     assert models["broken"]["problem"].startswith("model_index.json says None")
     (tmp_path / "models" / "checkpoints" / "broken").rename(tmp_path / "away")
     refreshed = client.post("/api/v1/models/refresh").json()["models"]

@@ -18,6 +18,8 @@ from webui.engine import builtin
 from webui.engine.device import choose
 from webui.engine.engine import Control, Engine
 from webui.engine.models import Models
+from webui.engine.plan import Plan, plan_of
+from webui.engine.turns import Turn
 from webui.events import EngineEvent, Rendered
 from webui.extensions import engine_registry
 from webui.interfaces import EngineRegistry
@@ -129,6 +131,13 @@ def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Eng
     device = choose("cpu")
     files = Library(models_dir), Embeddings(models_dir), Loras(models_dir)
     return Engine(registry, Models(*files, registry.families, device), device)
+
+
+def planned(engine: Engine, asked: GenerationRequest) -> Plan:
+    """What a run from noise alone goes by."""
+    loaded = engine._models.load(asked.model)
+    timeline = loaded.reader.read(asked, asked.steps).timeline
+    return plan_of(engine._registry, Turn(asked, loaded.model), timeline)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.engine.conftest import make_engine, play, request
 from webui.engine.engine import Control
 from webui.engine.samplers import SAMPLERS
 from webui.errors import InvalidRequest
-from webui.events import Rendered, Step
+from webui.events import Look, Rendered, Step
 from webui.request import Resume, ScheduleOptions
 from webui.trajectories import (
     digest,
@@ -52,7 +52,7 @@ def test_a_branch_with_nothing_changed_is_the_picture_to_the_bit(warm, tmp_path,
     asked = request(sampler=sampler, steps=7)
     whole = made(warm, tmp_path, "original", asked)
     count = numbers(whole)[-1]
-    for step in (1, 3, count - 1):
+    for step in sorted({1, 3, count - 1}):
         branch = replace(asked, resume=resume(tmp_path, "original", step))
         again = made(warm, tmp_path, f"branch-{step:03}", branch)
         assert again.pictures == whole.pictures, step
@@ -339,9 +339,9 @@ def test_guidance_is_kept_when_asked_for_and_changes_nothing(warm, tmp_path):
     plain = made(warm, tmp_path, "original", asked)
     watched = made(warm, tmp_path, "watched-1", asked, guidance=True)
     assert watched.pictures == plain.pictures
-    assert warm.preview(tmp_path / "original", 0, 2, "prompted", "fast") is None
+    assert warm.preview(tmp_path / "original", Look(0, 2, "prompted", "fast")) is None
     views = [
-        warm.preview(tmp_path / "watched-1", 0, 3, kind, "fast", position=1)
+        warm.preview(tmp_path / "watched-1", Look(0, 3, kind, "fast", position=1))
         for kind in ("unprompted", "prompted", "predicted")
     ]
     assert all(view is not None for view in views) and len({view.rgb for view in views}) == 3
@@ -352,5 +352,5 @@ def test_guidance_is_kept_when_asked_for_and_changes_nothing(warm, tmp_path):
     )
     guided = without + 5.0 * (prompted - without)
     assert np.allclose(guided, step.denoised, atol=1e-4)
-    assert warm.preview(tmp_path / "watched-1", 0, 5, "prompted", "fast") is None
-    assert warm.preview(tmp_path / "watched-1", 0, 3, "prompted", "fast", position=2) is None
+    assert warm.preview(tmp_path / "watched-1", Look(0, 5, "prompted", "fast")) is None
+    assert warm.preview(tmp_path / "watched-1", Look(0, 3, "prompted", "fast", position=2)) is None

@@ -166,9 +166,9 @@ def test_each_step_wears_what_its_schedule_says(models, engine, monkeypatch):
     seen = []
     real = adapters.unet
 
-    def watched(strengths):
+    def watched(strengths, bound):
         seen.append([round(weight, 3) for _, weight in strengths])
-        return real(strengths)
+        return real(strengths, bound)
 
     monkeypatch.setattr(adapters, "unet", watched)
     prompt = f"{PROMPT}[<lora:ink:1:0.5>:<lora:ink:0.25><lora:wood:-2>:2][|<lora:wood:3>]"

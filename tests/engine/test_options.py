@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.engine.conftest import play, request
+from tests.engine.conftest import planned, play, request
 from webui.engine.brownian import BrownianNoise
 from webui.engine.samplers import ENTRIES, SAMPLERS
 from webui.errors import InvalidRequest
@@ -163,7 +163,7 @@ def test_cfgpp_goes_back_along_the_unguided_prediction(engine, sampler):
 
 @pytest.mark.parametrize("rng", ["cpu", "nv"])
 def test_sde_samplers_walk_one_path_over_all_levels_drawn_as_asked(engine, rng):
-    plan = _plan(engine, request(sampler="DPM++ 2M SDE", rng=rng))
+    plan = planned(engine, request(sampler="DPM++ 2M SDE", rng=rng))
     here, interval = torch.device("cpu"), plan.sigmas[:2]
     given = plan.noise(0, plan.start(0, here)[0], here)(*interval)
     path = BrownianNoise([plan.request.seed], plan.size, plan.sigmas, here, rng)
@@ -172,26 +172,17 @@ def test_sde_samplers_walk_one_path_over_all_levels_drawn_as_asked(engine, rng):
 
 def test_the_noise_starts_as_torch_and_philox_give_it(engine):
     cpu = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(11))
-    plan = _plan(engine, request())
+    plan = planned(engine, request())
     assert torch.equal(plan.start(0, torch.device("cpu"))[1][0], cpu)
-    nv = _plan(engine, request(rng="nv", seed=0)).start(0, torch.device("cpu"))[1]
+    nv = planned(engine, request(rng="nv", seed=0)).start(0, torch.device("cpu"))[1]
     assert nv.flatten()[:2].tolist() == pytest.approx([-0.92466259, -0.42534415])
 
 
 def test_another_size_is_counted_in_cells(engine):
-    plan = _plan(engine, replace(request(width=128), seed_resize=(64, 64)))
+    plan = planned(engine, replace(request(width=128), seed_resize=(64, 64)))
     start = plan.start(0, torch.device("cpu"))[1][0]
     old = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(11))
     assert torch.equal(start[:, :, 4:12], old)
-    plan = _plan(engine, replace(request(), seed_resize=(64, 128)))  # width, height
+    plan = planned(engine, replace(request(), seed_resize=(64, 128)))  # width, height
     tall = torch.randn((4, 16, 8), generator=torch.Generator().manual_seed(11))
     assert torch.equal(plan.start(0, torch.device("cpu"))[1][0], tall[:, 4:12])
-
-
-def _plan(engine, asked):
-    planning = engine._plan(asked)
-    try:
-        while True:
-            next(planning)
-    except StopIteration as made:
-        return made.value

@@ -160,19 +160,21 @@ def test_a_kept_step_is_drawn_again_on_request(child, hello, tmp_path):
     child.run("job-6", request(), keep=str(tmp_path), noisy="vae")
     events, _, _ = child.until_end()
     preview = next(each for each in events if isinstance(each, Preview) and each.step == 4)
-    args = {"keep": str(tmp_path), "batch": 0, "step": 4, "kind": "noisy", "method": "vae"}
+    look = {"batch": 0, "step": 4, "kind": "noisy", "method": "vae"}
+    args = {"keep": str(tmp_path), "look": look}
     child.send({"call": 9, "name": "preview", "args": args})
     answer = child.next()
     assert answer.head == {"answer": 9, "value": {"width": 64, "height": 64}}
     assert answer.blobs == (preview.picture.rgb,)
-    child.send({"call": 10, "name": "preview", "args": args | {"step": 99}})
+    child.send({"call": 10, "name": "preview", "args": args | {"look": look | {"step": 99}}})
     assert child.next().head == {"answer": 10, "value": None}
 
 
 def test_a_kept_step_of_another_model_waits_until_nothing_runs(child, hello, tmp_path):
     child.run("job-8", request(model="tiny-v"), keep=str(tmp_path))
     child.until_end()
-    args = {"keep": str(tmp_path), "batch": 0, "step": 1, "kind": "noisy", "method": "fast"}
+    look = {"batch": 0, "step": 1, "kind": "noisy", "method": "fast"}
+    args = {"keep": str(tmp_path), "look": look}
 
     def ask_at_step_2(event):
         if isinstance(event, Step) and event.step == 2:

@@ -45,9 +45,10 @@ class Puppet:
             "save": self.save,
             "save_grid": lambda job, pictures: None,
             "keep_folder": lambda job_id: self.folder / job_id,
+            "inputs": Path("inputs"),
             "kept_steps": lambda folder, batch: 0,
             "tidy": self.tidy,
-            "preview": lambda folder, batch, step, kind, method, position: None,
+            "preview": lambda folder, look: None,
         }
         return Workshop(**functions | others)
 

@@ -7,6 +7,7 @@ from tests.jobs.fakes import Puppet, eventually, request
 from webui.errors import EngineDied, Failure, InvalidRequest, JobNotFound, LineFull, NotSaved
 from webui.events import (
     Finished,
+    Look,
     Picture,
     Preview,
     Queued,
@@ -565,19 +566,19 @@ def test_a_frame_comes_from_memory_or_is_made_again(start, puppet):
 
     def preview(*asked):
         asked_for.append(asked)
-        return Picture(1, 1, b"rgb") if asked[2] == 1 else None
+        return Picture(1, 1, b"rgb") if asked[1].step == 1 else None
 
     line = start(preview=preview)
     job = line.submit(request())
     puppet.order("finish")
     ended(line, job.id)
-    assert line.frame(job.id, 0, 1, "noisy", "fast").media_type == "image/png"
+    assert line.frame(job.id, Look(0, 1, "noisy", "fast")).media_type == "image/png"
     assert asked_for == []
-    assert line.frame(job.id, 0, 1, "noisy", "vae").media_type == "image/png"
-    assert line.frame(job.id, 0, 9, "noisy", "vae") is None
-    assert asked_for[0] == (puppet.folder / job.id, 0, 1, "noisy", "vae", None)
+    assert line.frame(job.id, Look(0, 1, "noisy", "vae")).media_type == "image/png"
+    assert line.frame(job.id, Look(0, 9, "noisy", "vae")) is None
+    assert asked_for[0] == (puppet.folder / job.id, Look(0, 1, "noisy", "vae"))
     with pytest.raises(JobNotFound):
-        line.frame("no-such-job", 0, 1, "noisy", "fast")
+        line.frame("no-such-job", Look(0, 1, "noisy", "fast"))
 
 
 def test_a_preview_that_cannot_be_drawn_is_dropped_and_the_job_goes_on(start, puppet):

@@ -12,7 +12,7 @@ import pytest
 from tests.jobs.fakes import eventually, request
 from tests.stub_engine import signature
 from webui.backend import EngineProcess
-from webui.events import Finished, Resumed, Saved, Stage, Step
+from webui.events import Finished, Look, Resumed, Saved, Stage, Step
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
@@ -41,6 +41,7 @@ class Bench:
                 save=self.save,
                 save_grid=lambda job, pictures: None,
                 keep_folder=lambda job_id: folder / "kept" / job_id,
+                inputs=folder / "inputs",
                 kept_steps=lambda folder, batch: kept(folder / f"{batch}.kept"),
                 tidy=lambda: None,
                 preview=lambda *place: None,
@@ -126,9 +127,11 @@ def test_stop_and_cancel_reach_the_engine(bench):
 
 def test_previews_change_in_mid_run(bench):
     job = bench.line.submit(request(prompt="sleep=0.02", steps=30))
-    eventually(lambda: bench.line.frame(job.id, 0, 2, "noisy", "fast"))
+    eventually(lambda: bench.line.frame(job.id, Look(0, 2, "noisy", "fast")))
     bench.line.set_previews(PreviewChoice("vae", None, 1))
-    eventually(lambda: any(bench.line.frame(job.id, 0, step, "noisy", "vae") for step in range(31)))
+    eventually(
+        lambda: any(bench.line.frame(job.id, Look(0, step, "noisy", "vae")) for step in range(31))
+    )
     bench.ended(job.id)
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 from PIL import Image
 
-from webui.events import Finished, Picture, Preview, Queued, Stage, Step
+from webui.events import Finished, Look, Picture, Preview, Queued, Stage, Step
 from webui.jobs.log import Log, encode
 
 
@@ -30,12 +30,12 @@ def test_a_preview_leaves_its_pixels_to_the_frames():
     event = preview(3, 16, 8)
     log.append("a", event)
     assert log.read("a", 0)[0] == [(1, Preview(0, 3, "noisy", "fast", Picture(16, 8, b"")))]
-    frame = log.frame("a", 0, 3, "noisy", "fast")
+    frame = log.frame("a", Look(0, 3, "noisy", "fast"))
     image = Image.open(io.BytesIO(frame.data))
     assert (frame.media_type, image.size) == ("image/png", (16, 8))
     assert image.convert("RGB").tobytes() == event.picture.rgb
-    assert log.frame("a", 0, 3, "predicted", "fast") is None
-    assert log.frame("b", 0, 3, "noisy", "fast") is None
+    assert log.frame("a", Look(0, 3, "predicted", "fast")) is None
+    assert log.frame("b", Look(0, 3, "noisy", "fast")) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,9 @@ def test_a_picture_of_the_wrong_length_is_refused():
 
 
 def frames(log, job_id, steps):
-    return [step for step in range(1, steps + 1) if log.frame(job_id, 0, step, "noisy", "fast")]
+    return [
+        step for step in range(1, steps + 1) if log.frame(job_id, Look(0, step, "noisy", "fast"))
+    ]
 
 
 def test_frames_of_the_oldest_ended_job_go_first():
@@ -101,7 +103,7 @@ def test_events_of_the_last_ended_jobs_stay_and_of_all_that_have_not_ended():
     assert kept == ["job-2", "job-3", "job-4"]
     assert log.read("waiting", 0) == ([(1, Queued(0))], 1)
     assert len(log._entries) == 4
-    assert log._used == sum(len(log.frame(each, 0, 1, "noisy", "fast").data) for each in kept)
+    assert log._used == sum(len(log.frame(each, Look(0, 1, "noisy", "fast")).data) for each in kept)
 
 
 def test_readers_and_writers_in_many_threads_see_each_event_once():

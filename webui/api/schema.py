@@ -86,7 +86,8 @@ def events(numbered: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
 
 def frame_url(job_id: str, preview: Preview) -> str:
     place = f"{preview.batch}/{preview.step}/{preview.kind}"
-    return f"{FRAMES}{job_id}/frames/{place}?method={quote(preview.method)}"
+    turn = f"&turn={preview.turn}" if preview.turn else ""
+    return f"{FRAMES}{job_id}/frames/{place}?method={quote(preview.method)}{turn}"
 
 
 def choice(values: Mapping[str, Any], name: str, known: Sequence[str]) -> str:

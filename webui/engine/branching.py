@@ -15,17 +15,9 @@ from torch import Tensor
 from webui.errors import InvalidRequest
 from webui.interfaces import SamplerEntry
 from webui.request import GenerationRequest, to_dict
-from webui.trajectories import SAMPLING, Header, KeptStep
+from webui.trajectories import SAMPLING, Header, KeptStep, KeptTurn
 
 _NEAR = 1 - 1e-4  # a level this near below the last one is the same, but for rounding
-
-
-@dataclass(frozen=True, slots=True)
-class Inherited:
-    """What is kept of the picture that a branch goes on from."""
-
-    header: Header
-    steps: Sequence[KeptStep]  # B is 1; not empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +28,7 @@ class Branch:
 
 
 def branch_of(
-    request: GenerationRequest, entry: SamplerEntry, sigmas: Tensor, inherited: Inherited
+    request: GenerationRequest, entry: SamplerEntry, sigmas: Tensor, inherited: KeptTurn
 ) -> Branch:
     """`sigmas` (n + 1,) are those that the request has without a branch. Raises InvalidRequest."""
     header, steps = inherited.header, inherited.steps
@@ -52,6 +44,13 @@ def branch_of(
     walk = torch.tensor([*levels, *left])
     total = len(walk) - 1
     return Branch([_fitted(step, entry, total) for step in steps], begun, walk)
+
+
+def whole(entry: SamplerEntry, inherited: KeptTurn) -> Branch:
+    """A turn that is taken over as it was: nothing is left to walk."""
+    sigmas = torch.tensor(inherited.header.sigmas)
+    steps = [_fitted(step, entry, step.steps) for step in inherited.steps]
+    return Branch(steps, inherited.header.begun, sigmas)
 
 
 def _check_same(request: GenerationRequest, header: Header, last: KeptStep) -> None:

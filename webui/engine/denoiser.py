@@ -96,6 +96,30 @@ class RecordedGuidance:
         return self._away
 
 
+def inpainted(denoise: Denoiser, mask: Callable[[], Tensor], clean: Tensor) -> Denoiser:
+    """Where the mask is 0 the clean latent is known, and is the guess: `clean` (B or 1, C, h, w).
+
+    For what is known that is the ideal denoiser (Karras et al. 2022, appendix B.3, for one point of
+    data), so that every sampler there follows clean + sigma * noise of its own accord, and the new
+    part meets it at each step. `mask` gives (1, 1, h, w) in [0, 1] for the step at hand.
+    """
+
+    def masked(x: Tensor, sigma: Tensor) -> Tensor:
+        new = mask()
+        return new * denoise(x, sigma) + (1 - new) * clean
+
+    return masked
+
+
+def later(strength: Tensor, share: Callable[[], float]) -> Callable[[], Tensor]:
+    """Differential diffusion, Levin & Fried 2023 (arXiv:2306.00950), algorithm 1.
+
+    `strength` (1, 1, h, w) in [0, 1] says how much of the way each cell is made anew: it joins when
+    no more than that is left. `share` is how much of the way is done after the step at hand.
+    """
+    return lambda: (strength > 1 - share() + 1e-6).to(strength.dtype)
+
+
 def _pulled(
     model: Model, x: Tensor, sigma: Tensor, guides: Guides, scale: float, seen: Seen | None
 ) -> tuple[Tensor, Tensor]:

@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from webui.engine.device import Device, free, memory_for
+from webui.engine.device import Device, memory_for
+from webui.engine.initial import view_of
 from webui.engine.models import Models
-from webui.engine.pixels import picture, side_by_side
+from webui.engine.pixels import opened, picture, side_by_side, tensor
 from webui.engine.plan import unknown
-from webui.errors import EngineBusy, NotFinite, OutOfMemory
-from webui.events import Picture, PreviewKind, ViewKind
+from webui.engine.turns import View
+from webui.errors import EngineBusy, InvalidRequest
+from webui.events import Look, Picture, PreviewKind
 from webui.fields import AUTOMATIC_VAE
 from webui.interfaces import Model, PreviewDecoder
-from webui.trajectories import KeptStep, of_one, read_guidance, read_header, read_step
+from webui.request import from_dict
+from webui.trajectories import Header, KeptStep, of_one, read_guidance, read_header, read_step
 
 
 class Drawing:
@@ -29,8 +31,18 @@ class Drawing:
         self._models = models
         self._device = device
 
-    def draw(self, model: Model, kept: KeptStep, kind: PreviewKind, method: str) -> Picture:
-        """The pictures of a batch side by side. Raises InvalidRequest for an unknown method."""
+    def draw(
+        self,
+        model: Model,
+        kept: KeptStep,
+        kind: PreviewKind,
+        method: str,
+        view: View | None = None,
+    ) -> Picture:
+        """The pictures of a batch side by side, each as `view` shows it.
+
+        Raises InvalidRequest for an unknown method.
+        """
         decoder = self._previews.get(method)
         if decoder is None:
             raise unknown("method", method, self._previews)
@@ -38,46 +50,27 @@ class Drawing:
         latents = latents.to(self._device.where)
         if kind == "noisy":
             latents = model.shown(latents, torch.tensor(kept.sigma))
-        return picture(side_by_side(decoder(latents, model)))
-
-    def decode(self, model: Model, latent: Tensor) -> tuple[Tensor, bool]:
-        """(1, C, h, w) -> the image (1, 3, H, W), and whether memory forced tiles."""
-        tiled = False
-        try:
-            with memory_for("decoding the picture"):
-                image = model.decode(latent)
-        except OutOfMemory:
-            free(self._device)
-            tiled = True
-            with memory_for("decoding the picture in tiles"):
-                image = model.decode_tiled(latent)
-        if not bool(torch.isfinite(image).all()):
-            raise NotFinite("the VAE made NaN or Inf of the picture; --dtype fp32 may help")
-        return image, tiled
+        drawn = decoder(latents, model)
+        if view is not None:
+            seen = [view(opened(picture(each))) for each in drawn]
+            drawn = torch.cat([tensor(each) for each in seen])
+        return picture(side_by_side(drawn))
 
     @torch.no_grad()
-    def again(
-        self,
-        folder: Path,
-        batch: int,
-        step: int,
-        kind: ViewKind,
-        method: str,
-        running: bool,
-        position: int | None,
-    ) -> Picture | None:
-        """A kept step drawn again, of all pictures of its batch or the one at `position`; None if
-        it was not kept.
+    def again(self, folder: Path, look: Look, running: bool, inputs: Path | None) -> Picture | None:
+        """A kept step drawn again, of all pictures of its batch or one; None if it was not kept.
 
-        While a run is `running`, raises EngineBusy if it takes another model than the one in
-        memory: that one would be driven out, and a GPU may not hold both.
+        `inputs` is the folder of the pictures that requests begin with. While a run is `running`,
+        raises EngineBusy if it takes another model than the one in memory: that one would be driven
+        out, and a GPU may not hold both.
         """
-        header, kept = read_header(folder, batch), read_step(folder, batch, step)
+        batch, step, turn, position = look.batch, look.step, look.turn, look.position
+        header, kept = read_header(folder, batch, turn), read_step(folder, batch, step, turn)
         if header is None or kept is None or (position or 0) >= len(kept.x):
             return None
-        seen: PreviewKind = "noisy" if kind == "noisy" else "predicted"
-        if kind != seen:
-            view = read_guidance(folder, batch, step, kind, kept.x.shape)
+        seen: PreviewKind = "noisy" if look.kind == "noisy" else "predicted"
+        if look.kind != seen:
+            view = read_guidance(folder, batch, step, look.kind, kept.x.shape, turn)
             if view is None:
                 return None
             kept = replace(kept, denoised=view)
@@ -89,4 +82,12 @@ class Drawing:
         if position is not None:
             kept = of_one(kept, position)
         with memory_for("drawing the preview"):
-            return self.draw(model, kept, seen, method)
+            return self.draw(model, kept, seen, look.method, _view(header, inputs, model))
+
+
+def _view(header: Header, inputs: Path | None, model: Model) -> View | None:
+    """Where what is drawn is only a part of the picture; None also if that is not kept any more."""
+    try:
+        return view_of(from_dict(header.request), inputs, model.scale_factor, header.turn)
+    except InvalidRequest:
+        return None

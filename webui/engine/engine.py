@@ -5,64 +5,46 @@ progress stands in its `Control`.
 """
 
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Generator, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from webui.engine.branching import Inherited
+from webui.engine.bench import Bench
+from webui.engine.branching import branch_of, whole
+from webui.engine.conditioning.reader import Read, named
+from webui.engine.control import Control
+from webui.engine.courses import course_of
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
 from webui.engine.drawing import Drawing
 from webui.engine.embeddings import embedding_file
 from webui.engine.guidance_view import GuidanceView
 from webui.engine.models import Models
-from webui.engine.pixels import picture
-from webui.engine.plan import Plan, plan_of, sampler_of
-from webui.engine.recorder import Recorder
+from webui.engine.plan import Plan, plan_of, sampler_of, turn_levels
+from webui.engine.turns import Made, Result, Turn
+from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
-from webui.events import (
-    EngineEvent,
-    Outcome,
-    Picture,
-    Preview,
-    PreviewKind,
-    Rendered,
-    Skipped,
-    Stage,
-    ViewKind,
-    Warned,
-)
-from webui.events import Step as StepEvent
+from webui.events import EngineEvent, Look, Outcome, Picture, Rendered, Skipped, Stage, Warned
 from webui.interfaces import EngineRegistry
-from webui.request import GenerationRequest, to_dict
-from webui.trajectories import Header, KeptStep, inherited
+from webui.request import GenerationRequest
+from webui.trajectories import KeptTurn, inherited
 from webui.wire import RunOptions
+
+__all__ = ["Control", "Engine", "Events"]
 
 Events = Generator[EngineEvent, None, Outcome]
 
 
-@dataclass(slots=True)
-class Control:
-    """What may be asked of a run while it runs; looked at after every step."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A request on its way, and what it has met."""
 
-    stop: Literal["keep", "discard"] | None = None  # keep: decode what there is
-    noisy: str | None = None  # preview method
-    predicted: str | None = None  # preview method
-    every: int = 1  # preview each so many steps; the last one always
-    skip: int | None = None  # the batch (0-based) whose unfinished pictures to leave out
-
-    def outcome(self) -> Outcome | None:
-        """What the run has to end with now, if it has to."""
-        if self.stop is None:
-            return None
-        return "stopped" if self.stop == "keep" else "cancelled"
-
-    def drops(self, batch: int) -> bool:
-        """Whether what is not finished of a batch is wanted no more."""
-        return self.stop == "discard" or (self.stop is None and self.skip == batch)
+    request: GenerationRequest
+    options: RunOptions
+    control: Control
+    origin: Sequence[KeptTurn]  # what a branch goes on from, turn by turn
+    reads: dict[Hashable, Read] = field(default_factory=dict)  # of turns' prompts
 
 
 class Engine:
@@ -88,9 +70,11 @@ class Engine:
         """
         control = control or Control(None, options.noisy, options.predicted, options.every)
         try:
-            plan = yield from self._plan(request, options)
+            sampler_of(self._registry, request)  # says what is wrong before a model is loaded
+            run = Run(request, options, control, _origin(request, options))
+            bench = yield from self._bench(request, options)
             for batch in range(options.first_batch, request.batches):
-                outcome = yield from self._batch(plan, batch, options, control)
+                outcome = yield from self._batch(run, bench, batch)
                 if outcome != "done":
                     return outcome
             return "done"
@@ -101,151 +85,126 @@ class Engine:
             free(self._device)
             raise
 
-    def _plan(
-        self, request: GenerationRequest, options: RunOptions = RunOptions()
-    ) -> Generator[EngineEvent, None, Plan]:
-        sampler_of(self._registry, request)  # says what is wrong before a model is loaded
-        origin = _inherited(request, options)
+    def _bench(
+        self, request: GenerationRequest, options: RunOptions
+    ) -> Generator[EngineEvent, None, Bench]:
         if not self._models.is_loaded(request.model, request.vae):
             yield Stage("loading model")
-        loaded = self._models.load(request.model, request.vae)
-        model = loaded.model
-        for field in ("width", "height"):
-            _check_grid(field, getattr(request, field), model.scale_factor)
-        yield Stage("encoding prompt")
-        with memory_for("encoding the prompt"):
-            read = loaded.reader.read(request)
-        for text in read.warnings:
-            yield Warned(text)
-        request = replace(request, embeddings=read.embeddings, loras=read.loras)
-        view = GuidanceView() if options.guidance else None
-        return plan_of(self._registry, request, model, read.timeline, origin, view)
+        model = self._models.load(request.model, request.vae).model
+        for name in ("width", "height"):
+            _check_grid(name, getattr(request, name), model.scale_factor)
+        return Bench(model, self._device, Path(options.inputs) if options.inputs else None)
 
-    def _batch(self, plan: Plan, batch: int, options: RunOptions, control: Control) -> Events:
-        if outcome := control.outcome():
+    def _batch(self, run: Run, bench: Bench, batch: int) -> Events:
+        """Follows the batch's course, turn by turn."""
+        if outcome := run.control.outcome():
             return outcome
-        started = time.perf_counter()
         reset_peak(self._device)
-        shape = (len(plan.request.batch_seeds(batch)), *plan.size)
-        sigmas = tuple(plan.sigmas.tolist())
-        values = to_dict(plan.request)
-        header = Header(values, batch, shape, sigmas, plan.entry.memory, plan.begun)
-        recorder = Recorder(header, options.keep, self._device, plan.inherited)
+        started, number, made = time.perf_counter(), 0, None
+        course, pictures = course_of(bench, run.request, batch), None
+        while pictures is None and not run.control.drops(batch):
+            try:
+                asked = course.send(made)
+            except StopIteration as over:
+                pictures = over.value
+            else:
+                if isinstance(asked, Turn):
+                    made = yield from self._turn(run, asked, batch, number)
+                    number += 1
+                else:
+                    yield asked
+        done = pictures is not None and (
+            yield from self._render(run, batch, pictures, _notes(run.request, made), started)
+        )
+        if run.control.stop is None and not done:
+            yield Skipped(batch, made.step if made else 0, max(0, number - 1))
+        return run.control.outcome() or "done"
+
+    def _turn(
+        self, run: Run, turn: Turn, batch: int, number: int
+    ) -> Generator[EngineEvent, None, Made | None]:
+        """One sampling; None if no step was made of it."""
+        plan = yield from self._plan(run, turn, number)
+        walk = Walk(plan, batch, number, self._device, self._drawing, run.control)
+        recorder = walk.recorder(run.options.keep)
         try:
             yield Stage("sampling")
-            last = yield from self._sample(plan, batch, recorder, control)
-            whole = last is not None and (
-                yield from self._render(plan, batch, recorder, last, started, control)
-            )
-            if control.stop != "discard":  # its spool stays, to be gone on with
+            last = yield from walk.steps(recorder)
+            if run.control.stop != "discard":  # its spool stays, to be gone on with
                 try:
                     recorder.finish()
                 except NotSaved as problem:  # the pictures are there all the same
                     yield Warned(str(problem))
-            if control.stop is None and not whole:
-                yield Skipped(batch, last.step if last else 0)
+            if last is None:
+                return None
+            step, unfinished = recorder.restored(last), last.sigma > 0
+            latents = step.denoised if unfinished else step.x
+            ended = unfinished or run.control.stop is not None
+            return Made(latents, last.step, unfinished, ended)
         finally:
             recorder.close()
-        return control.outcome() or "done"
 
-    def _sample(
-        self, plan: Plan, batch: int, recorder: Recorder, control: Control
-    ) -> Generator[EngineEvent, None, KeptStep | None]:
-        """Walks the steps; returns the last one that was made."""
-        past = recorder.past()
-        where = self._device.where
-        seeded, start = plan.start(batch, where)
-        x = plan.model.noised(torch.zeros_like(start), start, plan.sigmas[0])
-        if past:
-            x = past[-1].x
-            seeded.skip_to(recorder.kept[-1].draws)
-        last = recorder.kept[-1] if past else None
-        total = last.steps if last else plan.steps
-        steps = plan.walked(x, plan.noise(batch, seeded, where), past)
-        plan.progress.begin(past)
-        for index in count(len(past) + 1):
-            if plan.ends(index - 1, total):
-                break
-            with memory_for(f"sampling step {index}"):
-                step = next(steps, None)
-            if step is None:
-                break
-            plan.progress.after(index, step)
-            if plan.view and (seen := plan.view.take()):
-                recorder.take_guidance(index, *seen)
-            total = step.pace.steps if step.pace else plan.steps
-            for kept in recorder.take(index, seeded.draws, step):
-                last = kept
-                yield from self._shown(plan, batch, kept, control)
-            if control.stop or control.drops(batch):
-                break
-        for kept in recorder.flush():
-            last = kept
-            yield from self._shown(plan, batch, kept, control)
-        return last
+    def _plan(self, run: Run, turn: Turn, number: int) -> Generator[EngineEvent, None, Plan]:
+        read = yield from self._read(run, turn)
+        turn = replace(turn.told(), request=named(turn.request, [read]))
+        branch = None
+        if number < len(run.origin):
+            entry, kept = sampler_of(self._registry, turn.request), run.origin[number]
+            if number < len(run.origin) - 1:
+                branch = whole(entry, kept)
+            else:
+                branch = branch_of(turn.request, entry, turn_levels(self._registry, turn), kept)
+        view = GuidanceView() if run.options.guidance else None
+        return plan_of(self._registry, turn, read.timeline, branch, view)
 
-    def _shown(
-        self, plan: Plan, batch: int, kept: KeptStep, control: Control
-    ) -> Iterator[EngineEvent]:
-        steps = max(kept.step, plan.request.last_step(kept.steps))
-        yield StepEvent(batch, kept.step, steps, kept.sigma, kept.seconds)
-        if kept.step % control.every and kept.sigma > 0 and kept.step < steps:
-            return
-        asked: list[tuple[PreviewKind, str | None]] = [
-            ("noisy", control.noisy),
-            ("predicted", control.predicted),
-        ]
-        for kind, method in asked:
-            if method is not None:
-                with memory_for(f"drawing the preview of step {kept.step}"):
-                    drawn = self._drawing.draw(plan.model, kept, kind, method)
-                yield Preview(batch, kept.step, kind, method, drawn)
+    def _read(self, run: Run, turn: Turn) -> Generator[EngineEvent, None, Read]:
+        """Its prompts, which most turns have in common."""
+        asked = turn.request
+        known = (asked.model, asked.prompt, asked.negative_prompt, turn.steps)
+        if known not in run.reads:
+            yield Stage("encoding prompt")
+            with memory_for("encoding the prompt"):
+                read = self._models.load(asked.model, asked.vae).reader.read(asked, turn.steps)
+            told = {text for each in run.reads.values() for text in each.warnings}
+            for text in read.warnings:
+                if text not in told:
+                    yield Warned(text)
+            run.reads[known] = read
+        return run.reads[known]
 
     def _render(
         self,
-        plan: Plan,
+        run: Run,
         batch: int,
-        recorder: Recorder,
-        last: KeptStep,
+        pictures: Iterator[Result],
+        notes: tuple[str, ...],
         started: float,
-        control: Control,
     ) -> Generator[EngineEvent, None, bool]:
-        """Decodes each image of a batch; False if it was told to leave some out."""
-        if control.drops(batch):
-            return False
+        """Sends each image of a batch; False if it was told to leave some out."""
+        request = named(run.request, run.reads.values())
         yield Stage("decoding")
-        unfinished = last.sigma > 0
-        notes = _notes(plan.request, last, unfinished)
-        step = recorder.restored(last)
-        latents = step.denoised if unfinished else step.x
-        for position, latent in enumerate(torch.split(latents, 1)):
-            if control.drops(batch):
+        for number in range(batch * request.batch_size, request.images):
+            if run.control.drops(batch):
                 return False
-            image, tiled = self._drawing.decode(plan.model, latent)
-            number = batch * plan.request.batch_size + position
+            result = next(pictures, None)
+            if result is None:
+                break
             yield Rendered(
                 number,
-                picture(image[0]),
-                plan.request.alone(number),
+                result.picture,
+                request.alone(number),
                 time.perf_counter() - started,
                 peak_memory(self._device),
-                notes + (("VAE decoder: tiled",) if tiled else ()),
+                notes + result.notes,
             )
         return True
 
     @torch.no_grad()
     def preview(
-        self,
-        folder: Path,
-        batch: int,
-        step: int,
-        kind: ViewKind,
-        method: str,
-        running: bool = False,
-        position: int | None = None,
+        self, folder: Path, look: Look, *, running: bool = False, inputs: Path | None = None
     ) -> Picture | None:
         """As `Drawing.again`."""
-        return self._drawing.again(folder, batch, step, kind, method, running, position)
+        return self._drawing.again(folder, look, running, inputs)
 
     @torch.no_grad()
     def embedding(self, model: str, text: str, running: bool = False) -> bytes:
@@ -262,11 +221,11 @@ class Engine:
         self._models.load(model)
 
 
-def _notes(request: GenerationRequest, last: KeptStep, unfinished: bool) -> tuple[str, ...]:
+def _notes(request: GenerationRequest, last: Made | None) -> tuple[str, ...]:
     """What the pictures' text says beside the request's fields."""
     branch = request.resume
     return (
-        *([f"Stopped at step: {last.step}"] if unfinished else []),
+        *([f"Stopped at step: {last.step}"] if last and last.unfinished else []),
         *(
             [
                 f"Branch: step {branch.step} of picture {branch.position} of batch {branch.batch} "
@@ -278,13 +237,13 @@ def _notes(request: GenerationRequest, last: KeptStep, unfinished: bool) -> tupl
     )
 
 
-def _inherited(request: GenerationRequest, options: RunOptions) -> Inherited | None:
+def _origin(request: GenerationRequest, options: RunOptions) -> Sequence[KeptTurn]:
     """What a branch goes on from. Raises InvalidRequest."""
     if request.resume is None:
-        return None
+        return ()
     if options.resume is None:
         raise InvalidRequest("resume", "needs a folder of kept runs, which is not given here")
-    return Inherited(*inherited(Path(options.resume), request.resume))
+    return inherited(Path(options.resume), request.resume)
 
 
 def _check_grid(field: str, value: int, factor: int) -> None:

@@ -52,17 +52,8 @@ class Parts:
     ) -> UNetModel:
         """With the UNet, the VAE and the noise levels that go with these text encoders."""
         unet, vae, levels = self.unet(), self.vae(self.entry.vae), self.levels(align_your_steps)
-        if unet.config.in_channels != vae.latent_channels:
-            raise ModelRefused(
-                f"{self._name('unet')}: takes {unet.config.in_channels} channels and the VAE's "
-                f"latents have {vae.latent_channels}; only plain models can be used yet"
-            )
         width = sum(encoder.width for encoder in text_encoders)
-        if unet.config.cross_attention_dim != width:
-            raise ModelRefused(
-                f"{self._name('unet')}: looks at texts {unet.config.cross_attention_dim} wide, "
-                f"and its text encoders give {width}"
-            )
+        self._check(unet.config, vae.latent_channels, width)
         return UNetModel(
             text_encoders=text_encoders,
             unet=unet,
@@ -74,6 +65,21 @@ class Parts:
             told=told,
             size_ids=size_ids,
         )
+
+    def _check(self, unet: Any, latents: int, width: int) -> None:
+        """Whether the parts fit together."""
+        taken = unet.in_channels
+        if taken not in (latents, 2 * latents + 1):
+            raise ModelRefused(
+                f"{self._name('unet')}: takes {taken} channels and the VAE's latents have {latents}"
+                f"; only plain models ({latents}) and inpainting ones ({2 * latents + 1}) can be "
+                "used"
+            )
+        if unet.cross_attention_dim != width:
+            raise ModelRefused(
+                f"{self._name('unet')}: looks at texts {unet.cross_attention_dim} wide, "
+                f"and its text encoders give {width}"
+            )
 
     def text_encoder(self, name: str, part: str, use: Use = Use()) -> ClipTextEncoder:
         """`name` as embedding files call it; one whose text as a whole is wanted projects it."""

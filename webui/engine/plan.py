@@ -1,6 +1,6 @@
-"""From a request to what a run of it needs: the denoiser, the sampler with its options, the levels.
+"""From a turn to what a run of it needs: the denoiser, the sampler with its options, the levels.
 
-Knows neither batches nor events.
+Knows neither courses nor events.
 """
 
 import inspect
@@ -12,14 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from webui.engine.branching import Inherited, branch_of
+from webui.engine.branching import Branch
 from webui.engine.brownian import BrownianNoise
 from webui.engine.conditioning.timeline import Timeline
-from webui.engine.denoiser import Guides, RecordedGuidance, guided
+from webui.engine.denoiser import Guides, RecordedGuidance, guided, inpainted, later
 from webui.engine.guidance_view import GuidanceView
 from webui.engine.noise import SeededNoise
 from webui.engine.progress import Progress
 from webui.engine.schedules import without_penultimate
+from webui.engine.turns import Start, Turn
 from webui.errors import InvalidRequest
 from webui.interfaces import (
     Denoiser,
@@ -32,23 +33,25 @@ from webui.interfaces import (
     Step,
 )
 from webui.request import GenerationRequest
+from webui.request.turns import WHOLE
 from webui.trajectories import KeptStep
 
 # A1111's scale of guidance that is CFG++'s 1; Chung et al. 2024 (arXiv:2406.08070), table 1.
 WHOLE_GUIDANCE = 12.5
+_LEVELS = 20_000  # that a schedule is asked for
+_LEAST = 1e-6  # strength
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request, with everything looked up that does not change from batch to batch."""
+    """A turn, with everything looked up."""
 
-    request: GenerationRequest
-    model: Model
+    turn: Turn
     denoise: Denoiser
     sample: Sampler
     entry: SamplerEntry
     sigmas: Tensor  # (n + 1,) float32, on the CPU
-    progress: Progress  # of the batch that is being made
+    progress: Progress
     inherited: Sequence[KeptStep] = ()  # what a branch begins with
     begun: int = 0  # how many of them the sampler is not told of
     view: GuidanceView | None = None  # where what guidance is made of is wanted
@@ -67,6 +70,14 @@ class Plan:
         return self.request.stop_at < 1 and made >= self.request.last_step(total)
 
     @property
+    def request(self) -> GenerationRequest:
+        return self.turn.request
+
+    @property
+    def model(self) -> Model:
+        return self.turn.model
+
+    @property
     def steps(self) -> int:
         return len(self.sigmas) - 1
 
@@ -80,6 +91,15 @@ class Plan:
         """(h, w) of the latent of a picture."""
         factor = self.model.scale_factor
         return max(1, height // factor), max(1, width // factor)
+
+    def begin(self, batch: int, device: torch.device) -> tuple[SeededNoise, Tensor]:
+        """The batch's streams of noise, and the noisy latent (B, C, h, w) that is walked from."""
+        noise, drawn = self.start(batch, device)
+        start = self.turn.start
+        if start is None:
+            return noise, self.model.noised(torch.zeros_like(drawn), drawn, self.sigmas[0])
+        drawn = drawn * start.noise_multiplier
+        return noise, self.model.noised(start.latents.expand_as(drawn), drawn, self.sigmas[0])
 
     def start(self, batch: int, device: torch.device) -> tuple[SeededNoise, Tensor]:
         """The batch's streams of noise, and what they gave for the start (B, C, h, w)."""
@@ -101,19 +121,17 @@ class Plan:
 
 def plan_of(
     registry: EngineRegistry,
-    request: GenerationRequest,
-    model: Model,
+    turn: Turn,
     timeline: Timeline,
-    inherited: Inherited | None = None,
+    branch: Branch | None = None,
     view: GuidanceView | None = None,
 ) -> Plan:
-    """`timeline` says what guides each of the steps that are asked for; `inherited` is what a
-    branch goes on from; `view` is shown what is guided. Raises InvalidRequest."""
+    """`timeline` says what guides each of the turn's steps; `branch` is what is taken over of
+    another run; `view` is shown what is guided. Raises InvalidRequest."""
+    request, model = turn.request, turn.model
     entry = sampler_of(registry, request)
-    sigmas = levels_of(registry, request, model.levels)
-    branch = branch_of(request, entry, sigmas, inherited) if inherited else None
-    sigmas = branch.sigmas if branch else sigmas
-    progress = Progress(request.steps, len(sigmas) - 1)
+    sigmas = branch.sigmas if branch else turn_levels(registry, turn)
+    progress = Progress(turn.steps, len(sigmas) - 1)
 
     def now() -> Guides:
         return timeline.at(progress.step)
@@ -127,10 +145,19 @@ def plan_of(
         sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
     else:
         denoise = guided(model, now, request.guidance_scale, seen)
-    plan = Plan(request, model, denoise, sample, entry, sigmas, progress, view=view)
+    if turn.start and turn.start.mask is not None:
+        denoise = _masked(denoise, turn.start, turn.start.mask, progress)
+    plan = Plan(turn, denoise, sample, entry, sigmas, progress, view=view)
     if branch is None:
         return plan
     return replace(plan, inherited=branch.steps, begun=branch.begun)
+
+
+def _masked(denoise: Denoiser, start: Start, mask: Tensor, progress: Progress) -> Denoiser:
+    """`mask` (1, 1, h, w) is the start's."""
+    if start.soft:
+        return inpainted(denoise, later(mask, lambda: progress.share), start.latents)
+    return inpainted(denoise, lambda: mask, start.latents)
 
 
 def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:
@@ -145,9 +172,36 @@ def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerE
     return entry
 
 
-def levels_of(registry: EngineRegistry, request: GenerationRequest, levels: Levels) -> Tensor:
-    """(n + 1,) float32, falling, the last one 0."""
+def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
+    """(n + 1,) float32, falling, the last one 0: of a picture the last ones of the schedule.
+
+    Raises InvalidRequest for exact steps at a strength at which the model has not as many levels.
+    """
+    request, start, levels = turn.request, turn.start, turn.model.levels
+    if start is None:
+        return levels_of(registry, request, levels)
+    own = request.schedule_options.sigmas is not None
+    if own or not start.exact_steps:
+        return levels_of(registry, request, levels)[-turn.steps - 1 :]
+    steps = int(request.steps / max(_LEAST, min(start.strength, WHOLE)))
+    if steps <= _LEVELS:
+        sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :]
+        if bool(torch.all(sigmas[1:] < sigmas[:-1])):
+            return sigmas
+    raise InvalidRequest(
+        "init.exact_steps",
+        f"takes the last {turn.steps} of {steps} levels of noise at a strength of "
+        f"{start.strength:g}, and {_schedule_name(sampler_of(registry, request), request)} has not "
+        "as many; try fewer steps or more strength",
+    )
+
+
+def levels_of(
+    registry: EngineRegistry, request: GenerationRequest, levels: Levels, steps: int | None = None
+) -> Tensor:
+    """(n + 1,) float32, falling, the last one 0; `steps` instead of the request's."""
     entry = sampler_of(registry, request)
+    steps = request.steps if steps is None else steps
     options = asdict(request.schedule_options)
     own = options.pop("sigmas")
     if own is not None:
@@ -157,8 +211,8 @@ def levels_of(registry: EngineRegistry, request: GenerationRequest, levels: Leve
     _check("schedule_options", name, schedule, given)
     made: Callable[[int], Tensor] = partial(schedule, levels=levels, **given)
     if entry.drops_penultimate:
-        return without_penultimate(made, request.steps)
-    return made(request.steps)
+        return without_penultimate(made, steps)
+    return made(steps)
 
 
 def _schedule_name(entry: SamplerEntry, request: GenerationRequest) -> str:

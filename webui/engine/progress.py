@@ -29,3 +29,8 @@ class Progress:
         of how many there will be may grow."""
         total = step.pace.steps if step.pace else self._walk
         self.step = max(self.step, min(self._steps, made * self._steps // max(1, total) + 1))
+
+    @property
+    def share(self) -> float:
+        """Of the steps, those that are done when the one at hand is; above 0, to 1."""
+        return self.step / self._steps

@@ -15,11 +15,11 @@ from torch import Tensor
 from webui.engine.device import Device
 from webui.errors import NotFinite
 from webui.interfaces import Pace, Step
-from webui.trajectories import Header, KeptStep, Spool, keep_guidance, read_spool
+from webui.trajectories import Header, KeptStep, Spool, keep_guidance, read_finished, read_spool
 
 
 class Recorder:
-    """One batch's trajectory; picks up what an interrupted run has left behind."""
+    """One turn's trajectory; picks up what an interrupted run has left behind."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Recorder:
         self._keep = Path(keep) if keep else None
         self._device = device
         self._pending: tuple[int, int, Step, torch.Event | None] | None = None
-        found = read_spool(Path(keep), header) if keep else []
+        found = _kept(Path(keep), header) if keep else []
         self.kept: list[KeptStep] = found or list(inherited)
         self._spool = Spool(Path(keep), header, self.kept) if keep else None
         self._clock = time.perf_counter()
@@ -68,8 +68,9 @@ class Recorder:
     def take_guidance(self, index: int, unprompted: Tensor, prompted: Tensor) -> None:
         """Keeps what guided step `index` (1-based); waits for the device. Raises NotSaved."""
         if self._keep is not None:
-            both = [each.float().cpu().numpy() for each in (unprompted, prompted)]
-            keep_guidance(self._keep, self._header.batch, index, *both)
+            one, other = (each.float().cpu().numpy() for each in (unprompted, prompted))
+            header = self._header
+            keep_guidance(self._keep, header.batch, index, one, other, header.turn)
 
     def flush(self) -> list[KeptStep]:
         """The step that is still on its way, waited for."""
@@ -82,7 +83,7 @@ class Recorder:
         return [self._arrived(index, draws, step)]
 
     def finish(self) -> None:
-        """The batch has its pictures: makes the trajectory file final. Raises NotSaved."""
+        """The turn is over: makes the trajectory file final. Raises NotSaved."""
         if self._spool is not None:
             self._spool.finish()
 
@@ -110,6 +111,11 @@ class Recorder:
         if self._spool is not None:
             self._spool.append(kept)
         return kept
+
+
+def _kept(folder: Path, header: Header) -> list[KeptStep]:
+    """What an interrupted run has made of this turn; all of it, if that was over."""
+    return read_spool(folder, header) or read_finished(folder, header)
 
 
 def _to_pinned(tensor: Tensor) -> Tensor:

@@ -12,10 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from webui.engine.control import Control
 from webui.engine.device import Device, is_broken, peak_memory
-from webui.engine.engine import Control, Engine
+from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.errors import EngineBusy, InvalidRequest, failure
+from webui.events import Look
 from webui.request import from_dict
 from webui.wire import Message, RunOptions, event_message
 
@@ -164,12 +166,9 @@ class Session:
     def _preview(self, args: dict[str, Any]) -> Answer:
         drawn = self._engine.preview(
             Path(args["keep"]),
-            args["batch"],
-            args["step"],
-            args["kind"],
-            args["method"],
+            Look(**args["look"]),
             running=self._running is not None,
-            position=args.get("position"),
+            inputs=Path(args["inputs"]) if args.get("inputs") else None,
         )
         if drawn is None:
             return None, ()

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from webui.engine.denoiser import from_epsilon, from_velocity
 from webui.engine.schedules import DiscreteLevels
@@ -41,6 +42,7 @@ class UNetModel:
     other_vae: Callable[[Path | None], Vae]  # of a file; None: the model's own
     told: Told = as_it_is  # what the UNet gets to see of one
     size_ids: SizeIds | None = None
+    painted: Tensor | None = None  # (1, 1 + C, h, w) beside the latent, in its every call
 
     @property
     def latent_channels(self) -> int:
@@ -62,6 +64,16 @@ class UNetModel:
     def with_vae(self, path: Path | None) -> "UNetModel":
         return replace(self, vae=self.other_vae(path))
 
+    def painting(self, picture: Tensor, mask: Tensor) -> "UNetModel":
+        """As `StableDiffusionInpaintPipeline` does: the mask of the cells, and the latent of what
+        stays, the rest of it grey; a cell with any mask in it counts as masked."""
+        if self.unet.config.in_channels == self.latent_channels:
+            return self
+        masked = (mask >= 0.5).float()
+        seen = self.encode(picture * (1 - masked))
+        cells = functional.max_pool2d(masked, self.scale_factor)
+        return replace(self, painted=torch.cat([cells.to(seen), seen], dim=1))
+
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         return clean + sigma * noise
 
@@ -72,6 +84,9 @@ class UNetModel:
         count, batch = len(conditionings), len(x)
         told = [self.told(each) for each in conditionings]
         scaled = (x / (sigma**2 + 1) ** 0.5).to(self.unet.dtype)
+        if self.painted is not None:
+            beside = self.painted.to(scaled).expand(batch, -1, -1, -1)
+            scaled = torch.cat([scaled, beside], dim=1)
         (output,) = self.unet(
             scaled.repeat(count, 1, 1, 1),
             self.levels.sigma_to_t(sigma).to(x.device),
@@ -130,6 +145,7 @@ def assumed_prediction(unet: Any, levels: Levels, width: int) -> str:
             noise.to(unet.device, unet.dtype), last, encoder_hidden_states=context,
             return_dict=False,
         )  # fmt: skip
-    both = torch.stack([noise.flatten(), output.float().cpu().flatten()])
+    latent = noise[:, : output.shape[1]]  # without what an inpainting one sees beside it
+    both = torch.stack([latent.flatten(), output.float().cpu().flatten()])
     alike = float(torch.corrcoef(both)[0, 1])
     return "epsilon" if alike > 0.5 else "v_prediction"

@@ -189,4 +189,12 @@ RESUME: tuple[IntegerField, ...] = (
         maximum=_MOST,
         help="The last step that is taken over, from 1.",
     ),
+    IntegerField(
+        name="resume.turn",
+        label="Turn",
+        default=0,
+        minimum=0,
+        maximum=_MOST,
+        help="Which sampling of the batch the step is of, from 0.",
+    ),
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
-from webui.events import Event, Finished, Picture, Preview
+from webui.events import Event, Finished, Look, Picture, Preview
 from webui.jobs.job import Frame
 
 _LATENT = 128  # pixels; latents are at most this high, and a batch stands side by side
@@ -66,7 +66,7 @@ class Log:
             entry = self._entries.setdefault(job_id, _Entry())
             seq = self._number(job_id, entry, event)
             if isinstance(event, Preview) and frame is not None:
-                key = (event.batch, event.step, event.kind, event.method)
+                key = Look(event.batch, event.step, event.kind, event.method, turn=event.turn)
                 self._used += len(frame.data) - len(entry.frames.pop(key, Frame(b"", "")).data)
                 entry.frames[key] = frame
                 self._make_room(entry)
@@ -139,10 +139,10 @@ class Log:
             end = None if most is None else first + most
             return list(enumerate(entry.events[first:end], first + 1)), len(entry.events)
 
-    def frame(self, job_id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+    def frame(self, job_id: str, look: Look) -> Frame | None:
         with self._lock:
             entry = self._entries.get(job_id)
-            return entry.frames.get((batch, step, kind, method)) if entry else None
+            return entry.frames.get(look) if entry else None
 
     def _number(self, job_id: str, entry: _Entry, event: Event) -> int:
         entry.events.append(event)

@@ -31,14 +31,15 @@ class Meter:
         self._pictures: list[float] = []  # seconds of each, after the last step
         self._batch = 0
         self._step = 0
-        self._count = request.steps
+        self._count = sum(request.turns[:1])
+        self._turn, self._turns = 0, len(request.turns)
         self._images = 0  # of the batch in hand, finished
         self._since: float | None = None  # the step or picture before
 
     def goes_on(self, batch: int, step: int) -> None:
         """Where a run begins that was begun before; 0, 0 for a new one."""
         with self._lock:
-            self._batch, self._step, self._images = batch, step, 0
+            self._batch, self._step, self._images, self._turn = batch, step, 0, 0
 
     def saw(self, event: EngineEvent) -> None:
         """Before it is acted on: saving a picture belongs to the next one's time."""
@@ -47,6 +48,7 @@ class Meter:
                 if event.batch != self._batch:
                     self._images = 0
                 self._batch, self._step, self._count = event.batch, event.step, event.steps
+                self._turn, self._turns = event.turn, event.turns
                 self._steps.append(event.seconds)
                 self._since = self._clock()
             elif isinstance(event, Rendered):
@@ -73,8 +75,9 @@ class Meter:
         with self._lock:
             request = self._request
             batches = request.batches
-            share = self._step / self._count if self._count else 0.0
-            steps = self._count - self._step + (batches - self._batch - 1) * request.steps
+            step, count = self._done()
+            share = step / count if count else 0.0
+            steps = count - step + (batches - self._batch - 1) * count
             images = request.images - self._batch * request.batch_size - self._images
             recent = self._steps[-_RECENT:]
             pace = Speed(sum(recent) / len(recent), 0.0) if recent else self._expected
@@ -85,4 +88,12 @@ class Meter:
                 picture = expected if known is None else known
                 left = speed.seconds(max(0, steps), max(0, images), Speed(pace.step, picture))
             whole = min(1.0, (self._batch + share) / batches)
-            return Progress(self._batch, self._step, self._count, whole, left)
+            return Progress(self._batch, step, count, whole, left)
+
+    def _done(self) -> tuple[int, int]:
+        """Steps made of the batch in hand, and of all that it takes, over all its turns."""
+        turns = list(self._request.turns)
+        if len(turns) != self._turns:  # the request alone does not say it
+            turns = [self._count] * self._turns
+        turns[self._turn : self._turn + 1] = [self._count]
+        return sum(turns[: self._turn]) + self._step, sum(turns)

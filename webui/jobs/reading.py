@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast, get_args
 
 from webui.errors import JobNotFound
-from webui.events import Event, Finished, Outcome, Picture, Preview, Started
+from webui.events import Event, Finished, Look, Outcome, Picture, Preview, Started
 from webui.jobs import overview as overviews
 from webui.jobs.job import Frame, Job, PreviewChoice, whole_batches
 from webui.jobs.log import Entry, Log, encode
@@ -126,26 +126,23 @@ class Reading:
         """Calls `watcher()` after each event, which must not wait; returns what ends it."""
         return self._log.watch(watcher)
 
-    def drawn(self, id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+    def drawn(self, id: str, look: Look) -> Frame | None:
         """A preview that is in memory, at no cost; None for any other."""
-        return self._log.frame(id, batch, step, kind, method)
+        return self._log.frame(id, look) if look.position is None else None
 
-    def frame(self, id: str, batch: int, step: int, kind: str, method: str) -> Frame | None:
+    def frame(self, id: str, look: Look) -> Frame | None:
         """A preview: as drawn during the run, or made again from what the job kept; else None."""
-        drawn = self.drawn(id, batch, step, kind, method)
+        drawn = self.drawn(id, look)
         if drawn is not None:
             return drawn
-        picture = self.picture(id, batch, step, kind, method)
+        picture = self.picture(id, look)
         return encode(picture) if picture else None
 
-    def picture(
-        self, id: str, batch: int, step: int, kind: str, method: str, position: int | None = None
-    ) -> Picture | None:
-        """A kept step of a batch, or of the one picture at `position` in it, drawn again; None if
-        it is not kept. Waits for the engine, which draws it between two steps of what it runs."""
+    def picture(self, id: str, look: Look) -> Picture | None:
+        """A kept step drawn again; None if it is not kept. Waits for the engine, which draws it
+        between two steps of what it runs."""
         folder = self._workshop.keep_folder(self.job(id).id)
-        asked = (folder, batch, step, kind, method, position)
-        return self._redrawn.get(asked, lambda: self._workshop.preview(*asked))
+        return self._redrawn.get((folder, look), lambda: self._workshop.preview(folder, look))
 
     def lists(self, path: str) -> bool:
         """Whether a job saved the picture at `path`, relative to the output folder."""
@@ -159,7 +156,7 @@ def outlines(job: Job, after: int = 0) -> tuple[list[tuple[int, Event]], int]:
     """What the store alone can tell of a job that has ended."""
     events: list[Event] = []
     if job.started is not None:
-        events.append(Started(job.request.batches, job.request.steps))
+        events.append(Started(job.request.batches, sum(job.request.turns)))
     events += job.pictures
     if job.state in get_args(Outcome):
         events.append(Finished(cast(Outcome, job.state), job.error))

@@ -11,6 +11,7 @@ from math import log
 from typing import Any
 
 from webui.request import GenerationRequest
+from webui.request.turns import steps_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,11 @@ def key_of_stored(values: Mapping[str, Any]) -> tuple[str, int, int]:
     Raises LookupError, TypeError, ValueError for one that has not what it takes.
     """
     images, size = int(values["images"]), int(values["batch_size"])
-    steps = int(values["steps"]) * -(-images // size)
+    init = values.get("init")
+    made = int(values["steps"])
+    if init:
+        made = steps_made(made, float(init["strength"]), bool(init["exact_steps"]))
+    steps = made * -(-images // size)
     written = _written(
         str(values["model"]), str(values["sampler"]), values["guidance_scale"] != 1,
         int(values["width"]), int(values["height"]), min(size, images),
@@ -41,8 +46,9 @@ def key_of_stored(values: Mapping[str, Any]) -> tuple[str, int, int]:
 
 def total_steps(request: GenerationRequest) -> int:
     """Of all batches."""
-    kept = request.resume.step if request.resume else 0
-    return max(1, request.last_step(request.steps) - kept) * request.batches
+    turns, resume = request.turns, request.resume
+    kept = sum(turns[: resume.turn]) + resume.step if resume else 0
+    return max(1, request.last_step(sum(turns)) - kept) * request.batches
 
 
 def seconds(steps: int, images: int, speed: Speed) -> float:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,6 +23,7 @@ from webui.errors import (
 )
 from webui.events import (
     EngineEvent,
+    Look,
     Outcome,
     Picture,
     Preview,
@@ -64,10 +65,10 @@ class Workshop:
     save: Callable[[Job, Rendered], Saved]
     save_grid: Callable[[Job, tuple[Saved, ...]], Saved | None]  # after the last of several
     keep_folder: Callable[[str], Path]  # where a job's trajectory is kept
+    inputs: Path  # the folder of the pictures that requests begin with
     kept_steps: Callable[[Path, int], int]  # of a batch in there, that a run can go on after
     tidy: Callable[[], object]  # after each job: sweep what is kept; its errors fail no job
-    preview: Callable[[Path, int, int, str, str, int | None], Picture | None]  # folder, batch,
-    # step, kind, method, place in the batch: re-made from what was kept; None if that was not
+    preview: Callable[[Path, Look], Picture | None]  # re-made from what the folder keeps; or None
 
 
 class Work:
@@ -125,7 +126,7 @@ class Work:
         try:
             if self.job.attempts == 1:
                 request = self.job.request
-                self._log.append(self.job.id, Started(request.batches, request.steps))
+                self._log.append(self.job.id, Started(request.batches, sum(request.turns)))
             outcome, error = self._attempts()
             if outcome in ("done", "stopped") and self._wish != "cancel":
                 outcome = self._complete(outcome)
@@ -192,11 +193,9 @@ class Work:
         options = RunOptions(
             keep=str(keep_folder(self.job.id)),
             resume=str(keep_folder(resume.job)) if resume else None,
+            inputs=str(self._workshop.inputs),
             first_batch=first_batch,
-            noisy=choice.noisy,
-            predicted=choice.predicted,
-            every=choice.every,
-            guidance=choice.guidance,
+            **asdict(choice),
         )
         with closing(self._workshop.run(self.job.id, self.job.request, options)) as events:
             told = False
@@ -238,7 +237,8 @@ class Work:
                 self._keep(self._workshop.save(self.job, event))
             return
         if isinstance(event, Step):
-            self._steps[event.batch] = event.step
+            before = sum(self.job.request.turns[: event.turn])
+            self._steps[event.batch] = before + event.step
         if isinstance(event, Skipped):
             self._leave_out(event.batch)
         try:

@@ -23,6 +23,7 @@ from webui.request.images import (
     Upscale,
 )
 from webui.request.parts import SHA256, Resume, SamplingOptions, ScheduleOptions, Variation
+from webui.request.turns import steps_made
 
 __all__ = [
     "GenerationRequest",
@@ -113,6 +114,15 @@ class GenerationRequest:
     def batches(self) -> int:
         """How many runs of the sampler the request takes."""
         return -(-self.images // self.batch_size)
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """The steps of each sampling that a batch takes, as far as the request alone says it."""
+        if self.upscale is not None:
+            return ()
+        if self.init is None:
+            return (self.steps,)
+        return (steps_made(self.steps, self.init.strength, self.init.exact_steps),)
 
     def batch_seeds(self, batch: int) -> list[int]:
         """The seeds of the images in a batch (0-based)."""

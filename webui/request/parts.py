@@ -66,6 +66,7 @@ class Resume:
     position: int  # of the picture in the batch, 0-based
     step: int  # the last one that is taken over, 1-based
     sha256: str  # of all that is taken over, as `trajectories.digest` has it
+    turn: int = 0  # of the batch, 0-based, that the step is of
 
     def __post_init__(self) -> None:
         if not isinstance(self.job, str) or not _JOB.fullmatch(self.job):

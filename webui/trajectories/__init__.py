@@ -1,12 +1,21 @@
 """The kept runs: every step's latents on disk, one picture's steps out of them, their quota."""
 
-from webui.trajectories.branching import SAMPLING, digest, inherited, kept_steps, of_one
+from webui.trajectories.branching import (
+    SAMPLING,
+    KeptTurn,
+    before,
+    digest,
+    inherited,
+    kept_steps,
+    of_one,
+)
 from webui.trajectories.change import SETTLED, changes, needed
 from webui.trajectories.files import (
     Header,
     KeptStep,
     Spool,
     finished_path,
+    read_finished,
     read_header,
     read_spool,
     read_step,
@@ -20,8 +29,10 @@ __all__ = [
     "SETTLED",
     "Header",
     "KeptStep",
+    "KeptTurn",
     "Spool",
     "Trajectories",
+    "before",
     "changes",
     "digest",
     "finished_path",
@@ -31,6 +42,7 @@ __all__ = [
     "kept_steps",
     "needed",
     "of_one",
+    "read_finished",
     "read_guidance",
     "read_header",
     "read_spool",

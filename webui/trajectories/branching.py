@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +12,73 @@ from webui.request import Resume
 from webui.trajectories.files import Header, KeptStep, Latents, read_header, read_step
 
 SAMPLING = ("sampler", "sampling", "schedule", "schedule_options", "steps")  # of a request
+_MOST = 10**6  # steps; no turn has as many
 
 
-def kept_steps(folder: Path, batch: int, position: int, steps: int) -> list[KeptStep]:
+@dataclass(frozen=True, slots=True)
+class KeptTurn:
+    """What is kept of one picture, of one turn of its batch."""
+
+    header: Header
+    steps: Sequence[KeptStep]  # B is 1
+
+
+def kept_steps(
+    folder: Path, batch: int, position: int, steps: int, turn: int = 0
+) -> list[KeptStep]:
     """The first `steps` of the picture at `position`, or as many as are kept; B is 1."""
     found: list[KeptStep] = []
     for number in range(1, steps + 1):
-        step = read_step(folder, batch, number)
+        step = read_step(folder, batch, number, turn)
         if step is None or position >= len(step.x):
             break
         found.append(of_one(step, position))
     return found
 
 
-def inherited(folder: Path, resume: Resume) -> tuple[Header, list[KeptStep]]:
-    """What a branch goes on from. Raises InvalidRequest if it is not there, or not the same."""
-    header = read_header(folder, resume.batch)
-    steps = kept_steps(folder, resume.batch, resume.position, resume.step) if header else []
-    if header is None or len(steps) < resume.step:
+def before(folder: Path, batch: int, position: int, turn: int) -> list[KeptTurn]:
+    """The turns before `turn`, whole; fewer where they are not kept."""
+    found: list[KeptTurn] = []
+    for number in range(turn):
+        header = read_header(folder, batch, number)
+        steps = kept_steps(folder, batch, position, _MOST, number)
+        if header is None or not steps:
+            break
+        found.append(KeptTurn(header, steps))
+    return found
+
+
+def inherited(folder: Path, resume: Resume) -> list[KeptTurn]:
+    """What a branch goes on from: the turns before its own, whole, and the steps of its own.
+
+    Raises InvalidRequest if they are not there, or not the same.
+    """
+    place = (resume.batch, resume.position)
+    header = read_header(folder, resume.batch, resume.turn)
+    steps = kept_steps(folder, *place, resume.step, resume.turn) if header else []
+    earlier = before(folder, *place, resume.turn)
+    if header is None or len(steps) < resume.step or len(earlier) < resume.turn:
         raise InvalidRequest(
             "resume",
             f"goes on from step {resume.step} of job {resume.job}, which is not kept (any more); "
             "make that picture again with the quota for kept steps large enough, and branch anew",
         )
-    if digest(header, steps) != resume.sha256:
+    if digest(header, steps, earlier) != resume.sha256:
         raise InvalidRequest(
             "resume",
             f"goes on from step {resume.step} of job {resume.job}, whose kept steps are not the "
             "ones that this was asked for; branch anew from what is there now",
         )
-    return header, steps
+    return [*earlier, KeptTurn(header, steps)]
 
 
-def digest(header: Header, steps: Sequence[KeptStep]) -> str:
+def digest(header: Header, steps: Sequence[KeptStep], before: Sequence[KeptTurn] = ()) -> str:
     """sha256 over all that what comes after these steps depends on: the latents of one picture,
-    their levels and draws, and how they were sampled."""
+    their levels and draws, how they were sampled, and what the turns `before` gave."""
     how: dict[str, Any] = {name: header.request.get(name) for name in ("model", *SAMPLING)}
     how |= {"sigmas": header.sigmas, "begun": header.begun, "memory": header.memory}
+    if before:
+        how |= {"before": [digest(turn.header, turn.steps) for turn in before]}
     result = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     for step in steps:
         numbers = [step.step, step.draws, step.sigma, step.steps, step.ahead, step.x.shape]

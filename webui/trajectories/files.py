@@ -7,6 +7,9 @@ arrays, float32. A job has a folder of its own, with one file for each batch:
                             checksum, so that a record cut by a crash is seen and left out
     batch-000.safetensors   afterwards: x and denoised (n, B, C, h, w), sigmas (n + 1,), and of each
                             step what the records say; memory (n, B, C, h, w) where a sampler has it
+
+A batch that is sampled several times (a second pass, loops, tiles) has one for each turn; the later
+ones are called batch-000-turn-001 and so on.
 """
 
 import json
@@ -41,14 +44,15 @@ _UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, LookupError, Ove
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a batch's trajectory is of. Two runs of the same request have equal headers."""
+    """What a turn's trajectory is of. Two runs of the same request have equal headers."""
 
-    request: dict[str, Any]  # the whole job's, as `request.to_dict` gives it
+    request: dict[str, Any]  # that stands for the turn, as `request.to_dict` gives it
     batch: int  # 0-based
     shape: tuple[int, int, int, int]  # of a latent: B, C, h, w
     sigmas: tuple[float, ...]  # (n + 1)
     memory: bool = False  # whether the sampler's steps have one
     begun: int = 0  # steps of a branch that its sampler was not told of
+    turn: int = 0  # 0-based
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Spool:
 
     def __init__(self, folder: Path, header: Header, kept: Sequence[KeptStep] = ()) -> None:
         """Starts the file anew with the steps already `kept`. Raises NotSaved, as all here do."""
-        self._path = spool_path(folder, header.batch)
+        self._path = spool_path(folder, header.batch, header.turn)
         self._header = header
         temporary = self._path.with_suffix(".tmp")
         encoded = json.dumps(asdict(header), ensure_ascii=False).encode()
@@ -103,12 +107,12 @@ class Spool:
     def finish(self) -> None:
         """Turns the spool into the safetensors file, atomically, and removes it."""
         self.close()
-        folder, batch = self._path.parent, self._header.batch
+        folder, header = self._path.parent, self._header
         temporary = self._path.with_suffix(".tmp")
         with _writing(folder):
-            if steps := read_spool(folder, self._header):
-                save_file(_tensors(self._header, steps), temporary, _metadata(self._header))
-                temporary.replace(finished_path(folder, batch))
+            if steps := read_spool(folder, header):
+                save_file(_tensors(header, steps), temporary, _metadata(header))
+                temporary.replace(finished_path(folder, header.batch, header.turn))
             self._path.unlink()
 
 
@@ -138,12 +142,17 @@ def _tensors(header: Header, steps: Sequence[KeptStep]) -> dict[str, NDArray[Any
     }
 
 
-def spool_path(folder: Path, batch: int) -> Path:
-    return folder / f"batch-{batch:03d}.spool"
+def spool_path(folder: Path, batch: int, turn: int = 0) -> Path:
+    return folder / f"{stem(batch, turn)}.spool"
 
 
-def finished_path(folder: Path, batch: int) -> Path:
-    return folder / f"batch-{batch:03d}.safetensors"
+def finished_path(folder: Path, batch: int, turn: int = 0) -> Path:
+    return folder / f"{stem(batch, turn)}.safetensors"
+
+
+def stem(batch: int, turn: int) -> str:
+    """What the files of a turn begin with; the first turn's as before there were several."""
+    return f"batch-{batch:03d}" + (f"-turn-{turn:03d}" if turn else "")
 
 
 def plain(path: Path) -> Path:
@@ -157,7 +166,7 @@ def plain(path: Path) -> Path:
 def read_spool(folder: Path, header: Header) -> list[KeptStep]:
     """The whole records of a spool that was made for `header`; none if there is no such spool."""
     try:
-        with plain(spool_path(folder, header.batch)).open("rb") as file:
+        with plain(spool_path(folder, header.batch, header.turn)).open("rb") as file:
             if _read_header(file) != header:
                 return []
             steps: list[KeptStep] = []
@@ -168,24 +177,36 @@ def read_spool(folder: Path, header: Header) -> list[KeptStep]:
         return []
 
 
-def read_header(folder: Path, batch: int) -> Header | None:
-    """What a running or finished batch is of; None if nothing was kept."""
+def read_finished(folder: Path, header: Header) -> list[KeptStep]:
+    """All steps of a finished turn that was made for `header`; none if there is no such file."""
+    if not finished_path(folder, header.batch, header.turn).is_file():
+        return []
+    if read_header(folder, header.batch, header.turn) != header:
+        return []
+    steps: list[KeptStep] = []
+    while step := read_step(folder, header.batch, len(steps) + 1, header.turn):
+        steps.append(step)
+    return steps
+
+
+def read_header(folder: Path, batch: int, turn: int = 0) -> Header | None:
+    """What a running or finished turn is of; None if nothing was kept."""
     try:
-        with safe_open(plain(finished_path(folder, batch)), framework="numpy") as file:
+        with safe_open(plain(finished_path(folder, batch, turn)), framework="numpy") as file:
             return _header_from_dict(json.loads(file.metadata()["darkroom"]))
     except _UNREADABLE:
         pass
     try:
-        with plain(spool_path(folder, batch)).open("rb") as file:
+        with plain(spool_path(folder, batch, turn)).open("rb") as file:
             return _read_header(file)
     except _UNREADABLE:
         return None
 
 
-def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
-    """One kept step (1-based) of a running or finished batch; None if it was not kept."""
+def read_step(folder: Path, batch: int, step: int, turn: int = 0) -> KeptStep | None:
+    """One kept step (1-based) of a running or finished turn; None if it was not kept."""
     try:
-        with safe_open(plain(finished_path(folder, batch)), framework="numpy") as file:
+        with safe_open(plain(finished_path(folder, batch, turn)), framework="numpy") as file:
             index = step - 1
             if not 0 <= index < file.get_slice("x").get_shape()[0]:
                 return None
@@ -203,7 +224,7 @@ def read_step(folder: Path, batch: int, step: int) -> KeptStep | None:
                 float(file.get_tensor("ahead")[index]) if "ahead" in kept else 0.0,
             )
     except _UNREADABLE:
-        return _read_spooled_step(spool_path(folder, batch), step)
+        return _read_spooled_step(spool_path(folder, batch, turn), step)
 
 
 def _read_spooled_step(path: Path, step: int) -> KeptStep | None:
@@ -235,6 +256,7 @@ def _header_from_dict(values: dict[str, Any]) -> Header:
         tuple(values["sigmas"]),
         values.get("memory", False),
         values.get("begun", 0),
+        values.get("turn", 0),
     )
 
 

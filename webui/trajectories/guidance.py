@@ -14,21 +14,26 @@ from typing import BinaryIO
 import numpy as np
 
 from webui.errors import NotSaved
-from webui.trajectories.files import Latents, plain
+from webui.trajectories.files import Latents, plain, stem
 
 _CRC = struct.Struct("<I")
 
 
-def guidance_path(folder: Path, batch: int) -> Path:
-    return folder / f"batch-{batch:03d}.guidance"
+def guidance_path(folder: Path, batch: int, turn: int = 0) -> Path:
+    return folder / f"{stem(batch, turn)}.guidance"
 
 
 def keep_guidance(
-    folder: Path, batch: int, step: int, unprompted: Latents, prompted: Latents
+    folder: Path,
+    batch: int,
+    step: int,
+    unprompted: Latents,
+    prompted: Latents,
+    turn: int = 0,
 ) -> None:
     """Step (1-based); (B, C, h, w) each. Raises NotSaved."""
     body = unprompted.tobytes() + prompted.tobytes()
-    path = guidance_path(folder, batch)
+    path = guidance_path(folder, batch, turn)
     try:
         path.touch()
         with path.open("r+b") as file:
@@ -40,13 +45,13 @@ def keep_guidance(
 
 
 def read_guidance(
-    folder: Path, batch: int, step: int, kind: str, shape: tuple[int, ...]
+    folder: Path, batch: int, step: int, kind: str, shape: tuple[int, ...], turn: int = 0
 ) -> Latents | None:
     """What was predicted "prompted" or "unprompted" at a step, of the batch's `shape`
     (B, C, h, w); None if it was not kept."""
     size = 2 * 4 * int(np.prod(shape))
     try:
-        with plain(guidance_path(folder, batch)).open("rb") as file:
+        with plain(guidance_path(folder, batch, turn)).open("rb") as file:
             file.seek((step - 1) * (_CRC.size + size))
             record = file.read(_CRC.size + size)
     except (OSError, ValueError):
@@ -61,12 +66,12 @@ def read_guidance(
 
 
 def guided_steps(
-    folder: Path, batch: int, steps: Sequence[int], shape: tuple[int, ...]
+    folder: Path, batch: int, steps: Sequence[int], shape: tuple[int, ...], turn: int = 0
 ) -> list[bool]:
     """Of each of the steps (1-based) whether guidance was kept; looks at no latent of `shape`."""
     size = _CRC.size + 2 * 4 * int(np.prod(shape))
     try:
-        with plain(guidance_path(folder, batch)).open("rb") as file:
+        with plain(guidance_path(folder, batch, turn)).open("rb") as file:
             length = os.fstat(file.fileno()).st_size
             return [_is_there(file, (step - 1) * size, length - size) for step in steps]
     except OSError:

@@ -21,8 +21,8 @@ def router(services: Services) -> APIRouter:
 
     @router.post("/jobs/{id}/branch", status_code=201)
     def branch(id: str, body: JsonObject) -> dict[str, Any]:
-        """{"image", "step", "changes"?, "id"?, "owner"?}: a new job that goes on from that step."""
-        schema.check_known(body, ("image", "step", "changes", "id", "owner"))
+        """{"image", "step", "turn"?, "changes"?, "id"?, "owner"?}: a job that goes on there."""
+        schema.check_known(body, ("image", "step", "turn", "changes", "id", "owner"))
         return view.job(
             branches.branch(
                 services,
@@ -32,13 +32,18 @@ def router(services: Services) -> APIRouter:
                 schema.json_object(body, "changes"),
                 id=schema.text(body, "id", None),
                 owner=schema.text(body, "owner", None),
+                turn=schema.whole(body, "turn", 0),
             )
         )
 
     @router.get("/jobs/{id}/trajectory")
-    def trajectory(id: str, image: Annotated[int, Query(ge=0, le=_MOST)] = 0) -> dict[str, Any]:
+    def trajectory(
+        id: str,
+        image: Annotated[int, Query(ge=0, le=_MOST)] = 0,
+        turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
+    ) -> dict[str, Any]:
         """The kept steps of a picture, how much each changed it, and how many it took."""
-        return _trajectory(branches.kept(services, id, image))
+        return _trajectory(branches.kept(services, id, image, turn=turn))
 
     _add_triage(router, services, view)
     return router
@@ -90,6 +95,7 @@ def _trajectory(found: branches.Kept) -> dict[str, Any]:
         "job": found.job.id,
         "image": found.image,
         "batch": found.batch,
+        "turn": found.turn,
         "position": found.position,
         "alone": found.alone,
         "sigma": found.header.sigmas[0],

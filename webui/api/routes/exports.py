@@ -19,18 +19,16 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["exports"])
     making = threading.BoundedSemaphore(_AT_ONCE)
 
-    def made(id: str, image: int, values: dict[str, Any]) -> Response:
+    def made(id: str, image: int, turn: int, values: dict[str, Any]) -> Response:
         asked = exports.wanted(values)
         if not making.acquire(blocking=False):
             raise HTTPException(503, "other films are being made; ask again", {"Retry-After": "5"})
         try:
-            file = exports.export(services, id, image, asked)
+            file = exports.export(services, id, image, asked, turn)
         finally:
             making.release()
-        disposition = f'attachment; filename="{file.name}"'
-        return Response(
-            file.data, media_type=file.media_type, headers={"Content-Disposition": disposition}
-        )
+        headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.data, media_type=file.media_type, headers=headers)
 
     @router.get("/{id}/export", response_class=Response)
     def get(
@@ -41,17 +39,17 @@ def router(services: Services) -> APIRouter:
         method: str = "fast",
         rate: float = 8.0,
         size: int = 512,
+        turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
         """As a link: format mp4, webp, gif or sheet; view noisy, predicted, both or guidance."""
         asked = {"format": format, "view": view, "method": method, "rate": rate, "size": size}
-        return made(id, image, asked)
+        return made(id, image, turn, asked)
 
     @router.post("/{id}/export", response_class=Response)
     def post(id: str, body: JsonObject) -> Response:
-        """{"image"?, "format"?, "view"?, "method"?, "rate"?, "size"?}"""
-        values = dict(body)
-        image = schema.whole(values, "image", 0)
-        values.pop("image", None)
-        return made(id, image, values)
+        """{"image"?, "turn"?, "format"?, "view"?, "method"?, "rate"?, "size"?}"""
+        image, turn = (schema.whole(body, name, 0) for name in ("image", "turn"))
+        asked = {key: value for key, value in body.items() if key not in ("image", "turn")}
+        return made(id, image, turn, asked)
 
     return router

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import Response
 
-from webui.events import ViewKind
+from webui.events import Look, ViewKind
 from webui.jobs.job import Frame
 from webui.jobs.log import encode
 from webui.services import Services
@@ -21,20 +21,18 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["frames"])
     line, making = services.line, threading.BoundedSemaphore(_MAKING)
 
-    def found(
-        id: str, batch: int, step: int, kind: str, method: str, position: int | None
-    ) -> Frame | None:
+    def found(id: str, look: Look) -> Frame | None:
         """From memory at once; made again only while few others are. Raises HTTPException."""
-        if method not in services.registry.previews:
+        if look.method not in services.registry.previews:
             return None
-        if position is None and (drawn := line.drawn(id, batch, step, kind, method)):
+        if drawn := line.drawn(id, look):
             return drawn
         if not making.acquire(blocking=False):
             raise HTTPException(503, "other steps are being drawn; ask again", {"Retry-After": "1"})
         try:
-            if position is None:
-                return line.frame(id, batch, step, kind, method)
-            alone = line.picture(id, batch, step, kind, method, position)
+            if look.position is None:
+                return line.frame(id, look)
+            alone = line.picture(id, look)
             return encode(alone, _LONGEST) if alone else None
         finally:
             making.release()
@@ -47,9 +45,10 @@ def router(services: Services) -> APIRouter:
         kind: ViewKind,
         method: str = "fast",
         position: Annotated[int | None, Query(ge=0, le=_MOST)] = None,
+        turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
         """Of the whole batch; with a `position` of that picture alone, in its own size."""
-        shown = found(id, batch, step, kind, method, position)
+        shown = found(id, Look(batch, step, kind, method, position, turn))
         if shown is None:
             raise HTTPException(404, "that step is not kept")
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}

@@ -1,6 +1,6 @@
 """A request's prompts, read for one model: what guides each step, and what to tell about it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -40,6 +40,16 @@ class Read:
     warnings: tuple[str, ...]
 
 
+def named(request: GenerationRequest, reads: Iterable[Read]) -> GenerationRequest:
+    """The request with the hashes of the files that were used, and of no others."""
+    embeddings: dict[str, str] = {}
+    loras: dict[str, str] = {}
+    for read in reads:
+        embeddings |= read.embeddings
+        loras |= read.loras
+    return replace(request, embeddings=embeddings, loras=loras)
+
+
 class Reader:
     """Reads prompts for one model."""
 
@@ -56,16 +66,16 @@ class Reader:
         self._learned = learned
         self._vocabulary_of = vocabulary_of
 
-    def read(self, request: GenerationRequest) -> Read:
-        """Raises InvalidRequest, naming the field."""
+    def read(self, request: GenerationRequest, steps: int) -> Read:
+        """For a run of `steps` steps. Raises InvalidRequest, naming the field."""
         layers = self._conditioner.layers
         if request.clip_skip > layers:
             raise InvalidRequest(
                 "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
             )
-        positive = understand(request.prompt, request.steps)
-        negative = understand(request.negative_prompt, request.steps, positive=False)
-        worn = self._adapters.worn(lora_uses(positive.tags), request.steps)
+        positive = understand(request.prompt, steps)
+        negative = understand(request.negative_prompt, steps, positive=False)
+        worn = self._adapters.worn(lora_uses(positive.tags), steps)
         plain = Reading(request.emphasis, request.clip_skip)
         readings = [(end, replace(plain, loras=loras)) for end, loras in worn.text]
         texts = self._texts(cast(Emphasis, request.emphasis))
@@ -73,8 +83,10 @@ class Reader:
         unwanted = [(end, replace(each, negative=True)) for end, each in readings]
         away = self._track(negative.parts[0], texts, unwanted, "negative_prompt")
         filling = [(end, self._conditioner.text((EMPTY,), each)) for end, each in readings]
-        adapted = [(end, partial(self._adapters.unet, loras)) for end, loras in worn.unet]
-        timeline = Timeline(tracks, away, Track(1.0, filling), request.steps, adapted)
+        adapted = [
+            (end, partial(self._adapters.unet, loras, worn.bound)) for end, loras in worn.unet
+        ]
+        timeline = Timeline(tracks, away, Track(1.0, filling), steps, adapted)
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
         warnings = [
             *self._warnings(request, positive, hashes),

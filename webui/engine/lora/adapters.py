@@ -38,19 +38,20 @@ def unadapted(strengths: Strengths = ()) -> AbstractContextManager[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A file, ready for one model."""
+
+    sides: Mapping[Side, Sequence[tuple[Module, Delta]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Worn:
     """What a prompt's tags come to."""
 
     text: Stages
     unet: Stages
     hashes: Mapping[str, str]  # name -> sha256 of the file's tensors
-
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A file, ready for one model."""
-
-    sides: Mapping[Side, Sequence[tuple[Module, Delta]]]
+    bound: Mapping[Stamp, Bound]  # the files themselves, however many prompts are read meanwhile
 
 
 class Adapters:
@@ -60,7 +61,7 @@ class Adapters:
         self._files = files
         self._entry = entry
         self._places = {name: places(each) for name, each in model.networks.items()}
-        self._bound: dict[Stamp, _Bound] = {}
+        self._bound: dict[Stamp, Bound] = {}
 
     def worn(self, uses: Sequence[LoraUse], steps: int) -> Worn:
         """Raises InvalidRequest, field "prompt", for a LoRA that is not there or does not fit."""
@@ -73,15 +74,17 @@ class Adapters:
                 self._bound[each.stamp] = self._read(each)
         hashes = {each.name: self._hash(each) for each, _ in counted}
         text, unet = (self._stages(side, counted, steps) for side in ("text", "unet"))
-        return Worn(text, unet, hashes)
+        return Worn(text, unet, hashes, dict(self._bound))
 
     def text(self, strengths: Strengths) -> AbstractContextManager[None]:
         """While it lasts, the text encoders wear them."""
-        return self._applied("text", strengths) if strengths else nullcontext()
+        return _applied("text", strengths, self._bound) if strengths else nullcontext()
 
-    def unet(self, strengths: Strengths) -> AbstractContextManager[None]:
+    def unet(
+        self, strengths: Strengths, bound: Mapping[Stamp, Bound]
+    ) -> AbstractContextManager[None]:
         """While it lasts, the UNet wears them."""
-        return self._applied("unet", strengths) if strengths else nullcontext()
+        return _applied("unet", strengths, bound) if strengths else nullcontext()
 
     def _stages(
         self, side: Side, counted: Sequence[tuple[LoraEntry, LoraUse]], steps: int
@@ -98,21 +101,6 @@ class Adapters:
         runs = [list(run) for _, run in groupby(enumerate(by_step, 1), key=lambda each: each[1])]
         return [run[-1] for run in runs]
 
-    @contextmanager
-    def _applied(self, side: Side, strengths: Strengths) -> Iterator[None]:
-        added: dict[Module, list[tuple[float, Delta]]] = {}
-        for stamp, weight in strengths:
-            for module, change in self._bound[stamp].sides[side]:
-                added.setdefault(module, []).append((weight, change))
-        handles = []
-        try:
-            for module, terms in added.items():
-                handles.append(module.register_forward_hook(partial(_add, terms)))
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
     def _found(self, name: str) -> LoraEntry:
         found = self._files.find(name)
         if problem := self._files.misfit(name, self._entry):
@@ -126,7 +114,7 @@ class Adapters:
         except OSError as error:
             raise _refused(entry, error.strerror or "it went away") from error
 
-    def _read(self, entry: LoraEntry) -> _Bound:
+    def _read(self, entry: LoraEntry) -> Bound:
         try:
             header = read(entry.path)
             found, scales = changes(header), check_scales(header, entry.path)
@@ -143,7 +131,7 @@ class Adapters:
             raise _refused(entry, str(error)) from None
         except (SafetensorError, OSError) as error:
             raise _refused(entry, f"it cannot be read: {str(error)[:200]}") from error
-        return _Bound(sides)
+        return Bound(sides)
 
     def _check_places(self, found: Mapping[Target, Change]) -> None:
         """All of it has to have its place: what is left out changes the picture too."""
@@ -176,6 +164,22 @@ def _scale(change: Change, tensors: dict[str, Tensor], said: Scale | None) -> fl
     if said is not None and change.kind != "full" and alpha is None:
         return said.of(change)
     return 1.0 if alpha is None or change.rank is None else float(alpha) / change.rank
+
+
+@contextmanager
+def _applied(side: Side, strengths: Strengths, bound: Mapping[Stamp, Bound]) -> Iterator[None]:
+    added: dict[Module, list[tuple[float, Delta]]] = {}
+    for stamp, weight in strengths:
+        for module, change in bound[stamp].sides[side]:
+            added.setdefault(module, []).append((weight, change))
+    handles = []
+    try:
+        for module, terms in added.items():
+            handles.append(module.register_forward_hook(partial(_add, terms)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _add(
