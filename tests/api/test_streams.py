@@ -15,7 +15,7 @@ from tests.api.test_jobs import CAT
 from tests.jobs.fakes import eventually
 from webui.api import server
 from webui.api.streams import Streams
-from webui.events import Finished, Picture, Preview, Step, Warned
+from webui.events import Finished, Picture, Preview, Stage, Step, Warned
 from webui.guard import Guard, Rules
 from webui.services import submit
 
@@ -68,7 +68,8 @@ def messages(answer, count=None):
 
 def begun(services, **values):
     job = submit(services, CAT | values)
-    eventually(lambda: services.line.job(job.id).state == "running")
+    read = services.line.read_logged
+    eventually(lambda: [type(event) for _, event in read(job.id, 0, 9)[0]][2:] == [Stage])
     return job.id
 
 
