@@ -100,13 +100,8 @@ _OPTIONS = (
         "png, jpeg, webp or avif: what pictures are saved as",
     ),
     _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
-    _Option(
-        "models_dir",
-        values.path,
-        "models",
-        "folder with checkpoints/ in it, or the models folder of A1111 or ComfyUI",
-    ),
-    _Option("more_models_dirs", values.paths, (), "further folders of models, with commas between"),
+    _Option("models_dir", values.path, "models", "folder of models; A1111's and ComfyUI's too"),
+    _Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(
         "dtype",

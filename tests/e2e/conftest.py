@@ -222,7 +222,8 @@ class Tab:
         self.open()
 
     def _console(self, message: object) -> None:
-        if message.type == "error":
+        later = "responded with a status of 503" in message.text  # "later": the page asks again
+        if message.type == "error" and not later:
             self.problems.append(f"console: {message.text}")
 
     def _request(self, request: object) -> None:
@@ -230,7 +231,10 @@ class Tab:
             self.problems.append(f"left the machine: {request.url}")
 
     def open(self) -> None:
+        before = len(self.problems)
         self.page.goto(self.server.address)
+        left = re.compile("AbortError|errored out")  # what Gradio says of a page that is left
+        self.problems[before:] = [each for each in self.problems[before:] if not left.search(each)]
         self.page.wait_for_selector("#txt2img_generate")
         self.page.wait_for_selector("#live[data-state]:not([data-state=''])")
         # the draft of the form is restored once the page is up; typing earlier would race with it

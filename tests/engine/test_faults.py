@@ -39,6 +39,8 @@ class Faulty:
             return [Faulty(each, self.fault) for each in value]
         if not callable(value):
             return value
+        if name == "painting":  # another model, whose calls count as well
+            return lambda *args: Faulty(value(*args), self.fault)
 
         def call(*args):
             poison = self.fault(name)
