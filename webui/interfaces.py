@@ -125,7 +125,6 @@ class TextEncoder(Protocol):
     @property
     def network(self) -> Any:
         """The transformer itself."""
-        ...
 
     def vectors(self, ids: Sequence[int]) -> Tensor:
         """The table's rows (n, width). Raises ModelRefused for an id that it has not."""
@@ -168,7 +167,6 @@ class Model(Protocol):
     @property
     def networks(self) -> Mapping[str, Any]:
         """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
-        ...
 
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""

@@ -88,15 +88,8 @@ def look(
         SeenPart(part.weight, tuple(_stages(stages, texts)))
         for part, stages in zip(reading.prompt.parts, reading.stages, strict=True)
     )
-    notes = [
-        *reading.prompt.notes,
-        *_unused(reading.prompt.tags, misfit),
-        *_embeddings(text, vocabulary),
-    ]
-    notes += [
-        Note(f"The embedding {name} is read as plain words: {unusable[name]}.", start, end)
-        for name, start, end in mentions(text, unusable)
-    ]
+    notes = [*reading.prompt.notes, *_unused(reading.prompt.tags, misfit)]
+    notes += _embeddings(text, vocabulary, unusable)
     seen, tokens, of = [], 0, SIZE
     for _, traced in list(texts.values())[:MOST_TEXTS]:
         made = _windows(traced.text, vocabulary, emphasis, positive)
@@ -191,7 +184,9 @@ def _within_a_word(text: str, before: Token, after: Token) -> bool:
     return touching and text[after.start - 1].isalnum() and text[after.start].isalnum()
 
 
-def _embeddings(text: str, vocabulary: Vocabulary) -> Iterator[Note]:
+def _embeddings(text: str, vocabulary: Vocabulary, unusable: Mapping[str, str]) -> Iterator[Note]:
+    for name, start, end in mentions(text, unusable):
+        yield Note(f"The embedding {name} is read as plain words: {unusable[name]}.", start, end)
     for match in _EMBEDDING.finditer(text):
         known = match[1] in vocabulary.embeddings
         told = (

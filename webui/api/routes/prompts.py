@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
@@ -34,19 +35,14 @@ def router(services: Services) -> APIRouter:
         texts = {name: _text(body, name) for name in ("prompt", "negative_prompt")}
         entry, words, unusable = _vocabulary(services, schema.text(body, "model", None))
 
-        def misfit(name: str) -> str | None:
-            return services.loras.misfit(name, entry)
+        told: dict[str, Any] = {
+            "emphasis": emphasis,
+            "unusable": unusable,
+            "misfit": partial(services.loras.misfit, model=entry),
+        }
 
         def seen(name: str) -> Look:
-            return look(
-                texts[name],
-                words,
-                steps,
-                positive=name == "prompt",
-                emphasis=emphasis,
-                unusable=unusable,
-                misfit=misfit,
-            )
+            return look(texts[name], words, steps, positive=name == "prompt", **told)
 
         return {name: _told(seen, name) for name in texts}
 
