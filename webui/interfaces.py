@@ -27,7 +27,6 @@ class Denoiser(Protocol):
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x (B, C, h, w) noisy latent, sigma () its noise level; returns the clean (B, C, h, w)."""
-        ...
 
 
 class Noise(Protocol):
