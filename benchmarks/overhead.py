@@ -27,6 +27,7 @@ from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.library import Library
 from webui.request import GenerationRequest
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -41,7 +42,8 @@ def main() -> None:
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
     embeddings = Embeddings(arguments.models_dir)
-    engine = Engine(registry, Models(library, embeddings, registry.families, device), device)
+    models = Models(library, embeddings, registry.families, device)
+    engine = Engine(registry, models, device, Upscalers(arguments.models_dir))
     name = arguments.model or library.default()
     request = GenerationRequest(
         model=name,

@@ -29,6 +29,7 @@ from webui.extensions import engine_registry
 from webui.library import Library
 from webui.request import GenerationRequest
 from webui.trajectories import read_header, read_step
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -44,7 +45,7 @@ def main() -> int:
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
     models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
-    engine = Engine(registry, models, device)
+    engine = Engine(registry, models, device, Upscalers(arguments.models_dir))
     request = GenerationRequest(
         model=arguments.model or library.default(), prompt="a red apple", seed=1,
         sampler=arguments.sampler, steps=arguments.steps, width=arguments.size,

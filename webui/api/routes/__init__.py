@@ -10,6 +10,7 @@ from webui.api.routes import (
     exports,
     frames,
     health,
+    inputs,
     jobs,
     live,
     models,
@@ -20,6 +21,7 @@ from webui.api.routes import (
     queue,
     recipes,
     samplers,
+    upscalers,
 )
 from webui.interfaces import Route
 
@@ -35,10 +37,12 @@ ROUTES: Sequence[Route] = (
     models.router,
     embeddings.router,
     samplers.router,
+    upscalers.router,
     health.router,
     engine.router,
     notices.router,
     pictures.router,
     prompts.router,
     recipes.router,
+    inputs.router,
 )
