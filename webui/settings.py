@@ -109,7 +109,9 @@ _OPTIONS = (
     _Option("models_dir", values.path, "models", "folder of models; A1111's and ComfyUI's too"),
     _Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
-    _Option("dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"),
+    _Option(
+        "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"
+    ),
     _Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
     _Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
     _Option("safe_mode", values.flag, False, "load nothing but what ships: no installed extension"),
