@@ -45,6 +45,7 @@ from webui.extensions import engine_registry
 from webui.library import Library
 from webui.request import GenerationRequest
 from webui.services import Services
+from webui.upscalers import Upscalers
 
 ROOT = Path(__file__).parents[1]
 POLL, LATE = 250, 100  # ms: how often the page asks while something runs, and what may be added
@@ -183,7 +184,7 @@ def previewing(arguments: argparse.Namespace) -> bool:
     registry = engine_registry({"builtin": builtin})
     library = Library(ROOT / "models")
     models = Models(library, Embeddings(ROOT / "models"), registry.families, device)
-    engine = Engine(registry, models, device)
+    engine = Engine(registry, models, device, Upscalers(ROOT / "models"))
     request = GenerationRequest(
         model=library.default(), prompt="a red apple", seed=1, steps=20,
         width=arguments.size, height=arguments.size,

@@ -19,6 +19,7 @@ from webui.errors import ModelNotFound, ModelRefused, OutOfMemory
 from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.upscalers import Upscalers
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def made(files, families=None, device=None):
     registry = engine_registry({"builtin": builtin})
     device = device or choose("cpu")
     models = Models(Library(files), Embeddings(files), families or registry.families, device)
-    return models, Engine(registry, models, device)
+    return models, Engine(registry, models, device, Upscalers(files))
 
 
 def asked(model, **values):
