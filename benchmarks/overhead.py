@@ -28,6 +28,7 @@ from webui.extensions import engine_registry
 from webui.library import Library
 from webui.loras import Loras
 from webui.request import GenerationRequest
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -42,11 +43,9 @@ def main() -> None:
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
     embeddings = Embeddings(arguments.models_dir)
-    engine = Engine(
-        registry,
-        Models(library, embeddings, Loras(arguments.models_dir), registry.families, device),
-        device,
-    )
+    files = embeddings, Loras(arguments.models_dir)
+    models = Models(library, *files, registry.families, device)
+    engine = Engine(registry, models, device, Upscalers(arguments.models_dir))
     name = arguments.model or library.default()
     request = GenerationRequest(
         model=name,

@@ -46,6 +46,7 @@ from webui.library import Library
 from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.services import Services
+from webui.upscalers import Upscalers
 
 ROOT = Path(__file__).parents[1]
 POLL, LATE = 250, 100  # ms: how often the page asks while something runs, and what may be added
@@ -185,7 +186,7 @@ def previewing(arguments: argparse.Namespace) -> bool:
     library = Library(ROOT / "models")
     files = Embeddings(ROOT / "models"), Loras(ROOT / "models")
     models = Models(library, *files, registry.families, device)
-    engine = Engine(registry, models, device)
+    engine = Engine(registry, models, device, Upscalers(ROOT / "models"))
     request = GenerationRequest(
         model=library.default(), prompt="a red apple", seed=1, steps=20,
         width=arguments.size, height=arguments.size,

@@ -30,6 +30,7 @@ from webui.library import Library
 from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.trajectories import read_header, read_step
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -46,7 +47,7 @@ def main() -> int:
     library = Library(arguments.models_dir)
     files = Embeddings(arguments.models_dir), Loras(arguments.models_dir)
     models = Models(library, *files, registry.families, device)
-    engine = Engine(registry, models, device)
+    engine = Engine(registry, models, device, Upscalers(arguments.models_dir))
     request = GenerationRequest(
         model=arguments.model or library.default(), prompt="a red apple", seed=1,
         sampler=arguments.sampler, steps=arguments.steps, width=arguments.size,

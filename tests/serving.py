@@ -32,6 +32,7 @@ def main(folder, *stub):
     from webui.backend import EngineProcess
     from webui.embeddings import Embeddings
     from webui.guard import Guard, Rules
+    from webui.inputs import Inputs
     from webui.jobs.line import JobLine
     from webui.jobs.log import Log
     from webui.jobs.store import Store
@@ -40,6 +41,7 @@ def main(folder, *stub):
     from webui.outputs import Outputs
     from webui.services import Services
     from webui.trajectories import Trajectories
+    from webui.upscalers import Upscalers
 
     data = Path(folder)
     if not (data / "models").exists():
@@ -54,8 +56,18 @@ def main(folder, *stub):
     store = Store(wanted.data_dir / "jobs.sqlite")
     workshop = app._workshop(engine, outputs, trajectories, wanted.data_dir / "inputs")
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
-    files = Embeddings(wanted.models_dir), Loras(wanted.models_dir)
-    services = Services(wanted, REGISTRY, library, line, engine, trajectories, *files)
+    services = Services(
+        wanted,
+        REGISTRY,
+        library,
+        line,
+        engine,
+        trajectories,
+        Embeddings(wanted.models_dir),
+        Loras(wanted.models_dir),
+        Upscalers(wanted.models_dir),
+        Inputs(wanted.inputs_dir, wanted.input_quota),
+    )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)
     serving = uvicorn.Server(config)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from webui import __main__, app, settings
+from webui import __main__, app, guard_rules, settings
 from webui.events import Saved
 from webui.request import GenerationRequest
 
@@ -214,12 +214,12 @@ def test_a_store_of_a_newer_version_is_refused_and_everything_let_go(tmp_path):
 
 def test_on_a_network_it_answers_to_its_own_names_and_those_given(tmp_path):
     given = ["--data-dir", str(tmp_path), "--auth", "ann:sesame", "--host-name", "nas.lan"]
-    rules = app._rules(settings.read([*given, "--listen"], {}), "")
+    rules = guard_rules.rules(settings.read([*given, "--listen"], {}), "")
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     assert set(rules.host_names) == {"nas.lan", name, short, f"{short}.local"}
     assert rules.own_addresses and rules.login is not None
-    alone = app._rules(settings.read(["--data-dir", str(tmp_path)], {}), "")
+    alone = guard_rules.rules(settings.read(["--data-dir", str(tmp_path)], {}), "")
     assert set(alone.host_names) == {"127.0.0.1"}
     assert not alone.own_addresses and alone.login is None
 

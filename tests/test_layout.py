@@ -137,7 +137,15 @@ def test_a_module_without_a_layer_is_found(tmp_path: Path) -> None:
 
 # --- shelves and lengths -----------------------------------------------------------------------
 
-SHELVES = ("api/routes", "engine/families", "engine/previews", "engine/samplers", "ui/tabs")
+SHELVES = (
+    "api/routes",
+    "engine/courses",
+    "engine/families",
+    "engine/previews",
+    "engine/samplers",
+    "engine/upscalers",
+    "ui/tabs",
+)
 
 
 @pytest.mark.parametrize("shelf", SHELVES)

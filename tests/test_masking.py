@@ -142,6 +142,8 @@ def test_latent_cells_that_are_half_covered_anywhere_are_made_anew() -> None:
     assert masking.at_latent_size(mask, 8).tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
     faint = mask.point(lambda grey: 127 if grey else 0)
     assert masking.at_latent_size(faint, 8).tolist() == [[0] * 4] * 2
+    half = mask.point(lambda grey: 128 if grey else 0)
+    assert masking.at_latent_size(half, 8).tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
 
 
 def test_soft_latent_cells_are_means() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 
 from webui import sampler_table
 from webui.errors import InvalidRequest, ModelNotFound
-from webui.interfaces import ServerRegistry
+from webui.interfaces import ServerRegistry, UpscalerInfo
 from webui.library import Library
 from webui.metadata import parameters_text, read_record, read_text, record_text
 from webui.metadata.reader import pairs
 from webui.names import check_options
-from webui.recipes import read
+from webui.recipes import Tables, read
 from webui.recipes.settled import request_of
 from webui.request import (
     GenerationRequest,
@@ -25,14 +26,25 @@ from webui.request import (
     from_dict,
     to_dict,
 )
+from webui.upscalers import Upscalers
 
 REGISTRY = ServerRegistry(
     samplers={each.name: each for each in sampler_table.SAMPLER_INFOS},
     schedules={each.name: each for each in sampler_table.SCHEDULE_INFOS},
     previews={},
+    upscalers={
+        "Latent": UpscalerInfo(name="Latent", kind="latent"),
+        "Lanczos": UpscalerInfo(name="Lanczos", kind="interpolation"),
+    },
     tabs=(),
     routes=(),
 )
+
+
+def tables(library, kept=()):
+    return Tables(REGISTRY, library, Upscalers(Path("/nowhere")), lambda sha256: sha256 in kept)
+
+
 SCHEDULES = REGISTRY.schedules
 # as A1111's readers have it; only for lines that we know to be short
 PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -225,7 +237,7 @@ def form_request(values):
 def test_a1111s_text_gives_back_any_request_but_its_model(request):
     check_options(REGISTRY, request)
     text = parameters_text(request, "", "0.1.0")
-    found = read(REGISTRY, NoModels(), text)
+    found = read(tables(NoModels()), text)
     assert found.source == "a1111"
     assert [lost.name for lost in found.lost] == ["Model"]
     assert form_request(found.values | {"model": request.model}) == request
@@ -245,7 +257,7 @@ def test_our_json_gives_back_any_request_whatsoever(request, images, batch, prom
     assert record.isascii()
     back = read_record(record)
     assert (back.request, back.model_hash, back.version) == (request, "ab" * 32, "0.1.0")
-    found = read(REGISTRY, NoModels(), None, record)
+    found = read(tables(NoModels()), None, record)
     values = found.values
     made = values["batch_count"] * values["batch_size"]
     assert made == images or (made < images and "Pictures" in [each.name for each in found.lost])
@@ -300,7 +312,7 @@ def seconds(unit, tail, length):
     times = []
     for _ in range(3):
         began = time.process_time()
-        read(REGISTRY, NoModels(), text)
+        read(tables(NoModels()), text)
         times.append(time.process_time() - began)
     return min(times)
 
@@ -316,6 +328,6 @@ def test_any_100_kb_are_read_at_once_and_200_kb_in_twice_the_time(name, tail):
 @given(st.text(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_no_text_breaks_the_reader(text):
-    read(REGISTRY, NoModels(), text + "\nSteps: 1, Seed: x, Size: 1x" + text, text)
-    found = read(REGISTRY, NoModels(), text)
+    read(tables(NoModels()), text + "\nSteps: 1, Seed: x, Size: 1x" + text, text)
+    found = read(tables(NoModels()), text)
     assert found.source in (None, "a1111")

@@ -16,7 +16,7 @@ from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 
 SAMPLERS = {info.name: info for info in SAMPLER_INFOS}
 INFOS = {info.name: info for info in SCHEDULE_INFOS}
-REGISTRY = ServerRegistry(SAMPLERS, INFOS, {}, (), ())
+REGISTRY = ServerRegistry(SAMPLERS, INFOS, {}, {}, (), ())
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -61,6 +63,25 @@ def test_a_picture_is_saved_with_its_pixels_and_both_records(tmp_path, outputs):
             "version": "0.1.0",
             "model_hash": model_hash,
         }
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("png", "png"), ("jpeg", "png"), ("webp", "webp"), ("avif", "avif")]
+)
+def test_what_is_transparent_stays_so_also_where_jpegs_are_wanted(tmp_path, name, suffix):
+    make_model(tmp_path / "models")
+    outputs = make_outputs(tmp_path, picture_format=Format(name, 95))
+    alpha = bytes([0] * 2048 + [255] * 2048)
+    event = rendered((200, 30, 40))
+    saved = outputs.save(replace(event, picture=replace(event.picture, alpha=alpha)))
+    assert saved.path.endswith(f".{suffix}")
+    data = (tmp_path / "out" / saved.path).read_bytes()
+    assert json.loads(look(data).text("darkroom"))["request"]["seed"] == 7
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == "RGBA"
+        seen = np.asarray(image).astype(int)
+    assert (np.abs(seen[..., 3].ravel() - np.frombuffer(alpha, np.uint8).astype(int)) <= 2).all()
+    assert np.abs(seen[40, 40, :3] - (200, 30, 40)).max() <= 4
 
 
 @pytest.mark.parametrize(("name", "suffix"), [("jpeg", "jpg"), ("webp", "webp"), ("avif", "avif")])
@@ -275,6 +296,7 @@ SAVER = """
 import sys
 from pathlib import Path
 from tests.test_outputs import make_outputs, rendered
+from dataclasses import replace
 from datetime import datetime
 outputs = make_outputs(Path(sys.argv[1]), datetime.now)
 print("begun", flush=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.test_library import make_model
-from tests.test_metadata_reader import REGISTRY
+from tests.test_metadata_reader import tables
 from webui.library import Library
 from webui.metadata import record_text
 from webui.recipes import Lost, read
@@ -21,7 +21,7 @@ def library(tmp_path):
 
 
 def of(library, last, before="a cat"):
-    return read(REGISTRY, library, f"{before}\nSteps: 20, Seed: 1, {last}")
+    return read(tables(library), f"{before}\nSteps: 20, Seed: 1, {last}")
 
 
 def values(library, last):
@@ -114,9 +114,7 @@ def test_options_are_read_under_the_names_that_programs_write(library, last, exp
         ("Sampler: Euler, RNG: TPU", [("RNG", "TPU", "it cannot be understood")]),
         ("Sampler: Euler, Sigmas: 3 2 1", [
             ("Sigmas", "[3.0, 2.0, 1.0]", "3 levels are not those of 20 steps")]),
-        ("Sampler: Euler, Hires upscale: 2, Refiner: xl", [
-            ("Hires upscale", "2", "there is no such setting here"),
-            ("Refiner", "xl", "there is no such setting here")]),
+        ("Sampler: Euler, Refiner: xl", [("Refiner", "xl", "there is no such setting here")]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_restored_is_named_with_the_reason(library, last, expected):
@@ -124,10 +122,10 @@ def test_what_cannot_be_restored_is_named_with_the_reason(library, last, expecte
 
 
 def test_a_seed_that_is_none_is_lost_and_not_brought_into_range(library):
-    found = read(REGISTRY, library, f"a\nSteps: 20, Seed: {2**32}, Sampler: Euler")
+    found = read(tables(library), f"a\nSteps: 20, Seed: {2**32}, Sampler: Euler")
     assert "seed" not in found.values
     assert [each.name for each in found.lost] == ["Seed"]
-    huge = read(REGISTRY, library, f"a\nSteps: {'9' * 5000}, Seed: 1, Sampler: Euler")
+    huge = read(tables(library), f"a\nSteps: {'9' * 5000}, Seed: 1, Sampler: Euler")
     assert "steps" not in huge.values
     (named,) = huge.lost
     assert (named.name, len(named.value)) == ("Steps", 200)
@@ -209,7 +207,7 @@ def test_a_record_names_what_is_not_here(library):
         to_dict(CAT)
         | {"model": "gone", "sampler": "Mine", "schedule": "My own", "extras": {"x": 1}}
     )
-    found = read(REGISTRY, library, "text", record_text(request, "", "9"))
+    found = read(tables(library), "text", record_text(request, "", "9"))
     assert found.source == "darkroom" and found.request == to_dict(request)
     assert found.lost == (
         Lost("Sampler", "Mine", "there is no such sampler here"),
@@ -223,13 +221,13 @@ def test_a_record_names_what_is_not_here(library):
 
 def test_an_option_that_a_sampler_lost_meanwhile_is_named(library):
     request = from_dict(to_dict(CAT) | {"sampler": "PLMS", "sampling": {"eta": 0.5}})
-    found = read(REGISTRY, library, None, record_text(request, "", "9"))
+    found = read(tables(library), None, record_text(request, "", "9"))
     assert [each.name for each in found.lost] == ["Eta"] and found.values["sampling.eta"] is None
 
 
 def test_the_record_wins_over_the_text(library):
     text = "other words\nSteps: 5, Seed: 6, Sampler: DDIM, RNG: NV"
-    found = read(REGISTRY, library, text, record_text(CAT, "", "9"))
+    found = read(tables(library), text, record_text(CAT, "", "9"))
     assert found.source == "darkroom"
     assert (found.values["prompt"], found.values["steps"]) == ("a cat", 20)
     assert found.pairs == (("Steps", "5"), ("Seed", "6"), ("Sampler", "DDIM"), ("RNG", "NV"))
@@ -242,7 +240,7 @@ def test_the_record_wins_over_the_text(library):
 )  # fmt: skip
 def test_batches_make_as_many_pictures(library, images, size, batches):
     request = from_dict(to_dict(CAT) | {"images": images, "batch_size": size})
-    found = read(REGISTRY, library, None, record_text(request, "", "9"))
+    found = read(tables(library), None, record_text(request, "", "9"))
     assert (found.values["batch_count"], found.values["batch_size"]) == batches
     made = batches[0] * batches[1]
     named = Lost("Pictures", str(images), f"no batches make so many; {made} are set instead")
@@ -252,7 +250,7 @@ def test_batches_make_as_many_pictures(library, images, size, batches):
 def test_own_levels_are_the_forms_text(library):
     options = {"sigmas": [14.6, 1 / 3, 0]}
     request = from_dict(to_dict(CAT) | {"steps": 2, "schedule_options": options})
-    found = read(REGISTRY, library, None, record_text(request, "", "9"))
+    found = read(tables(library), None, record_text(request, "", "9"))
     assert found.values["schedule_options.sigmas"] == "14.6, 0.3333333333333333, 0.0"
     assert not found.lost
 
@@ -260,7 +258,7 @@ def test_own_levels_are_the_forms_text(library):
 def test_nothing_is_taken_from_sampling_that_is_left_to_defaults(library):
     request = from_dict(to_dict(CAT) | {"sampling": {"eta": 0.25}})
     assert request.sampling == SamplingOptions(eta=0.25)
-    said = read(REGISTRY, library, None, record_text(request, "", "9")).values
+    said = read(tables(library), None, record_text(request, "", "9")).values
     assert {name for name, value in said.items() if value is not None and "." in name} == {
         "sampling.eta"
     }

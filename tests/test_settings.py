@@ -34,6 +34,7 @@ DEFAULTS = Settings(
     stall_timeout=600,
     trajectory_quota=4 * 2**30,
     temp_quota=2 * 2**30,
+    input_quota=4 * 2**30,
     max_pixels=2048 * 2048 * 4,
 )
 

@@ -54,6 +54,8 @@ def test_what_is_written_is_read(contents):
         Warned("<b>ü</b>\n"),
         Rendered(3, Picture(1, 2, b"uvwxyz"), REQUEST, 1.5, 10**12, ("VAE decoded in tiles",)),
         Rendered(0, Picture(1, 1, b"rgb"), REQUEST, 0.0, 0),
+        Rendered(0, Picture(2, 1, b"rgbRGB", b"aA"), REQUEST, 0.0, 0),
+        Stage("upscaling", 3, 16),
     ],
 )
 def test_an_event_comes_out_as_it_went_in(event):

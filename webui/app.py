@@ -6,7 +6,6 @@ nothing slow stands between the end of that import and the first page.
 
 import asyncio
 import logging
-import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import data_folder, log_file, setting_values
+from webui import data_folder, log_file
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.embeddings import Embeddings
@@ -32,8 +31,10 @@ from webui.events import (
     Warned,
 )
 from webui.extensions import server_registry
-from webui.guard import Guard, Login, Rules
+from webui.guard import Guard
 from webui.guard.asgi import App, Receive, Scope, Send
+from webui.guard_rules import rules
+from webui.inputs import Inputs
 from webui.jobs import origins
 from webui.jobs.job import PreviewChoice
 from webui.jobs.line import JobLine
@@ -47,6 +48,7 @@ from webui.pictures import Format
 from webui.services import Services
 from webui.settings import Settings
 from webui.trajectories import Trajectories, read_finished, read_header, read_spool
+from webui.upscalers import Upscalers
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
@@ -120,13 +122,7 @@ def _services(
     settings: Settings, library: Library, backend: Backend, opened: ExitStack
 ) -> Services:
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
-    outputs = Outputs(
-        settings.outputs,
-        library,
-        webui.__version__,
-        unsaved=settings.data_dir / "unsaved",
-        picture_format=Format(settings.image_format, settings.image_quality),
-    )
+    outputs = _outputs(settings, library)
     store = Store(settings.data_dir / "jobs.sqlite")
     opened.callback(store.close)
     try:
@@ -135,8 +131,10 @@ def _services(
         _logger.warning("old trajectories cannot be removed: %s", error)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
-    inputs, needed = settings.data_dir / "inputs", partial(origins.needed, store.database)
-    workshop = _workshop(backend, outputs, trajectories, inputs, needed)
+    named = partial(origins.pictures, store.database)
+    inputs = Inputs(settings.inputs_dir, settings.input_quota, named)
+    needed = partial(origins.needed, store.database)
+    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed)
     line = JobLine(
         store,
         _WrittenLog(),
@@ -149,9 +147,19 @@ def _services(
     from webui import builtin
 
     registry = server_registry({"builtin": builtin})
-    embeddings = Embeddings(*settings.models_dirs)
-    loras = Loras(*settings.models_dirs)
-    return Services(settings, registry, library, line, backend, trajectories, embeddings, loras)
+    roots = settings.models_dirs
+    files = Embeddings(*roots), Loras(*roots), Upscalers(settings.models_dir)
+    return Services(settings, registry, library, line, backend, trajectories, *files, inputs)
+
+
+def _outputs(settings: Settings, library: Library) -> Outputs:
+    return Outputs(
+        settings.outputs,
+        library,
+        webui.__version__,
+        unsaved=settings.data_dir / "unsaved",
+        picture_format=Format(settings.image_format, settings.image_quality),
+    )
 
 
 def _workshop(
@@ -260,34 +268,7 @@ def _guarded(services: Services, close: Callable[[], None]) -> Guard:
 
     app = server.create(services, lifespan)
     page.mount(app, services)  # last: it takes every address that is not taken
-    return Guard(app, _rules(settings, page.icon()))
-
-
-def _rules(settings: Settings, icon: str) -> Rules:
-    open_to_network = not setting_values.is_of_this_computer(settings.host)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    # 0.0.0.0 is no name: web pages use it to reach servers of the computer that they are seen on
-    own = _own_names() if open_to_network else ()
-    named = () if host in ("0.0.0.0", "[::]") else (host,)
-    login = Login(settings.accounts, settings.api_auth, icon=icon)
-    return Rules(
-        host_names=(*settings.host_names, *named, *own),
-        own_addresses=open_to_network,
-        origins=settings.cors_allow_origins,
-        login=login if settings.accounts or settings.api_auth else None,
-        uploads=settings.temp_dir,
-        outputs=settings.outputs,
-        make_room=lambda size: data_folder.sweep(
-            settings.temp_dir, max(0, settings.temp_quota - size)
-        ),
-    )
-
-
-def _own_names() -> tuple[str, ...]:
-    """What this computer is called; nobody is asked, so without the name of its network."""
-    name = socket.gethostname().lower()
-    short = name.partition(".")[0]
-    return (name, short, f"{short}.local")
+    return Guard(app, rules(settings, page.icon()))
 
 
 async def _sweep(temp_dir: Path, quota: int) -> None:

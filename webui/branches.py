@@ -95,9 +95,10 @@ def branch(
         if name not in CHANGES:
             raise InvalidRequest(name[:80], f"cannot change in a branch; {', '.join(CHANGES)} can")
     found = kept(services, job_id, image, turn=turn)
-    request = branched(services, found, step, changes, id)
     owner = found.job.owner if owner is None else owner
-    return services.line.submit(request, id=id, owner=owner)
+    with services.inputs.lock:
+        request = branched(services, found, step, changes, id)
+        return services.line.submit(request, id=id, owner=owner)
 
 
 def branched(
@@ -140,8 +141,9 @@ def triage(
     Raises what `services.submit` raises.
     """
     STOP_AT.check(share)
-    request = request_of(services, {**values, "stop_at": share}, id)
-    return services.line.submit(request, id=id, owner=owner)
+    with services.inputs.lock:
+        request = request_of(services, {**values, "stop_at": share}, id)
+        return services.line.submit(request, id=id, owner=owner)
 
 
 def finish(
@@ -161,11 +163,12 @@ def finish(
     if job.request.stop_at == 1:
         raise WrongState("this job stops at no share of its steps: its pictures are finished")
     owner = job.owner if owner is None else owner
-    requests = [(image, _finished(services, job, image)) for image in images]
-    return [
-        services.line.submit(request, id=f"{id}-{image}" if id else None, owner=owner)
-        for image, request in requests
-    ]
+    with services.inputs.lock:
+        requests = [(image, _finished(services, job, image)) for image in images]
+        return [
+            services.line.submit(request, id=f"{id}-{image}" if id else None, owner=owner)
+            for image, request in requests
+        ]
 
 
 def _finished(services: Services, job: Job, image: int) -> GenerationRequest:

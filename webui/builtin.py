@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from webui.api.routes import ROUTES
 from webui.hookspecs import hookimpl
-from webui.interfaces import PreviewInfo, Route, SamplerInfo, ScheduleInfo, Tab
+from webui.interfaces import PreviewInfo, Route, SamplerInfo, ScheduleInfo, Tab, UpscalerInfo
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.ui.tabs import TABS
 
@@ -27,6 +27,23 @@ def register_previews() -> Sequence[PreviewInfo]:
     return (
         PreviewInfo(name="fast", label="Fast", help="Small and nearly free: a guess per pixel."),
         PreviewInfo(name="vae", label="Full", help="Through the model's decoder: exact and slow."),
+    )
+
+
+@hookimpl
+def register_upscalers() -> Sequence[UpscalerInfo]:
+    def latent(mode: str, help: str) -> UpscalerInfo:
+        return UpscalerInfo(name=f"Latent{mode}", kind="latent", help=help)
+
+    return (
+        latent("", "The latent, bilinear: soft, and repainted by a strength of 0.5 and up."),
+        latent(" (antialiased)", "As Latent; differs where a picture becomes smaller."),
+        latent(" (bicubic)", "The latent, bicubic: a little sharper."),
+        latent(" (bicubic antialiased)", "As bicubic; differs where a picture becomes smaller."),
+        latent(" (nearest)", "The latent's cells repeated: hard edges, much is made anew."),
+        latent(" (nearest-exact)", "As nearest, its cells exactly in the middle."),
+        UpscalerInfo(name="Lanczos", kind="interpolation", help="Smooth; adds nothing."),
+        UpscalerInfo(name="Nearest", kind="interpolation", help="Pixels repeated: pixel art."),
     )
 
 

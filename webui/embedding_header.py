@@ -5,11 +5,12 @@ it was trained for, `clip_l` and `clip_g` for two text encoders, and a pickle's 
 written out tensor by tensor. Nothing but the header is read, and nothing in it is believed.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from webui.safetensors_header import HeaderError, read_header
 
 _MOST_HEADER = 2**20  # bytes
 _MOST_TENSORS = 64
@@ -17,10 +18,6 @@ _MOST_VECTORS = 75  # more fit into no window
 _MOST_WIDTH = 2**14
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _ENCODERS = ("clip_l", "clip_g")
-
-
-class HeaderError(Exception):
-    """Why a file cannot be used, for people."""
 
 
 class Part(NamedTuple):
@@ -36,7 +33,7 @@ def read_parts(path: Path) -> dict[str, Part]:
 
     Raises HeaderError, OSError.
     """
-    header, room = _header(path)
+    header, room = read_header(path, _MOST_HEADER)
     header.pop("__metadata__", None)
     if len(header) > _MOST_TENSORS:
         raise HeaderError(f"it holds {len(header)} tensors, so it is no embedding")
@@ -49,24 +46,6 @@ def read_parts(path: Path) -> dict[str, Part]:
     if len({part.vectors for part in parts.values()}) > 1:
         raise HeaderError("it has a different number of vectors for each text encoder")
     return parts
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header, and how many bytes of tensors are behind it."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > _MOST_HEADER:
-            raise HeaderError("it is no safetensors file, or its header is larger than 1 MiB")
-        text = file.read(length)
-        room = file.seek(0, 2) - 8 - length
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError):
-        raise HeaderError("its header is not valid JSON, so it is no safetensors file") from None
-    if len(text) < length or not isinstance(header, dict):
-        raise HeaderError("its header is cut or no JSON object, so it is no safetensors file")
-    return header, room
 
 
 def _only(header: Mapping[str, Any]) -> str:

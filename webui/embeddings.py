@@ -15,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 
 from webui import model_folders
-from webui.embedding_header import HeaderError, Part, read_parts
+from webui.embedding_header import Part, read_parts
 from webui.files import printable
+from webui.safetensors_header import HeaderError
 
 _MOST_FILES = 5000
 _PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")

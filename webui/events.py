@@ -32,11 +32,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`."""
+    """8-bit RGB, row by row from the top left: `len(rgb) == 3 * width * height`.
+
+    `alpha` is as long as there are pixels, or empty where none is transparent.
+    """
 
     width: int  # pixels
     height: int  # pixels
     rgb: bytes
+    alpha: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Stage:
     """What the engine is about to do."""
 
     name: str  # "loading model", "encoding prompt", "encoding picture", "sampling", "decoding" ...
+    done: int = 0  # tiles that are finished, where it is done in tiles
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ def server_registry(plugins: Mapping[str, object]) -> ServerRegistry:
         samplers=_table(manager, "register_samplers", _by_name),
         schedules=_table(manager, "register_schedules", _by_name),
         previews=_table(manager, "register_previews", _by_name),
+        upscalers=_table(manager, "register_upscalers", _by_name),
         tabs=tuple(_table(manager, "register_tabs", _by_id).values()),
         routes=tuple(route for _, table in _answers(manager, "register_routes") for route in table),
     )
@@ -35,6 +36,8 @@ def engine_registry(plugins: Mapping[str, object]) -> EngineRegistry:
         schedules=_table(manager, "register_schedules", _as_is),
         families=_table(manager, "register_families", _as_is),
         previews=_table(manager, "register_previews", _as_is),
+        upscalers=_table(manager, "register_upscalers", _as_is),
+        upscaler_families=_table(manager, "register_upscaler_families", _as_is),
     )
 
 

@@ -13,12 +13,15 @@ from webui.interfaces import (
     Family,
     PreviewDecoder,
     PreviewInfo,
+    Resize,
     Route,
     SamplerEntry,
     SamplerInfo,
     Schedule,
     ScheduleInfo,
     Tab,
+    UpscalerFamily,
+    UpscalerInfo,
 )
 
 PROJECT = "darkroom"
@@ -38,6 +41,11 @@ class ServerHooks:
     @hookspec
     def register_previews(self) -> Sequence[PreviewInfo]:  # type: ignore[empty-body]
         """What the page says of previews; the engine side registers the decoders."""
+
+    @hookspec
+    def register_upscalers(self) -> Sequence[UpscalerInfo]:  # type: ignore[empty-body]
+        """What the page says of upscalers that need no file; the engine side registers the
+        functions."""
 
     @hookspec
     def register_tabs(self) -> Sequence[Tab]:  # type: ignore[empty-body]
@@ -64,3 +72,13 @@ class EngineHooks:
     @hookspec
     def register_previews(self) -> Mapping[str, PreviewDecoder]:  # type: ignore[empty-body]
         """Decoders from latents to something to look at, by name."""
+
+    @hookspec
+    def register_upscalers(self) -> Mapping[str, Resize]:  # type: ignore[empty-body]
+        """Upscalers that need no file, by name."""
+
+    @hookspec
+    def register_upscaler_families(  # type: ignore[empty-body]
+        self,
+    ) -> Mapping[str, UpscalerFamily]:
+        """Networks by name; the first that recognises an upscaler's file loads it."""

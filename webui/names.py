@@ -4,13 +4,14 @@ Knows the tables that were registered, not who asks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from webui.errors import InvalidRequest
 from webui.fields import shown
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.request import GenerationRequest
+from webui.upscalers import Upscalers
 
 _LONGEST = 200  # characters of a name: each space in it may end the sampler's
 
@@ -90,6 +91,65 @@ def _joint(registry: ServerRegistry, given: object) -> Iterator[tuple[str, str]]
         schedule = _found(given[at + 1 :], registry.schedules)
         if sampler is not None and schedule is not None:
             yield sampler, schedule
+
+
+def with_second_pass(registry: ServerRegistry, request: GenerationRequest) -> GenerationRequest:
+    """The request with the second pass's sampler and schedule by their registered names. Raises
+    InvalidRequest."""
+    hires = request.hires
+    if hires is None:
+        return request
+    asked = {"sampler": hires.sampler, "schedule": hires.schedule}
+    given = {name: value for name, value in asked.items() if value is not None}
+    try:
+        named = sampler_and_schedule(registry, given)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"hires.{error.field}", error.problem) from None
+    sampler, schedule = (named.get(name, asked[name]) for name in ("sampler", "schedule"))
+    return replace(request, hires=replace(hires, sampler=sampler, schedule=schedule))
+
+
+def with_upscalers(
+    registry: ServerRegistry, upscalers: Upscalers, request: GenerationRequest
+) -> GenerationRequest:
+    """The request with upscalers called as they are listed. Raises InvalidRequest for one that is
+    not there, cannot be used, or makes latents larger where there are only pictures."""
+
+    def named(field: str, given: str, latents: bool = False) -> str:
+        return _upscaler(registry, upscalers, field, given, latents)
+
+    if (hires := request.hires) is not None:
+        hires = replace(hires, upscaler=named("hires.upscaler", hires.upscaler, latents=True))
+    init = request.init
+    if init is not None and init.tiles is not None:
+        name = named("init.tiles.upscaler", init.tiles.upscaler)
+        init = replace(init, tiles=replace(init.tiles, upscaler=name))
+    if (upscale := request.upscale) is not None:
+        second = upscale.second
+        upscale = replace(
+            upscale,
+            upscaler=named("upscale.upscaler", upscale.upscaler),
+            second=None if second is None else named("upscale.second", second),
+        )
+    return replace(request, hires=hires, init=init, upscale=upscale)
+
+
+def _upscaler(
+    registry: ServerRegistry, upscalers: Upscalers, field: str, given: str, latents: bool
+) -> str:
+    known = {
+        name: each for name, each in registry.upscalers.items() if latents or each.kind != "latent"
+    }
+    for name in known:
+        if name.casefold() == given.casefold():
+            return name
+    file = upscalers.find(given)
+    if file is None:
+        files = [each.name for each in upscalers.files() if each.problem is None]
+        raise InvalidRequest(field, unknown(given, [*known, *files]))
+    if file.problem is not None:
+        raise InvalidRequest(field, f"{file.name} cannot be used: {file.problem}")
+    return file.name
 
 
 def _proper(field: str, given: object, table: Mapping[str, Info]) -> str:

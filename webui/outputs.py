@@ -64,7 +64,10 @@ class Outputs:
     def save(self, rendered: Rendered) -> Saved:
         """Raises NotSaved, naming the folder and where the picture is instead, if anywhere."""
         request, picture = rendered.request, rendered.picture
-        image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+        size = (picture.width, picture.height)
+        image = Image.frombytes("RGB", size, picture.rgb)
+        if picture.alpha:
+            image.putalpha(Image.frombytes("L", size, picture.alpha))
         path = self._write(self._file(image, request, rendered.notes), str(request.seed))
         return Saved(
             image=rendered.image,

@@ -10,20 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import loras, names
+from webui import image_checks, loras, names
 from webui.backend import Backend
 from webui.embeddings import SUFFIX, EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
+from webui.inputs import Inputs
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.loras import Loras
 from webui.outputs import write_atomically
+from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.settings import Settings
 from webui.trajectories import Trajectories
+from webui.upscalers import Upscalers
 from webui.vocabularies import Vocabularies
 from webui.word_lists import WordLists
 
@@ -45,9 +48,19 @@ class Services:
     trajectories: Trajectories
     embeddings: Embeddings
     loras: Loras
+    upscalers: Upscalers
+    inputs: Inputs
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
+
+    @property
+    def recipe_tables(self) -> Tables:
+        """What recipes are held against."""
+        kept = self.inputs.path
+        return Tables(
+            self.registry, self.library, self.upscalers, lambda name: kept(name) is not None
+        )
 
 
 def submit(
@@ -57,7 +70,8 @@ def submit(
 
     With an id that is known: that job. Raises InvalidRequest, LineFull, NotSaved.
     """
-    return services.line.submit(request_of(services, values, id), id=id, owner=owner)
+    with services.inputs.lock:  # so that no picture goes between the look and the job
+        return services.line.submit(request_of(services, values, id), id=id, owner=owner)
 
 
 def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
@@ -66,10 +80,11 @@ def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
     Raises JobNotFound, InvalidRequest, WrongState if it runs already, NotSaved.
     """
     for _ in range(_TRIES):
-        job = services.line.job(id)
-        request = changed(services, job.request, changes)
-        if services.line.order.edit(id, request, job.request):
-            return services.line.job(id)
+        with services.inputs.lock:
+            job = services.line.job(id)
+            request = changed(services, job.request, changes)
+            if services.line.order.edit(id, request, job.request):
+                return services.line.job(id)
     raise WrongState("others edit this job at the same time; try again")
 
 
@@ -85,10 +100,11 @@ def duplicate(
 
     Raises JobNotFound, and what `submit` raises.
     """
-    job = services.line.job(job_id)
-    request = changed(services, job.request, changes, id)
-    owner = job.owner if owner is None else owner
-    return services.line.submit(request, id=id, owner=owner)
+    with services.inputs.lock:
+        job = services.line.job(job_id)
+        request = changed(services, job.request, changes, id)
+        owner = job.owner if owner is None else owner
+        return services.line.submit(request, id=id, owner=owner)
 
 
 def changed(
@@ -112,15 +128,16 @@ def request_of(
 
     Besides the request's own fields: seed -1 is a random one, the same each time for one `id`, so
     that a request that is sent again is the same; batch_count x batch_size are the images; samplers
-    and schedules may be called by their aliases, or both in one: "DPM++ 2M Karras".
+    and schedules may be called by their aliases, or both in one: "DPM++ 2M Karras"; width and
+    height are the picture's that it begins with, on the model's grid.
     """
     filled = dict(values)
     entry = _model(services.library, filled.pop("model", None))
     filled["model"] = entry.name
     filled["vae"] = _vae(services.library, filled.get("vae", AUTOMATIC_VAE))
     filled.setdefault("prompt", "")
-    filled.setdefault("width", entry.native_width)
-    filled.setdefault("height", entry.native_height)
+    sized = {"width", "height"} & filled.keys()
+    filled = {"width": entry.native_width, "height": entry.native_height} | filled
     if type(filled.setdefault("seed", -1)) is int and filled["seed"] == -1:
         filled["seed"] = _random_seed(id)
     filled |= names.sampler_and_schedule(services.registry, filled)
@@ -130,11 +147,19 @@ def request_of(
         filled["images"] = _images(filled)
     request = from_dict(filled)
     loras.check(services.loras, request.prompt, request.steps, entry)
+    found = image_checks.sizes(services.inputs, request)
+    if (size := image_checks.working_size(request, found, entry)) is not None:
+        request = image_checks.with_size(request, size, sized)
     _check_extras(request)
     names.check_options(services.registry, request)
-    if services.registry.samplers[request.sampler].one_by_one:
+    request = names.with_second_pass(services.registry, request)
+    request = names.with_upscalers(services.registry, services.upscalers, request)
+    second = request.hires and request.hires.sampler
+    samplers = [services.registry.samplers[each] for each in (request.sampler, second) if each]
+    if any(each.one_by_one for each in samplers):
         request = replace(request, batch_size=1)  # the same pictures, one after the other
     _check_size(request, entry, services.settings.max_pixels)
+    image_checks.check_final(request, found, entry, services.settings.max_pixels)
     return request
 
 

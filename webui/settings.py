@@ -51,6 +51,7 @@ class Settings:
     stall_timeout: int  # seconds; 0: never
     trajectory_quota: int  # bytes; 0 keeps nothing after the run
     temp_quota: int  # bytes
+    input_quota: int  # bytes
     max_pixels: int  # width x height x batch size of a request
 
     @property
@@ -62,6 +63,11 @@ class Settings:
     def models_dirs(self) -> tuple[Path, ...]:
         """All that are looked through, the first one first."""
         return (self.models_dir, *self.more_models_dirs)
+
+    @property
+    def inputs_dir(self) -> Path:
+        """Pictures that requests begin with."""
+        return self.data_dir / "inputs"
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -104,10 +110,7 @@ _OPTIONS = (
     _Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(
-        "dtype",
-        values.one_of("auto", "fp32", "fp16", "bf16"),
-        "auto",
-        "auto, fp32, fp16 or bf16",
+        "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"
     ),
     _Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
     _Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
@@ -135,10 +138,7 @@ _OPTIONS = (
         secret=True,
     ),
     _Option(
-        "cors_allow_origins",
-        values.origins,
-        (),
-        "other sites whose pages may use this server",
+        "cors_allow_origins", values.origins, (), "other sites whose pages may use this server"
     ),
     _Option("trusted_proxies", values.networks, (), "addresses of reverse proxies to believe"),
     _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
@@ -160,6 +160,7 @@ _OPTIONS = (
         2 * 2**30,
         "bytes of uploads to keep, oldest out, none longer than a day",
     ),
+    _Option("input_quota", values.number(2**28, 2**60), 4 * 2**30, "bytes of sent pictures kept"),
     _Option(
         "max_pixels",
         values.number(64 * 64, 2**40),

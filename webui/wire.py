@@ -103,15 +103,18 @@ def _whole(data: bytes, size: int) -> bytes:
 def event_to_dict(event: Event) -> dict[str, Any]:
     """JSON-ready, with the type under "type"; a picture is left out, its size stays."""
     if isinstance(event, Preview | Rendered):
-        event = replace(event, picture=replace(event.picture, rgb=b""))
+        event = replace(event, picture=replace(event.picture, rgb=b"", alpha=b""))
     values = asdict(event)
     if "picture" in values:
-        del values["picture"]["rgb"]
+        del values["picture"]["rgb"], values["picture"]["alpha"]
     return {"type": type(event).__name__, **values}
 
 
 def event_message(event: EngineEvent) -> Message:
-    blobs = (event.picture.rgb,) if isinstance(event, Preview | Rendered) else ()
+    blobs: tuple[bytes, ...] = ()
+    if isinstance(event, Preview | Rendered):
+        picture = event.picture
+        blobs = (picture.rgb, picture.alpha) if picture.alpha else (picture.rgb,)
     return Message({"event": event_to_dict(event)}, blobs)
 
 
@@ -120,7 +123,8 @@ def message_event(message: Message) -> EngineEvent:
     values = dict(message.head["event"])
     kind = EVENT_TYPES[values.pop("type")]
     if "picture" in values:
-        values["picture"] = Picture(rgb=message.blobs[0], **values["picture"])
+        rgb, *alpha = message.blobs
+        values["picture"] = Picture(**values["picture"], rgb=rgb, alpha=b"".join(alpha))
     if "request" in values:
         values["request"] = from_dict(values["request"])
     if "notes" in values:

@@ -14,7 +14,15 @@ from webui.backend import EngineState
 from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
-from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo, ServerRegistry
+from webui.inputs import Inputs
+from webui.interfaces import (
+    PreviewInfo,
+    SamplerInfo,
+    ScheduleInfo,
+    ServerRegistry,
+    UpscalerInfo,
+)
+from webui.jobs import origins
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
@@ -24,6 +32,7 @@ from webui.outputs import Outputs
 from webui.services import Services
 from webui.settings import read
 from webui.trajectories import Header, KeptStep, Spool, Trajectories
+from webui.upscalers import Upscalers
 
 REGISTRY = ServerRegistry(
     samplers={
@@ -32,6 +41,10 @@ REGISTRY = ServerRegistry(
     },
     schedules={name: ScheduleInfo(name=name) for name in ("Automatic", "Karras")},
     previews={"fast": PreviewInfo(name="fast", label="Fast")},
+    upscalers={
+        "Latent": UpscalerInfo(name="Latent", kind="latent"),
+        "Lanczos": UpscalerInfo(name="Lanczos", kind="interpolation"),
+    },
     tabs=(),
     routes=ROUTES,
 )
@@ -74,6 +87,7 @@ def services(tmp_path, puppet):
         save=lambda job, rendered: outputs.save(rendered),
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         preview=lambda *asked: puppet.again(*asked),
+        inputs=str(settings.inputs_dir),
     )
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
@@ -87,7 +101,9 @@ def services(tmp_path, puppet):
         trajectories,
         Embeddings(models),
         Loras(models),
-        "start-1",
+        Upscalers(models),
+        Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
+        server_id="start-1",
     )
     line.close()
     store.close()

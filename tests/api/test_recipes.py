@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.test_pictures import stealthy
-from webui.metadata import parameters_text, record_text
+from webui.metadata import images, parameters_text, record_text
 from webui.request import GenerationRequest, Variation, to_dict
 
 ADDRESS = "/api/v1/recipes"
@@ -35,7 +35,7 @@ OPTIONS = {
     "schedule_options.sigma_max": None, "schedule_options.rho": None,
     "schedule_options.sigmas": None, "variation.seed": None, "variation.strength": None,
     "seed_resize.width": None, "seed_resize.height": None,
-}  # fmt: skip
+} | dict.fromkeys(images.NAMES)  # fmt: skip
 
 
 def png(**texts):
@@ -59,6 +59,7 @@ def test_our_own_picture_gives_back_its_exact_request(client, services):
     assert answer.status_code == 200
     assert answer.json() == {
         "source": "darkroom",
+        "tab": "txt2img",
         "values": OPTIONS | {
             "prompt": CAT.prompt, "negative_prompt": "dog", "model": "toy", "sampler": "Euler a",
             "schedule": "Karras", "steps": 12, "guidance_scale": 7.0, "width": 256, "height": 320,
@@ -92,17 +93,18 @@ def test_a_pasted_text_of_a1111_fills_fields_and_names_what_is_lost(client):
     assert answer.status_code == 200
     assert answer.json() | {"pairs": None} == {
         "source": "a1111",
+        "tab": "txt2img",
         "values": OPTIONS | {
             "prompt": "a cat\nsecond line", "negative_prompt": "dog", "sampler": "DPM++ 2M",
             "schedule": "Karras", "steps": 150, "guidance_scale": 6.5, "seed": 42, "width": 512,
             "height": 768, "rng": "nv", "emphasis": "original", "clip_skip": 2,
+            "hires.prompt": "x, y", "hires.upscaler": "Latent", "hires.scale": 2.0,
+            "hires.width": 0, "hires.height": 0, "hires.steps": 0, "hires.strength": 0.7,
         },
         "lost": [
             {"name": "Model", "value": "v1-5", "why": "there is no such model here"},
             {"name": "Steps", "value": "200",
              "why": "must be from 1 to 150; 150 is set instead"},
-            {"name": "Hires prompt", "value": "x, y",
-             "why": "there is no such setting here"},
         ],
         "request": None,
         "parameters": text,
@@ -113,7 +115,15 @@ def test_a_pasted_text_of_a1111_fills_fields_and_names_what_is_lost(client):
 
 
 def test_a_picture_or_a_text_without_a_recipe_says_so(client):
-    empty = {"source": None, "values": {}, "lost": [], "request": None, "pairs": [], "chunks": []}
+    empty = {
+        "source": None,
+        "tab": None,
+        "values": {},
+        "lost": [],
+        "request": None,
+        "pairs": [],
+        "chunks": [],
+    }
     answer = post_picture(client, png()).json()
     assert answer == empty | {
         "parameters": None,

@@ -235,7 +235,8 @@ class Tab:
         self.page.goto(self.server.address)
         left = re.compile("AbortError|errored out")  # what Gradio says of a page that is left
         self.problems[before:] = [each for each in self.problems[before:] if not left.search(each)]
-        self.page.wait_for_selector("#txt2img_generate")
+        # another tab may be open, as it was before a refresh
+        self.page.wait_for_selector("#txt2img_generate", state="attached")
         self.page.wait_for_selector("#live[data-state]:not([data-state=''])")
         # the draft of the form is restored once the page is up; typing earlier would race with it
         self.page.wait_for_function("document.documentElement.dataset.draft === 'ready'")

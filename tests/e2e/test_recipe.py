@@ -184,7 +184,7 @@ def test_a_dropped_picture_of_ours_restores_every_field_and_undo_takes_it_back(s
 def test_a_picture_of_a1111_is_restored_and_what_could_not_be_is_named(server, open_tab):
     tab = open_tab(server)
     drop(tab, "fox.png", png(parameters=A1111))
-    notice = says(tab, "restored", "Not restored: Model, Denoising strength, Hires upscale")
+    notice = says(tab, "restored", "Not restored: Model")
     assert "Eta" not in notice
     expect_form(
         tab,
@@ -194,12 +194,13 @@ def test_a_picture_of_a1111_is_restored_and_what_could_not_be_is_named(server, o
             **{"txt2img_scheduler": "Karras", "txt2img_steps": "25", "txt2img_cfg_scale": "6.5"},
             **{"txt2img_seed": "42", "txt2img_width": "256", "txt2img_height": "192"},
             **{"txt2img_rng": "nv", "txt2img_eta": "0.5", "txt2img_clip_skip": "2"},
-            **{"setting_sd_model_checkpoint": "fluent-emoji"},
+            **{"setting_sd_model_checkpoint": "fluent-emoji", "txt2img_hr_scale": "2"},
         },
     )
+    expect(tab.page.locator("#txt2img_hr_enable input")).to_be_checked()  # and so the second pass
     expect(tab.page.locator("#txt2img_eta")).to_be_visible()  # its fold has opened
     tab.page.locator(".dk-lost-fold summary").click()
-    expect(tab.page.locator(".dk-lost li", has_text="Hires upscale")).to_contain_text("2")
+    expect(tab.page.locator(".dk-lost li", has_text="Model")).to_contain_text("no such model")
     tab.page.get_by_role("button", name="Dismiss").click()
     expect(tab.page.locator(".dk-restored")).not_to_be_visible()
     drop(tab, "plain.png", png())

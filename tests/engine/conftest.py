@@ -26,6 +26,7 @@ from webui.interfaces import EngineRegistry
 from webui.library import Library
 from webui.loras import Loras
 from webui.request import GenerationRequest
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -130,7 +131,8 @@ def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Eng
     registry = registry or engine_registry({"builtin": builtin})
     device = choose("cpu")
     files = Library(models_dir), Embeddings(models_dir), Loras(models_dir)
-    return Engine(registry, Models(*files, registry.families, device), device)
+    models = Models(*files, registry.families, device)
+    return Engine(registry, models, device, Upscalers(models_dir))
 
 
 def planned(engine: Engine, asked: GenerationRequest) -> Plan:

@@ -20,6 +20,7 @@ from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.library import Library
 from webui.loras import Loras
+from webui.upscalers import Upscalers
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +50,9 @@ def files(tmp_path_factory):
 def made(files, families=None, device=None):
     registry = engine_registry({"builtin": builtin})
     device = device or choose("cpu")
-    models = Models(
-        Library(files), Embeddings(files), Loras(files), families or registry.families, device
-    )
-    return models, Engine(registry, models, device)
+    places = Library(files), Embeddings(files), Loras(files)
+    models = Models(*places, families or registry.families, device)
+    return models, Engine(registry, models, device, Upscalers(files))
 
 
 def asked(model, **values):

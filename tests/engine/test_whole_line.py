@@ -15,6 +15,7 @@ from webui import app, settings
 from webui.api import server
 from webui.api.routes import ROUTES
 from webui.embeddings import Embeddings
+from webui.inputs import Inputs
 from webui.interfaces import PreviewInfo, ServerRegistry
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
@@ -25,11 +26,13 @@ from webui.outputs import Outputs
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import Services
 from webui.trajectories import Trajectories
+from webui.upscalers import Upscalers
 
 REGISTRY = ServerRegistry(
     samplers={each.name: each for each in SAMPLER_INFOS},
     schedules={each.name: each for each in SCHEDULE_INFOS},
     previews={name: PreviewInfo(name=name, label=name) for name in ("fast", "vae")},
+    upscalers={},
     tabs=(),
     routes=ROUTES,
 )
@@ -52,9 +55,10 @@ class Whole:
         kept = Trajectories(wanted.data_dir / "trajectories", 10**9)
         self.engine = app.engine_process(wanted)
         self.store = Store(wanted.data_dir / "jobs.sqlite")
-        workshop = app._workshop(self.engine, saved, kept)
+        workshop = app._workshop(self.engine, saved, kept, wanted.inputs_dir)
         self.line = JobLine(self.store, Log(), workshop)
-        files = Embeddings(models), Loras(models)
+        files = Embeddings(models), Loras(models), Upscalers(models)
+        files = *files, Inputs(wanted.inputs_dir, 10**9)
         parts = (wanted, REGISTRY, library, self.line, self.engine, kept, *files)
         self.client = TestClient(server.create(Services(*parts)), "http://localhost:7860")
 

@@ -12,7 +12,9 @@ from webui import builtin
 from webui.backend import EngineState
 from webui.errors import JobNotFound, ModelNotFound
 from webui.extensions import server_registry
+from webui.inputs import Inputs
 from webui.request import GenerationRequest
+from webui.upscalers import Upscalers
 
 
 class Line:
@@ -79,5 +81,7 @@ def services(tmp_path: Path) -> Any:
         registry=server_registry({"builtin": builtin}),
         library=Library(),
         line=Line(),
+        inputs=Inputs(tmp_path / "inputs", 2**30),
+        upscalers=Upscalers(tmp_path / "models"),
         backend=SimpleNamespace(state=lambda: EngineState("ready", "CPU", "", None, {})),
     )

@@ -7,8 +7,7 @@ import pytest
 
 from webui.errors import Failure, InvalidRequest
 from webui.fields import BATCH_COUNT, FIELDS
-from webui.ui import form
-from webui.ui.tabs import txt2img
+from webui.ui import form, generating
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -40,7 +39,7 @@ def fields() -> form.Form:
 def click(services: Any, fields: form.Form, **changed: Any) -> dict[str, Any]:
     values = DEFAULTS | changed
     sent = {component: values[name] for name, component in fields.components.items()}
-    return txt2img._queued(services, fields, sent, "tab1")
+    return generating.queued(services, fields, sent, "tab1")
 
 
 def test_a_click_queues_what_the_form_says_for_the_tab_it_came_from(services, fields) -> None:

@@ -10,7 +10,7 @@ from webui.fields import FIELDS
 from webui.interfaces import SamplerInfo
 from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 from webui.services import request_of
-from webui.ui import form, options
+from webui.ui import form, image_values, options
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -20,7 +20,7 @@ pytestmark = [
 PLAIN: dict[str, Any] = {
     **{"prompt": "car", "model": "small", "seed": 5, "steps": 20, "rng": "cpu"},
     **{"sampler": "Euler", "schedule": "Karras"},
-    **{name: None for name in FIELDS if "." in name},
+    **{name: None for name in FIELDS if "." in name and not image_values.own(name)},
     **{"sampling.order": "", "sampling.solver_type": "", "schedule_options.sigmas": None},
     **{"variation.seed": -1, "variation.strength": 0},
 }

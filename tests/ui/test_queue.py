@@ -42,9 +42,7 @@ def line(services: Any) -> Waiting:
 
 
 def put(services: Any, line: Waiting, values: dict[str, Any]) -> GenerationRequest:
-    seen = SimpleNamespace(
-        line=line, registry=services.registry, library=services.library, settings=services.settings
-    )
+    seen = SimpleNamespace(**{**vars(services), "line": line})
     queue.saved(seen, "job-0001", list(values), values)
     return line.request
 

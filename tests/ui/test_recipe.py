@@ -1,6 +1,7 @@
 """From a recipe's values to what stands in the form, and from there to the same request again."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,8 +14,9 @@ from webui.fields import FIELDS
 from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import request_of
-from webui.ui import form, options, page, prompts, recipe
+from webui.ui import form, model_bar, options, page, prompts, recipe
 from webui.ui.tabs import txt2img
+from webui.upscalers import Upscalers
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -38,7 +40,8 @@ USED: dict[str, Any] = {
 def values_of(services: Any, request: GenerationRequest) -> dict[str, Any]:
     """As `api/v1/recipes` gives them for a picture of that request."""
     record = metadata.record_text(request, "", "0.1.0")
-    return recipes.read(services.registry, services.library, None, record).values
+    tables = recipes.Tables(services.registry, services.library, Upscalers(Path("/nowhere")))
+    return recipes.read(tables, None, record).values
 
 
 def after(services: Any, order: dict[str, Any]) -> dict[str, Any]:
@@ -196,14 +199,17 @@ def test_a_hidden_menu_keeps_what_it_held_when_it_is_taken_back(services) -> Non
 def test_every_component_of_the_form_is_filled(services) -> None:
     """So that a new field cannot be forgotten: values for all, and the form takes each."""
     with gr.Blocks():
-        components = {**prompts.build("txt2img"), **txt2img._settings("txt2img", services)}
-    made = GenerationRequest(model="small", prompt="", seed=0)
+        model = model_bar.build(services.library)
+        made = txt2img.sheet("txt2img", services, model)
+        components = {"model": model, **prompts.build("txt2img"), **made}
+    asked = GenerationRequest(model="small", prompt="", seed=0)
     updates = recipe.filled(
-        services.registry, list(components), json.dumps({"recipe": values_of(services, made)})
+        services.registry, list(components), json.dumps({"recipe": values_of(services, asked)})
     )
-    assert [
-        name for name, each in zip(components, updates, strict=True) if "value" not in each
-    ] == []
+    left = [name for name, each in zip(components, updates, strict=True) if "value" not in each]
+    # a recipe without a second pass turns it off, and leaves how it would be as it was
+    assert left == [name for name in components if name.startswith("hires.") and name != "hires.on"]
+    assert dict(zip(components, updates, strict=True))["hires.on"]["value"] is False
 
 
 def test_the_paste_button_and_the_tab_for_pictures_are_there(services) -> None:
@@ -212,4 +218,4 @@ def test_the_paste_button_and_the_tab_for_pictures_are_there(services) -> None:
     assert props["paste"]["value"].startswith("Restore a recipe")
     assert props["tab_pnginfo"]["label"] == "PNG Info"
     skeleton = props["pnginfo_panel"]["html_template"]
-    assert all(f'id="{each}"' in skeleton for each in ("pnginfo_image", "txt2img_tab"))
+    assert all(f'id="{each}"' in skeleton for each in ("pnginfo_image", "pnginfo-send"))

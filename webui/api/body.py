@@ -1,11 +1,39 @@
-"""A request's body as a JSON object, strictly read."""
+"""A request's body: a JSON object, strictly read, or a picture's bytes."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
+from starlette.requests import ClientDisconnect
 
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
+
+MOST = 64 * 2**20  # bytes of a picture
+_PATIENCE = 60.0  # seconds that a picture may take to arrive
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def picture_bytes(request: Request) -> bytes:
+    """Raises HTTPException for what is no picture, too large, or too slow."""
+    if not media_type(request).startswith("image/"):
+        raise HTTPException(415, "the body must be a picture (image/*) or application/json")
+    parts, taken = [], 0
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for part in request.stream():
+                taken += len(part)
+                if taken > MOST:
+                    raise HTTPException(413, f"at most {MOST} bytes fit in one picture")
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, "the picture took too long to arrive") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the picture did not arrive whole") from None
+    return b"".join(parts)
 
 
 async def _object(request: Request) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class QueueView:
 
 def _head(job: Job) -> dict[str, Any]:
     first = next((saved for saved in job.pictures if saved.image >= 0), None)
+    begins = _begins_with(job.request)
     return {
         "id": job.id,
         "owner": job.owner,
@@ -101,15 +102,39 @@ def _head(job: Job) -> dict[str, Any]:
         "retry_of": job.retry_of,
         "begun": job.attempts > 0,
         "picture": schema.PICTURES + quote(first.path) if first else None,
+        "input": f"{schema.INPUTS}{begins}" if begins else None,
     }
+
+
+def _begins_with(request: GenerationRequest) -> str | None:
+    """The picture's sha256."""
+    part = request.upscale or request.init
+    return part.picture if part else request.hires.picture if request.hires else None
+
+
+def kind(request: GenerationRequest) -> str:
+    """What is made of a picture, in a word or two; "" where it is made from text alone."""
+    if request.upscale is not None:
+        return "upscale"
+    if (init := request.init) is None:
+        return "hires" if request.hires else ""
+    if init.outpaint is not None:
+        return "outpaint"
+    if init.mask is not None:
+        return "inpaint"
+    return "SD upscale" if init.tiles else "loopback" if init.loopback else "img2img"
 
 
 def recipe(request: GenerationRequest) -> str:
     """In a line, for people: "a cat · DPM++ 2M · 20 steps · 512x512 · 4 pictures"."""
+    if (upscale := request.upscale) is not None:
+        size = f"{upscale.width or 'any'}x{upscale.height or 'any'}"
+        sized = size if upscale.width or upscale.height else f"{upscale.scale:g}x"
+        return " · ".join((kind(request), upscale.upscaler, sized))
     prompt = " ".join(request.prompt.split())
     if len(prompt) > _PROMPT:
         prompt = prompt[: _PROMPT - 1].rstrip() + "…"
-    parts = [prompt, request.sampler, f"{request.steps} steps"]
+    parts = [prompt, kind(request), request.sampler, f"{request.steps} steps"]
     parts += [f"{request.width}x{request.height}"]
     if request.images > 1:
         parts += [f"{request.images} pictures"]

@@ -25,6 +25,7 @@ from webui.wire import event_to_dict
 
 PICTURES = "api/v1/pictures/"  # relative, so that it works below any path
 FRAMES = "api/v1/jobs/"
+INPUTS = "api/v1/inputs/"
 _RECIPES = 4096  # remembered; a saved picture never changes
 
 

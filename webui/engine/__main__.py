@@ -24,6 +24,7 @@ from webui.errors import StartError
 from webui.extensions import engine_registry
 from webui.library import Library
 from webui.loras import Loras
+from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
 
 _BROKEN_EXIT_CODE = 70
@@ -51,6 +52,7 @@ def main() -> int:
     folders = arguments.models_dir
     files = Library(*folders), Embeddings(*folders), Loras(*folders)
     models = Models(*files, registry.families, device)
+    upscalers = Upscalers(folders[0])
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
@@ -64,7 +66,7 @@ def main() -> int:
     }
     send(Message({"hello": hello}))
     try:
-        Session(Engine(registry, models, device), models, device, send).serve(inbox)
+        Session(Engine(registry, models, device, upscalers), models, device, send).serve(inbox)
     except DeviceBroken:
         logging.exception("the device is broken; this process ends, so that a new one can start")
     return _BROKEN_EXIT_CODE

@@ -9,10 +9,12 @@ from PIL import Image
 from torch import Tensor
 
 from webui.engine.autoencoder import decoded, encoded
+from webui.engine.control import Control
 from webui.engine.device import Device
 from webui.engine.initial import sent_in
 from webui.engine.pixels import picture
 from webui.engine.turns import Result
+from webui.engine.upscaling import Upscaling
 from webui.events import Picture
 from webui.interfaces import Model
 
@@ -21,6 +23,8 @@ from webui.interfaces import Model
 class Bench:
     model: Model
     device: Device
+    control: Control
+    upscaling: Upscaling
     inputs: Path | None = None  # the folder of the pictures that requests name by sha256
 
     def read(self, field: str, sha256: str) -> Image.Image:
@@ -34,11 +38,16 @@ class Bench:
         notes = ("VAE encoder: tiled",) if any(tiled for _, tiled in made) else ()
         return torch.cat([latent for latent, _ in made]), notes
 
-    def decode(self, latents: Tensor) -> Iterator[Result]:
-        """(B, C, h, w) -> the pictures, one by one, as 8-bit."""
+    def stopped(self) -> bool:
+        """Whether nothing more is to be made."""
+        return self.control.stop is not None
+
+    def decode(self, latents: Tensor, notes: tuple[str, ...] = ()) -> Iterator[Result]:
+        """(B, C, h, w) -> the pictures, one by one, as 8-bit; `notes` are said of each."""
         for latent in torch.split(latents, 1):
             image, tiled = decoded(self.model, latent, self.device)
-            yield Result(picture(image[0]), ("VAE decoder: tiled",) if tiled else ())
+            said = ("VAE decoder: tiled",) if tiled else ()
+            yield Result(picture(image[0]), notes + said)
 
     def pictures(self, latents: Tensor) -> Iterator[Picture]:
         """As `decode`, without the notes."""

@@ -6,8 +6,16 @@ from webui.engine.families import FAMILIES
 from webui.engine.previews import PREVIEWS
 from webui.engine.samplers import ENTRIES
 from webui.engine.schedules import SCHEDULES
+from webui.engine.upscalers import UPSCALER_FAMILIES, UPSCALERS
 from webui.hookspecs import hookimpl
-from webui.interfaces import Family, PreviewDecoder, SamplerEntry, Schedule
+from webui.interfaces import (
+    Family,
+    PreviewDecoder,
+    Resize,
+    SamplerEntry,
+    Schedule,
+    UpscalerFamily,
+)
 
 
 @hookimpl
@@ -28,3 +36,13 @@ def register_families() -> Mapping[str, Family]:
 @hookimpl
 def register_previews() -> Mapping[str, PreviewDecoder]:
     return PREVIEWS
+
+
+@hookimpl
+def register_upscalers() -> Mapping[str, Resize]:
+    return UPSCALERS
+
+
+@hookimpl
+def register_upscaler_families() -> Mapping[str, UpscalerFamily]:
+    return UPSCALER_FAMILIES

@@ -23,12 +23,14 @@ from webui.engine.guidance_view import GuidanceView
 from webui.engine.models import Models
 from webui.engine.plan import Plan, plan_of, sampler_of, turn_levels
 from webui.engine.turns import Made, Result, Turn
+from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
 from webui.events import EngineEvent, Look, Outcome, Picture, Rendered, Skipped, Stage, Warned
 from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest
 from webui.trajectories import KeptTurn, inherited
+from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 __all__ = ["Control", "Engine", "Events"]
@@ -50,10 +52,13 @@ class Run:
 class Engine:
     """One device, one run at a time."""
 
-    def __init__(self, registry: EngineRegistry, models: Models, device: Device) -> None:
+    def __init__(
+        self, registry: EngineRegistry, models: Models, device: Device, upscalers: Upscalers
+    ) -> None:
         self._registry = registry
         self._models = models
         self._device = device
+        self._upscalers = upscalers
         self._drawing = Drawing(registry.previews, models, device)
 
     @torch.no_grad()
@@ -70,9 +75,12 @@ class Engine:
         """
         control = control or Control(None, options.noisy, options.predicted, options.every)
         try:
+            if request.upscale is not None:
+                alone = Upscaling(self._registry, self._upscalers, self._device, self._models)
+                return (yield from alone.run(request, request.upscale, options.inputs, control))
             sampler_of(self._registry, request)  # says what is wrong before a model is loaded
             run = Run(request, options, control, _origin(request, options))
-            bench = yield from self._bench(request, options)
+            bench = yield from self._bench(request, options, control)
             for batch in range(options.first_batch, request.batches):
                 outcome = yield from self._batch(run, bench, batch)
                 if outcome != "done":
@@ -86,14 +94,16 @@ class Engine:
             raise
 
     def _bench(
-        self, request: GenerationRequest, options: RunOptions
+        self, request: GenerationRequest, options: RunOptions, control: Control
     ) -> Generator[EngineEvent, None, Bench]:
         if not self._models.is_loaded(request.model, request.vae):
             yield Stage("loading model")
         model = self._models.load(request.model, request.vae).model
         for name in ("width", "height"):
             _check_grid(name, getattr(request, name), model.scale_factor)
-        return Bench(model, self._device, Path(options.inputs) if options.inputs else None)
+        upscaling = Upscaling(self._registry, self._upscalers, self._device)
+        inputs = Path(options.inputs) if options.inputs else None
+        return Bench(model, self._device, control, upscaling, inputs)
 
     def _batch(self, run: Run, bench: Bench, batch: int) -> Events:
         """Follows the batch's course, turn by turn."""
@@ -160,11 +170,12 @@ class Engine:
     def _read(self, run: Run, turn: Turn) -> Generator[EngineEvent, None, Read]:
         """Its prompts, which most turns have in common."""
         asked = turn.request
-        known = (asked.model, asked.prompt, asked.negative_prompt, turn.steps)
+        known = (asked.model, asked.prompt, asked.negative_prompt, turn.steps, turn.after)
         if known not in run.reads:
             yield Stage("encoding prompt")
             with memory_for("encoding the prompt"):
-                read = self._models.load(asked.model, asked.vae).reader.read(asked, turn.steps)
+                loaded = self._models.load(asked.model, asked.vae)
+                read = loaded.reader.read(asked, turn.steps, turn.after)
             told = {text for each in run.reads.values() for text in each.warnings}
             for text in read.warnings:
                 if text not in told:

@@ -140,6 +140,11 @@ class Models:
             self._kept.popitem(last=False)
             free(self._device)
 
+    def let_go(self) -> None:
+        """Gives the memory of all back; the next `load` takes its model from the disk again."""
+        self._kept.clear()
+        free(self._device)
+
     def _reader(self, entry: ModelEntry, model: Model) -> Reader:
         encoders = model.text_encoders
         learned = Learned(self._embeddings, {each.name: each.width for each in encoders})

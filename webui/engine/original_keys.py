@@ -11,7 +11,7 @@ from typing import Any
 
 from diffusers.loaders import single_file_utils
 
-from webui.engine.weights import Tensors, without
+from webui.engine.tensors import Tensors, without
 from webui.library.shapes import UNET, VAE
 from webui.library.structure import ENCODERS
 

@@ -17,9 +17,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from webui.engine import original_keys
 from webui.engine.clip import ClipTextEncoder, Specials, Use
 from webui.engine.schedules import DiscreteLevels
+from webui.engine.tensors import Tensors, filled, mapped, refusing, without
 from webui.engine.unet_model import SizeIds, Told, UNetModel, as_it_is, assumed_prediction
 from webui.engine.vae import Vae
-from webui.engine.weights import Tensors, filled, mapped, refusing, without
 from webui.errors import ModelRefused
 from webui.interfaces import TextEncoder
 from webui.library import ModelEntry, separate_vae_config

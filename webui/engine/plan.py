@@ -84,8 +84,7 @@ class Plan:
     @property
     def size(self) -> tuple[int, int, int]:
         """(C, h, w) of a latent."""
-        request = self.request
-        return (self.model.latent_channels, *self._cells(request.width, request.height))
+        return (self.model.latent_channels, *self._cells(*self.turn.size))
 
     def _cells(self, width: int, height: int) -> tuple[int, int]:
         """(h, w) of the latent of a picture."""
@@ -105,18 +104,35 @@ class Plan:
         """The batch's streams of noise, and what they gave for the start (B, C, h, w)."""
         request, images = self.request, self.request.batch(batch)
         seeds = [each.seed for each in images]
-        noise = SeededNoise(seeds, self.size, device, request.rng)
+        noise = SeededNoise(seeds, self._drawn, device, request.rng)
         varied = [each.variation.seed for each in images if each.variation]
         strength = request.variation.strength if request.variation else 0.0
         old_size = self._cells(*request.seed_resize) if request.seed_resize else None
-        return noise, noise.start(varied, strength, old_size)
+        return noise, self._own(noise.start(varied, strength, old_size))
 
     def noise(self, batch: int, seeded: SeededNoise, device: torch.device) -> Noise:
         """What the sampler draws from."""
-        if self.entry.noise == "gaussian":
-            return seeded
-        seeds = self.request.batch_seeds(batch)
-        return BrownianNoise(seeds, self.size, self.sigmas, device, self.request.rng)
+        drawn: Noise = seeded
+        if self.entry.noise == "brownian":
+            seeds = self.request.batch_seeds(batch)
+            drawn = BrownianNoise(seeds, self._drawn, self.sigmas, device, self.request.rng)
+        if self.turn.part is None:
+            return drawn
+        return lambda sigma, sigma_next: self._own(drawn(sigma, sigma_next))
+
+    @property
+    def _drawn(self) -> tuple[int, int, int]:
+        """(C, h, w) of the noise, of which this turn may have a part."""
+        part = self.turn.part
+        return self.size if part is None else (self.size[0], *part.whole)
+
+    def _own(self, noise: Tensor) -> Tensor:
+        """The turn's part of the noise."""
+        part = self.turn.part
+        if part is None:
+            return noise
+        _, height, width = self.size
+        return noise[..., part.top : part.top + height, part.left : part.left + width]
 
 
 def plan_of(
@@ -189,7 +205,7 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
         if bool(torch.all(sigmas[1:] < sigmas[:-1])):
             return sigmas
     raise InvalidRequest(
-        "init.exact_steps",
+        start.field,
         f"takes the last {turn.steps} of {steps} levels of noise at a strength of "
         f"{start.strength:g}, and {_schedule_name(sampler_of(registry, request), request)} has not "
         "as many; try fewer steps or more strength",

@@ -31,6 +31,16 @@ class Start:
     noise_multiplier: float = 1.0
     mask: Tensor | None = None  # (1, 1, h, w) in [0, 1], 1 is repainted; the rest stays `latents`
     soft: bool = False  # a grey mask is repainted late, instead of in part
+    field: str = "init.exact_steps"  # to blame where there are not as many steps
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where a turn's latent lies in a larger one, whose noise it has a part of; in cells."""
+
+    whole: tuple[int, int]  # (h, w)
+    top: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +53,21 @@ class Turn:
     turns: int = 1  # of its batch, in all
     painted: tuple[Tensor, Tensor] | None = None  # what `Model.painting` is told; None: all is new
     view: View | None = None  # where what is drawn of it is only a part of the picture
+    part: Part | None = None  # where its noise is
+    resized: tuple[int, int] | None = None  # its (width, height) if it is not the request's
+    after: int = 0  # steps of the pass before, that the prompt's switches count on from
 
     def told(self) -> "Turn":
         """With a model that knows what it paints on, for networks made for inpainting."""
-        size = (self.request.height, self.request.width)
+        width, height = self.size
+        size = (height, width)
         picture, mask = self.painted or (torch.zeros(1, 3, *size), torch.ones(1, 1, *size))
         return replace(self, model=self.model.painting(picture, mask))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels; may be more than a request can ask for."""
+        return self.resized or (self.request.width, self.request.height)
 
     @property
     def steps(self) -> int:

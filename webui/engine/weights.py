@@ -1,88 +1,73 @@
-"""Weights: out of mapped safetensors files, straight into a network on its device.
+"""The weights of an upscaler's file, checked, in a network on its device."""
 
-A network is made without memory for its weights, and each tensor goes from the mapped file to its
-place in one copy, so loading takes little more memory than the weights themselves. Knows no family.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
-from accelerate import init_empty_weights
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from webui.engine.device import is_out_of_memory
+from webui.engine.device import is_out_of_memory, settled
 from webui.errors import ModelRefused
-
-Tensors = dict[str, Tensor]
-
-
-def mapped(path: Path, prefix: str | tuple[str, ...] = "") -> Tensors:
-    """Those whose keys begin so; nothing is read before it is used, and nothing may stay in use:
-    the file may change. Raises what safetensors raises."""
-    with safe_open(str(path), framework="pt", device="cpu") as file:
-        return {key: file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+from webui.upscalers import Layout, UpscalerFile
 
 
-def filled(
-    make: Callable[[], nn.Module],
-    tensors: Mapping[str, Tensor],
-    where: torch.device,
+class _Scaling(Protocol):
+    scale: Any
+
+    def __call__(self, pixels: Tensor) -> Tensor: ...
+
+
+class LoadedNetwork:
+    """An `UpscalerNetwork`: pixels go to the device and come back."""
+
+    def __init__(self, network: _Scaling, device: torch.device, dtype: torch.dtype) -> None:
+        self._network = network
+        self._device = device
+        self._dtype = dtype
+
+    @property
+    def scale(self) -> int:
+        return int(self._network.scale)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        return self._network(pixels.to(self._device, self._dtype)).float().cpu()
+
+
+def loaded(
+    kind: Callable[[Layout], nn.Module],
+    file: UpscalerFile,
+    device: torch.device,
     dtype: torch.dtype,
-) -> nn.Module:
-    """The network that `make` gives, with copies of `tensors`, in the memory layout that is fastest
-    there, for use alone. Raises ValueError for a tensor that is missing or has another shape."""
-    with init_empty_weights(include_buffers=False):
-        network = make()
-    wanted = dict(network.named_parameters())
-    _check(wanted, tensors)
-    layout = torch.channels_last if where.type == "cpu" else torch.contiguous_format
-    for name, parameter in wanted.items():
-        # measured on the shipped model: channels last takes 7 % less time a step on a CPU
-        memory_format = layout if parameter.ndim == 4 else torch.contiguous_format
-        value = torch.empty(
-            parameter.shape, dtype=dtype, device=where, memory_format=memory_format
-        ).copy_(tensors[name])
-        owner, _, own = name.rpartition(".")
-        network.get_submodule(owner)._parameters[own] = nn.Parameter(value, requires_grad=False)
-    for name, buffer in network.named_buffers():
-        owner, _, own = name.rpartition(".")
-        network.get_submodule(owner)._buffers[own] = buffer.to(where)
-    return network.eval()
-
-
-def _check(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    if missing := sorted(wanted.keys() - tensors.keys()):
-        raise ValueError(f"{len(missing)} of its weights are missing, {missing[0]} for one")
-    for name, parameter in wanted.items():
-        given = tensors[name]
-        if given.shape != parameter.shape:
-            raise ValueError(
-                f"{name} is of the shape {list(given.shape)}, and {list(parameter.shape)} is needed"
-            )
-        if not given.is_floating_point():
-            raise ValueError(f"{name} holds whole numbers, which are no weights")
-
-
-@contextmanager
-def refusing(name: str) -> Iterator[None]:
-    """Turns whatever a loader raises inside into ModelRefused, for the part of that name."""
+) -> Any:
+    """A network of that kind with the file's weights. Raises ModelRefused, naming the file."""
+    if file.layout is None:
+        raise ModelRefused(f"{file.name}: {file.problem or 'is of no kind that is known'}")
+    with torch.device("meta"):
+        network = kind(file.layout)
     try:
-        yield
-    except ModelRefused:
-        raise
-    except Exception as error:
+        with safe_open(file.path, "pt") as tensors:
+            state = {
+                ours: tensors.get_tensor(theirs).to(dtype)
+                for ours, theirs in file.layout.names.items()
+            }
+        network.load_state_dict(state, assign=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
-        raise ModelRefused(f"{name}: {_first_line(error)}") from error
+        raise refused(file, error) from error
+    check_finite(file, network)
+    return settled(network, device)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
+def check_finite(file: UpscalerFile, network: nn.Module) -> None:
+    """Raises ModelRefused for weights with NaN or Inf among them."""
+    for name, weight in network.state_dict().items():
+        if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+            raise ModelRefused(f"{file.name}: its weights hold NaN or Inf, in {name}")
 
 
-def without(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
-    """The same tensors, the prefix of their keys taken off where it stands."""
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
+def refused(file: UpscalerFile, error: Exception) -> ModelRefused:
+    """What a loader makes of a file, in a line."""
+    text = str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
+    return ModelRefused(f"{file.name}: {text}")

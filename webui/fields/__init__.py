@@ -7,6 +7,7 @@ where it is shown nor what it does to the picture.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from webui.fields.forms import FORM, FormField
 from webui.fields.generation import (
     AUTOMATIC_VAE,
     BATCH_COUNT,
@@ -22,6 +23,7 @@ from webui.fields.kinds import (
     AnyField,
     ChoiceField,
     Field,
+    FlagField,
     IntegerField,
     NumberField,
     TextField,
@@ -33,6 +35,7 @@ __all__ = [
     "AUTOMATIC_VAE",
     "BATCH_COUNT",
     "FIELDS",
+    "FORM",
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
     "OWN_SIGMAS",
@@ -42,6 +45,8 @@ __all__ = [
     "AnyField",
     "ChoiceField",
     "Field",
+    "FlagField",
+    "FormField",
     "IntegerField",
     "NumberField",
     "TextField",

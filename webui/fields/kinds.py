@@ -102,6 +102,18 @@ class NumberField(Field):
         return max(self.minimum, min(self.maximum, value))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagField(Field):
+    """Yes or no."""
+
+    default: bool = False
+
+    def check(self, value: object) -> None:
+        """Raises InvalidRequest unless `value` is true or false."""
+        if not isinstance(value, bool):
+            raise InvalidRequest(self.name, f"must be true or false, got {shown(value)}")
+
+
 AnyField = TextField | ChoiceField | IntegerField | NumberField
 
 

@@ -41,7 +41,10 @@ class Rules:
     max_upload: int = MAX_UPLOAD
     max_uploads: int = 16  # at the same time
     upload_paths: Sequence[str] = ("/gradio_api/upload",)
-    picture_paths: Sequence[str] = ("/api/v1/recipes",)  # take a bare picture besides JSON
+    picture_paths: Sequence[str] = (
+        "/api/v1/recipes",
+        "/api/v1/inputs",
+    )  # take a bare picture besides JSON
     upload_rate: float = 64 * 2**10  # bytes a second, at least
     make_room: Callable[[int], None] = lambda _: None  # for so many bytes of uploads; may be slow
     body_seconds: float = 30.0  # a JSON body has to arrive

@@ -12,6 +12,7 @@ from webui.jobs import speed
 from webui.jobs.job import Progress
 from webui.jobs.speed import Speed
 from webui.request import GenerationRequest
+from webui.request.turns import PlannedTurn, planned
 
 _RECENT = 8  # steps that the estimate of the rest looks at
 
@@ -31,8 +32,10 @@ class Meter:
         self._pictures: list[float] = []  # seconds of each, after the last step
         self._batch = 0
         self._step = 0
-        self._count = sum(request.turns[:1])
-        self._turn, self._turns = 0, len(request.turns)
+        self._planned = planned(request)
+        self._count = self._planned[0].steps if self._planned else 0
+        self._turn, self._turns = 0, len(self._planned)
+        self._tiles: float | None = None  # when the first one of a picture made larger began
         self._images = 0  # of the batch in hand, finished
         self._since: float | None = None  # the step or picture before
 
@@ -49,7 +52,7 @@ class Meter:
                     self._images = 0
                 self._batch, self._step, self._count = event.batch, event.step, event.steps
                 self._turn, self._turns = event.turn, event.turns
-                self._steps.append(event.seconds)
+                self._steps.append(event.seconds / self._all_turns()[event.turn].weight)
                 self._since = self._clock()
             elif isinstance(event, Rendered):
                 self._batch = event.image // self._request.batch_size
@@ -59,6 +62,10 @@ class Meter:
                 self._since = self._clock()
             elif isinstance(event, Stage) and event.name == "sampling":
                 self._since = None
+            elif isinstance(event, Stage) and event.of and not self._planned:
+                self._step, self._count = event.done, event.of
+                if event.done == 0 or self._tiles is None:
+                    self._tiles = self._clock()
 
     def measured(self) -> Speed | None:
         """None without a step. The first step of several warms up and is left out."""
@@ -75,9 +82,16 @@ class Meter:
         with self._lock:
             request = self._request
             batches = request.batches
-            step, count = self._done()
-            share = step / count if count else 0.0
-            steps = count - step + (batches - self._batch - 1) * count
+            if not self._planned:
+                return self._in_tiles()
+            turns = self._all_turns()
+            step = sum(turn.steps for turn in turns[: self._turn]) + self._step
+            count = sum(turn.steps for turn in turns)
+            made = sum(turn.steps * turn.weight for turn in turns[: self._turn])
+            made += self._step * turns[self._turn].weight
+            whole = sum(turn.steps * turn.weight for turn in turns)
+            share = made / whole if whole else 0.0
+            steps = whole - made + (batches - self._batch - 1) * whole
             images = request.images - self._batch * request.batch_size - self._images
             recent = self._steps[-_RECENT:]
             pace = Speed(sum(recent) / len(recent), 0.0) if recent else self._expected
@@ -87,13 +101,21 @@ class Meter:
                 expected = self._expected.picture if self._expected else 0.0
                 picture = expected if known is None else known
                 left = speed.seconds(max(0, steps), max(0, images), Speed(pace.step, picture))
-            whole = min(1.0, (self._batch + share) / batches)
-            return Progress(self._batch, step, count, whole, left)
+            done = min(1.0, (self._batch + share) / batches)
+            return Progress(self._batch, step, count, done, left)
 
-    def _done(self) -> tuple[int, int]:
-        """Steps made of the batch in hand, and of all that it takes, over all its turns."""
-        turns = list(self._request.turns)
+    def _all_turns(self) -> list[PlannedTurn]:
+        """Of the batch in hand; the one that is made, as its steps have it."""
+        turns = list(self._planned)
         if len(turns) != self._turns:  # the request alone does not say it
-            turns = [self._count] * self._turns
-        turns[self._turn : self._turn + 1] = [self._count]
-        return sum(turns[: self._turn]) + self._step, sum(turns)
+            turns = [PlannedTurn(self._count)] * self._turns
+        if self._turn < len(turns):
+            turns[self._turn] = turns[self._turn]._replace(steps=self._count)
+        return turns
+
+    def _in_tiles(self) -> Progress:
+        """Of a picture that is only made larger."""
+        step, count, left = self._step, self._count, None
+        if self._tiles is not None and step:
+            left = (count - step) * (self._clock() - self._tiles) / step
+        return Progress(0, step, count, step / count if count else 0.0, left)

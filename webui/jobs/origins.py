@@ -1,4 +1,5 @@
-"""Which jobs' kept steps are still needed: those that a branch goes on from."""
+"""What jobs that are not over still need: the kept steps that a branch goes on from, and the
+pictures that requests begin with."""
 
 from webui.jobs.database import Database
 from webui.jobs.states import ACTIVE, listed
@@ -13,3 +14,15 @@ def needed(database: Database) -> set[str]:
         f"WHERE state IN {_NOT_OVER} AND json_type(request, '$.resume') = 'object'"
     )
     return {row["job"] for row in found}
+
+
+_PICTURES = ("init.picture", "init.mask.picture", "hires.picture", "upscale.picture")
+
+
+def pictures(database: Database) -> set[str]:
+    """The sha256 of all that these jobs' requests name."""
+    named = ", ".join(
+        f"json_extract(request, '$.{place}') AS p{at}" for at, place in enumerate(_PICTURES)
+    )
+    found = database.rows(f"SELECT {named} FROM jobs WHERE state IN {_NOT_OVER}")
+    return {sha256 for row in found for sha256 in tuple(row) if sha256 is not None}

@@ -11,7 +11,7 @@ from math import log
 from typing import Any
 
 from webui.request import GenerationRequest
-from webui.request.turns import steps_made
+from webui.request.turns import planned, steps_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,17 @@ def key_of_stored(values: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def total_steps(request: GenerationRequest) -> int:
-    """Of all batches."""
-    turns, resume = request.turns, request.resume
-    kept = sum(turns[: resume.turn]) + resume.step if resume else 0
-    return max(1, request.last_step(sum(turns)) - kept) * request.batches
+    """Of all batches, as so many at the request's own size."""
+    turns, resume = planned(request), request.resume
+    kept = 0.0
+    if resume is not None:
+        kept = sum(turn.steps * turn.weight for turn in turns[: resume.turn])
+        kept += resume.step * (turns[resume.turn].weight if resume.turn < len(turns) else 1.0)
+    whole = round(sum(turn.steps * turn.weight for turn in turns))
+    return max(1, round(request.last_step(whole) - kept)) * request.batches
 
 
-def seconds(steps: int, images: int, speed: Speed) -> float:
+def seconds(steps: float, images: int, speed: Speed) -> float:
     return steps * speed.step + images * speed.picture
 
 

@@ -1,6 +1,7 @@
 """Masks: greyscale pictures, white (255) where a picture is made anew, black where it is kept."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,23 +29,28 @@ def blurred(mask: Image.Image, sigma: float) -> Image.Image:
     radius = math.ceil(2.5 * sigma)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel /= kernel.sum()
-    values = _along_rows(np.asarray(mask, np.float32), kernel)
-    values = _along_rows(values.T, kernel).T
-    return Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
+    across = np.empty((mask.height, mask.width), np.float32)
+    made = np.empty((mask.height, mask.width), np.uint8)
+    _along_rows(np.asarray(mask), kernel, across)
+    _along_rows(across.T, kernel, made.T)
+    return Image.fromarray(made)
 
 
-def _along_rows(values: NDArray[np.float32], kernel: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(h, w) -> (h, w), convolved by Fourier transforms: as fast for a wide kernel."""
+def _along_rows(
+    values: NDArray[Any], kernel: NDArray[np.float64], made: NDArray[np.float32] | NDArray[np.uint8]
+) -> None:
+    """Fills `made` (h, w) with `values` (h, w), convolved by Fourier transforms: as fast for a wide
+    kernel. A few rows at a time, since pictures may be large."""
     radius, (height, width) = len(kernel) // 2, values.shape
     size = width + 4 * radius
     spectrum = np.fft.rfft(kernel, size)
-    made = np.empty_like(values)
     rows = max(1, _BLOCK // size)
     for at in range(0, height, rows):
         padded = np.pad(values[at : at + rows], ((0, 0), (radius, radius)), mode="reflect")
         whole = np.fft.irfft(np.fft.rfft(padded, size) * spectrum, size)
-        made[at : at + rows] = whole[:, 2 * radius : 2 * radius + width]
-    return made
+        part = whole[:, 2 * radius : 2 * radius + width]
+        # both hold what is from 0 to 255, but bytes have to be rounded
+        made[at : at + rows] = np.rint(part).clip(0, 255) if made.dtype == np.uint8 else part
 
 
 def shown_weights(mask: Image.Image) -> Image.Image:

@@ -12,9 +12,9 @@ def laid_on(picture: Image.Image, background: tuple[int, int, int] = WHITE) -> I
         return picture
     if "A" not in picture.getbands():
         return picture.convert("RGB")
-    picture = picture.convert("RGBA")
-    under = Image.new("RGBA", picture.size, (*background, 255))
-    return Image.alpha_composite(under, picture).convert("RGB")
+    made = Image.new("RGB", picture.size, background)
+    made.paste(picture.convert("RGB"), mask=picture.getchannel("A"))
+    return made
 
 
 def resized(picture: Image.Image, width: int, height: int, mode: str) -> Image.Image:

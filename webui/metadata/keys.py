@@ -1,17 +1,18 @@
 """Which key of A1111's text stands for which field: one table, used by the writer and the reader.
 
-A field's key is the `metadata` of its declaration; what stands here are the exceptions.
+A field's key is the `metadata` of its declaration; what stands here are the exceptions. Those of
+pictures are in `images`.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from webui.fields import FIELDS, OWN_SIGMAS, AnyField
+from webui.metadata import images
 
-_IMAGES = ("init", "hires", "upscale")  # written by no one yet
 DECLARED: Mapping[str, AnyField] = MappingProxyType(
     {
-        **{name: each for name, each in FIELDS.items() if name.partition(".")[0] not in _IMAGES},
+        **{name: each for name, each in FIELDS.items() if name not in images.DECLARED},
         OWN_SIGMAS.name: OWN_SIGMAS,
     }
 )

@@ -10,11 +10,10 @@ own JSON stands beside the text in the file for that. A1111's reader trims each 
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from webui.fields import ChoiceField
-from webui.metadata import keys
+from webui.metadata import images, keys
 from webui.request import GenerationRequest
 
 HASH_DIGITS = 10
@@ -33,22 +32,43 @@ def parameters_text(
 
     A note "key: value" stands under its key, any other under "Notes".
     """
-    first: list[Pair] = [*_named(request, keys.FIRST), *_size(request, "Size")]
-    first += [("Model hash", model_hash[:HASH_DIGITS]), ("Model", request.model)]
-    options: list[str] = []
-    others: list[str] = []
-    for name in keys.DECLARED:
-        if name not in (*keys.ALWAYS, "negative_prompt"):
-            (options if name.partition(".")[0] in _PART else others).append(name)
-    others.sort(key=lambda name: "." not in name)  # the noise first
-    rest = [*_named(request, others), *_named(request, options)]
-    rest = [*_sized(rest, request), *_files(request), *_noted(notes)]
+    first: list[Pair] = []
+    if request.upscale is None:  # else nothing is generated
+        first += [*_named(request, keys.FIRST), *_size(request, "Size")]
+        first += [("Model hash", model_hash[:HASH_DIGITS]), ("Model", request.model)]
+        first += _rest(request)
+    rest = [*_of_images(images.pairs(request)), *_files(request), *_noted(notes)]
     last_pairs = [*first, *rest, ("Version", OURS + version)]
     last = ", ".join(f"{key}: {_quoted(value)}" for key, value in last_pairs if value != "")
     lines = [request.prompt]
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     return "\n".join([*lines, last])
+
+
+def _rest(request: GenerationRequest) -> list[Pair]:
+    """The noise first, then what A1111 writes of the picture, then what is told the sampler."""
+    noise: list[str] = []
+    plain: list[str] = []
+    options: list[str] = []
+    for name in keys.DECLARED:
+        if name not in (*keys.ALWAYS, "negative_prompt"):
+            part = name.partition(".")[0]
+            (options if part in _PART else noise if "." in name else plain).append(name)
+    init_hash = [(images.INIT_HASH, request.init.picture)] if request.init else []
+    return [
+        *_named(request, noise),
+        *_size(request, "Seed resize from"),
+        *_of_images(images.strength(request)),
+        *_named(request, plain),
+        *init_hash,
+        *_named(request, options),
+    ]
+
+
+def _of_images(found: Iterable[images.Pair]) -> Iterator[Pair]:
+    for key, name, value in found:
+        yield key, _written(name, value)
 
 
 def value_of(request: GenerationRequest, name: str) -> Any:
@@ -85,20 +105,13 @@ def _written(name: str, value: Any) -> object:
         return _number(value)
     if isinstance(value, tuple):
         return " ".join(str(_number(each)) for each in value)
-    if isinstance(keys.DECLARED[name], ChoiceField):
-        return keys.SAID.get(name, {}).get(value, value)
-    return value
+    said = keys.SAID.get(name) or images.SAID.get(name, {})
+    return said.get(value, value) if isinstance(value, str) else value
 
 
 def _size(request: GenerationRequest, key: str) -> list[Pair]:
     width, height = (value_of(request, name) for name in keys.SIZES[key])
     return [] if width is None else [(key, f"{width}x{height}")]
-
-
-def _sized(pairs: list[Pair], request: GenerationRequest) -> list[Pair]:
-    """With the other size, before what is written of the sampler."""
-    at = sum(key.startswith("Variation") for key, _ in pairs)
-    return [*pairs[:at], *_size(request, "Seed resize from"), *pairs[at:]]
 
 
 def _files(request: GenerationRequest) -> list[Pair]:

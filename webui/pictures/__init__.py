@@ -8,6 +8,7 @@ from PIL import Image
 
 from webui.pictures import avif, gif, jpeg, pixels, png, stealth, webp
 from webui.pictures.header import MAX_PIXELS, Chunk, Header, refused
+from webui.pictures.pixels import Plain
 from webui.pictures.written import MEDIA_TYPES, SUFFIXES, Format, encode
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "Chunk",
     "Format",
     "Header",
+    "Plain",
     "decode",
     "encode",
     "hidden",
     "look",
+    "plain",
 ]
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 WHITE = (255, 255, 255)
@@ -43,6 +46,12 @@ def decode(data: bytes, background: tuple[int, int, int] = WHITE) -> Image.Image
     """The first frame, upright, RGB; transparent pixels show `background`. Raises InvalidRequest,
     for what is too large before it is decoded."""
     return pixels.decode(data, look(data), background)
+
+
+def plain(data: bytes) -> Plain:
+    """The first frame, upright, L, RGB or RGBA, 8 bits each, with what was done to it in words.
+    Raises InvalidRequest, for what is too large before it is decoded."""
+    return pixels.plain(data, look(data))
 
 
 def hidden(data: bytes, header: Header) -> Chunk | None:

@@ -52,6 +52,19 @@ def bare(data: bytes) -> bytes:
     return b"".join(kept)
 
 
+def is_animated(data: bytes) -> bool:
+    """Whether it says so before its pixels, as it has to."""
+    at = len(SIGNATURE)
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > len(data):
+            break
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind in (b"acTL", b"IDAT"):
+            return bool(kind == b"acTL")
+        at += length + 12
+    return False
+
+
 def _mode(depth: int, colour: int) -> str:
     if colour == 0 and depth in (1, 16):
         return "1" if depth == 1 else "I;16"

@@ -27,11 +27,13 @@ class Format:
 
 
 def encode(image: Image.Image, wanted: Format, parameters: str, record: str) -> tuple[bytes, str]:
-    """The file and its suffix. `image` is RGB, `record` ASCII."""
+    """The file and its suffix. `image` is RGB or RGBA, which is never a JPEG; `record` is
+    ASCII."""
     buffer = io.BytesIO()
     comment, packet = exif.block(parameters), xmp.packet(record)
-    long = wanted.name == "jpeg" and max(len(comment), len(packet)) > _MOST_EXIF
-    if wanted.name == "png" or long or max(image.size) > _LONGEST[wanted.name]:
+    long = max(len(comment), len(packet)) > _MOST_EXIF
+    no_jpeg = wanted.name == "jpeg" and (long or image.mode == "RGBA")
+    if wanted.name == "png" or no_jpeg or max(image.size) > _LONGEST[wanted.name]:
         text = PngInfo()
         text.add_text(PARAMETERS, parameters)  # iTXt by itself where latin-1 does not do
         text.add_text(RECORD, record)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webui.errors import InvalidRequest
-from webui.interfaces import ServerRegistry
-from webui.library import Library
 from webui.metadata import NAME, read_record, read_text
 from webui.recipes import of_record, of_text
-from webui.recipes.settled import Draft, Lost
+from webui.recipes.of_images import Tab, tab
+from webui.recipes.settled import Draft, Lost, Tables
 from webui.request import to_dict
 
-__all__ = ["Lost", "Recipe", "read"]
+__all__ = ["Lost", "Recipe", "Tab", "Tables", "read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +24,10 @@ class Recipe:
     lost: tuple[Lost, ...] = ()  # what was there and is not in `values` as it was
     request: dict[str, Any] | None = None  # our exact request
     pairs: tuple[tuple[str, str], ...] = ()  # of A1111's text
+    tab: Tab | None = None  # where the form for it is
 
 
-def read(
-    registry: ServerRegistry, library: Library, parameters: str | None, record: str | None = None
-) -> Recipe:
+def read(tables: Tables, parameters: str | None, record: str | None = None) -> Recipe:
     """`parameters` is A1111's text, `record` our JSON, which wins. Raises nothing for bad ones."""
     text = read_text(parameters) if parameters is not None else None
     pairs = text.pairs if text else ()
@@ -41,9 +39,13 @@ def read(
             instead = "; A1111's text is taken instead" if text and text.recipe else ""
             damaged.lose(NAME, record, f"the exact request cannot be read ({error}){instead}")
         else:
-            draft = of_record.draft(registry, library, ours)
-            return Recipe("darkroom", draft.values, tuple(draft.lost), to_dict(ours.request), pairs)
+            draft = of_record.draft(tables, ours)
+            exact = to_dict(ours.request)
+            return Recipe(
+                "darkroom", draft.values, tuple(draft.lost), exact, pairs, tab(draft.values)
+            )
     if text is None or not text.recipe:
         return Recipe(None, lost=tuple(damaged.lost))
-    draft = of_text.draft(registry, library, text)
-    return Recipe("a1111", draft.values, (*damaged.lost, *draft.lost), None, pairs)
+    draft = of_text.draft(tables, text)
+    lost = (*damaged.lost, *draft.lost)
+    return Recipe("a1111", draft.values, lost, None, pairs, tab(draft.values))

@@ -3,23 +3,23 @@
 from webui import names
 from webui.errors import InvalidRequest
 from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS, STOP_AT
-from webui.interfaces import ServerRegistry
-from webui.library import Library
 from webui.metadata import Record, value_of
 from webui.metadata.keys import DECLARED
+from webui.recipes import of_images
 from webui.recipes.models import choose, choose_vae
-from webui.recipes.settled import Draft, settle
+from webui.recipes.settled import Draft, Tables, settle
 from webui.request import GenerationRequest
 
 _NOT_ON_THE_FORM = ("images", "batch_size")  # it says them as batches
 
 
-def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
-    request = record.request
+def draft(tables: Tables, record: Record) -> Draft:
+    registry, library, request = tables.registry, tables.library, record.request
     draft = Draft({name: value_of(request, name) for name in DECLARED})
     for name in _NOT_ON_THE_FORM:
         del draft.values[name]
     _set_batches(draft, request)
+    of_images.of_request(draft, request, tables.kept)
     for name in ("sampler", "schedule"):
         try:
             draft.values |= names.sampler_and_schedule(registry, {name: getattr(request, name)})
@@ -38,7 +38,7 @@ def draft(registry: ServerRegistry, library: Library, record: Record) -> Draft:
         draft.lose(extension, options, "there is no such extension here")
     if draft.values[OWN_SIGMAS.name] is not None:
         draft.values[OWN_SIGMAS.name] = list(draft.values[OWN_SIGMAS.name])
-    settle(registry, draft)
+    settle(tables, draft)
     return draft
 
 

@@ -9,14 +9,15 @@ from webui import names
 from webui.errors import InvalidRequest
 from webui.fields import AUTOMATIC_VAE, OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
-from webui.library import Library
-from webui.metadata import Text, keys
+from webui.metadata import Text, images, keys
+from webui.recipes import of_images
 from webui.recipes.models import choose, choose_vae
-from webui.recipes.settled import Draft, settle
+from webui.recipes.settled import Draft, Tables, declared, settle
 
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _WHOLE = re.compile(r"[+-]?\d{1,30}(\.0{1,9})?")
 _MAX_NUMBER = 40  # characters
+_SIZES = {**keys.SIZES, **images.SIZES}
 _TAKEN_APART = ("sampler", "schedule", "model", "vae")  # looked up in what there is
 _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothing here; () is any
     "Version": (),
@@ -50,20 +51,25 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "FP8 weight": ("Disable",),
     "Diffusion in Low Bits": ("Automatic",),
     "ENSD": ("0",),
+    "Init image hash": (),  # looked for with the pictures
+    "Conditional mask weight": ("1", "1.0"),
+    **{key: (same,) for key, same in images.SAME.items()},
 }
 
 
-def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
-    draft = Draft(_unsaid())
+def draft(tables: Tables, text: Text) -> Draft:
+    registry, library = tables.registry, tables.library
+    draft = Draft(_unsaid() | of_images.unsaid())
     draft.values |= {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
     given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
     choose_vae(library, draft, given.get("VAE", AUTOMATIC_VAE))
     sampler = draft.values.get("sampler", "")
-    fields, others = keys.fields(sampler), keys.of_other_samplers(sampler)
+    of_pictures = of_images.names_of(given, text.prompt)
+    fields, others = {**keys.fields(sampler), **of_pictures}, keys.of_other_samplers(sampler)
     for key, value in given.items():
-        if key in keys.SIZES:
+        if key in _SIZES:
             _size(draft, key, value)
         elif key in fields:
             if fields[key] not in _TAKEN_APART:
@@ -71,9 +77,16 @@ def draft(registry: ServerRegistry, library: Library, text: Text) -> Draft:
         elif key in others:
             draft.lose(key, value, f"it is for {others[key]}")
         elif key not in _KNOWN or (_KNOWN[key] and value not in _KNOWN[key]):
-            draft.lose(key, value, "there is no such setting here")
-    settle(registry, draft)
+            draft.lose(key, value, _why_not(key))
+    of_images.complete(draft, given, tables.kept)
+    settle(tables, draft)
     return draft
+
+
+def _why_not(key: str) -> str:
+    if key.startswith("Postprocess "):
+        return "it was done to the finished picture; the Upscale tab does that"
+    return "there is no such setting here"
 
 
 def _unsaid() -> dict[str, Any]:
@@ -109,13 +122,18 @@ def _size(draft: Draft, key: str, value: str) -> None:
     if match is None:
         draft.lose(key, value, "it is no size such as 512x768")
         return
-    for name, number in zip(keys.SIZES[key], match.groups(), strict=True):
+    for name, number in zip(_SIZES[key], match.groups(), strict=True):
         _field(draft, name, key, number)
 
 
 def _field(draft: Draft, name: str, key: str, text: str) -> None:
     """The nearest value that there can be, which is then said; a seed has no nearest."""
-    field = keys.DECLARED[name]
+    if name in images.FLAGS:
+        _flag(draft, name, key, text)
+        return
+    if text == images.SAME.get(key):
+        return
+    field = declared(name)
     value = _value(field, text)
     if value is None:
         draft.lose(key, text, "it cannot be understood")
@@ -136,6 +154,14 @@ def _field(draft: Draft, name: str, key: str, text: str) -> None:
     draft.values[name] = value
 
 
+def _flag(draft: Draft, name: str, key: str, text: str) -> None:
+    _, words = images.FLAGS[name]
+    if text in words:
+        draft.values[name] = words[text]
+    else:
+        draft.lose(key, text, f"it is none of {', '.join(words)}")
+
+
 def _value(field: AnyField, text: str) -> Any:
     """Of the field's kind; None for what is none."""
     if isinstance(field, IntegerField):
@@ -145,7 +171,9 @@ def _value(field: AnyField, text: str) -> Any:
     if isinstance(field, ChoiceField):
         spelled = {each.casefold(): each for each in field.choices}
         spelled |= keys.ALSO.get(field.name, {})
-        return spelled.get(text.casefold())
+        said = images.SAID.get(field.name, {})
+        spelled |= {word.casefold(): choice for choice, word in said.items()}
+        return spelled.get(text.casefold()) if field.choices else text
     if field.name == OWN_SIGMAS.name:
         levels = [_number(part) for part in text.replace(",", " ").split()]
         return None if None in levels else levels

@@ -23,7 +23,7 @@ from webui.request.images import (
     Upscale,
 )
 from webui.request.parts import SHA256, Resume, SamplingOptions, ScheduleOptions, Variation
-from webui.request.turns import steps_made
+from webui.request.turns import planned
 
 __all__ = [
     "GenerationRequest",
@@ -96,6 +96,7 @@ class GenerationRequest:
         if self.resume is not None and (self.images, self.batch_size) != (1, 1):
             raise InvalidRequest("images", f"must be 1 for a branch, got {self.images}")
         _check_together(self)
+        _one_by_one(self)
         if self.seed_resize is not None:
             object.__setattr__(self, "seed_resize", _size(self.seed_resize))
         own = self.schedule_options.sigmas
@@ -118,11 +119,7 @@ class GenerationRequest:
     @property
     def turns(self) -> tuple[int, ...]:
         """The steps of each sampling that a batch takes, as far as the request alone says it."""
-        if self.upscale is not None:
-            return ()
-        if self.init is None:
-            return (self.steps,)
-        return (steps_made(self.steps, self.init.strength, self.init.exact_steps),)
+        return tuple(turn.steps for turn in planned(self))
 
     def batch_seeds(self, batch: int) -> list[int]:
         """The seeds of the images in a batch (0-based)."""
@@ -154,6 +151,12 @@ _PARTS: Mapping[str, Any] = {
     "upscale": Upscale | None,
     "resume": Resume | None,
 }
+
+
+def _one_by_one(request: GenerationRequest) -> None:
+    """Tiles and loops are made of one picture at a time: the same pictures, one after the other."""
+    if request.init is not None and (request.init.tiles or request.init.loopback):
+        object.__setattr__(request, "batch_size", 1)
 
 
 def _check_together(request: GenerationRequest) -> None:

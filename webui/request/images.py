@@ -94,8 +94,10 @@ class InitImage:
                 raise InvalidRequest(
                     f"init.{name}", f"must be a JSON object or null, got {shown(value)}"
                 )
-        if self.tiles is not None and (self.mask is not None or self.outpaint is not None):
-            raise InvalidRequest("init.tiles", "goes with neither a mask nor outpainting")
+        if self.tiles is not None and (self.mask or self.outpaint or self.loopback):
+            raise InvalidRequest("init.tiles", "goes with neither a mask nor outpainting nor loops")
+        if self.loopback is not None and self.outpaint is not None:
+            raise InvalidRequest("init.loopback", "goes not with outpainting, which would grow on")
         if self.outpaint is not None and self.mask is not None:
             raise InvalidRequest("init.outpaint", "has a mask of its own; leave init.mask out")
 

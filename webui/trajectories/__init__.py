@@ -20,6 +20,7 @@ from webui.trajectories.files import (
     read_spool,
     read_step,
     spool_path,
+    turns_kept,
 )
 from webui.trajectories.guidance import guided_steps, keep_guidance, read_guidance
 from webui.trajectories.quota import Trajectories
@@ -48,4 +49,5 @@ __all__ = [
     "read_spool",
     "read_step",
     "spool_path",
+    "turns_kept",
 ]

@@ -155,6 +155,14 @@ def stem(batch: int, turn: int) -> str:
     return f"batch-{batch:03d}" + (f"-turn-{turn:03d}" if turn else "")
 
 
+def turns_kept(folder: Path, batch: int) -> int:
+    """How many turns of a batch, from the first one on, have been begun."""
+    turn = 0
+    while finished_path(folder, batch, turn).is_file() or spool_path(folder, batch, turn).is_file():
+        turn += 1
+    return turn
+
+
 def plain(path: Path) -> Path:
     """The path of a file that can be read to its end. Raises OSError for a pipe, which would be
     waited for, and a device."""

@@ -60,7 +60,7 @@ darkroom.branching = (root, timeline, close) => {
     const last = here?.record && here.record.step >= here.record.steps;
     go.textContent = `Branch from step ${step}`;
     go.disabled = Boolean(last) || go.dataset.busy === "yes";
-    const same = here && timeline.batched(here.image) ? "the same again but for rounding, because it was made in a batch" : "the same again";
+    const same = here && timeline.batched(here.image, here.turn) ? "the same again but for rounding, because it was made in a batch" : "the same again";
     root.querySelector("#branch-lead").textContent = last
       ? "This is the last step: nothing is left to do after it. Go back along the slider to where the picture should take another way."
       : `The picture as it was after step ${step} goes on with what you change here; with nothing changed it becomes ${same}. The slider says where: early steps settle the composition, late ones the details.`;
@@ -75,7 +75,7 @@ darkroom.branching = (root, timeline, close) => {
     said.textContent = "";
     try {
       const branch = await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(job.id)}/branch`, {
-        image, step: record.step, changes: changes(), owner: darkroom.owner,
+        image, step: record.step, ...(record.turn ? { turn: record.turn } : {}), changes: changes(), owner: darkroom.owner,
       });
       close();
       darkroom.follow(branch.id);
@@ -91,7 +91,7 @@ darkroom.branching = (root, timeline, close) => {
     open({ list, record }) {
       if (record.step < record.steps || list.length < 2) return;
       const slider = document.getElementById("live-scrub");
-      slider.value = list[Math.floor(0.4 * (list.length - 1))].step;
+      slider.value = list[Math.floor(0.4 * (list.length - 1))].place;
       slider.dispatchEvent(new Event("input", { bubbles: true }));
     },
     draw(now) {

@@ -1,4 +1,6 @@
-/* Pictures that come from outside: dragged onto the page, or pasted anywhere but into a text.
+/* Pictures that come from outside: dragged onto the page, or pasted anywhere but into a text. A picker
+   or a canvas takes what is dropped on it, and what is pasted while its tab is open; of all else the recipe
+   is read.
 
    Files of this computer, and pictures of this server dragged from this page or another of its tabs.
    An address of anybody else is not fetched. */
@@ -14,8 +16,8 @@
   document.body.append(cover);
   let leaving = 0;
 
-  function show() {
-    const words = darkroom.looking() ? "Drop to look into it" : "Drop to restore its recipe";
+  function show(taker) {
+    const words = taker ? taker.words() : darkroom.looking() ? "Drop to look into it" : "Drop to restore its recipe";
     if (cover.firstChild.textContent !== words) cover.firstChild.textContent = words;
     cover.hidden = false;
     clearTimeout(leaving);
@@ -26,6 +28,11 @@
     clearTimeout(leaving);
     cover.hidden = true;
   }
+
+  // --- who takes it: {words(), take([{name, blob}])}; null where its recipe is read -------------------
+  const drawn = (canvas) => canvas && { words: () => "Drop to draw on it", take: ([{ name, blob }]) => canvas.load(blob, name) };
+  const takerAt = (element) => drawn(darkroom.canvasAt(element)) ?? darkroom.pickerAt(element);
+  const takerOpen = () => drawn(darkroom.canvasOpen()) ?? darkroom.pickerOpen();
 
   // --- what is dragged: a picture of this page, something of it that is none, or from elsewhere ------
   let own = null; // its address; "" if it is no picture; null if it comes from elsewhere
@@ -43,7 +50,7 @@
     if (!welcome(event.dataTransfer)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
-    show();
+    show(takerAt(event.target));
   }, true);
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) hide(); }, true);
   document.addEventListener("drop", (event) => {
@@ -51,19 +58,25 @@
     event.preventDefault();
     event.stopPropagation();
     hide();
-    take(event.dataTransfer);
+    take(event.dataTransfer, takerAt(event.target));
   }, true);
 
-  function take(data) {
+  /* Who takes it begins with it; anywhere else its recipe is read. */
+  const give = (taker, name, picture) => {
+    if (taker) taker.take([{ name, blob: picture }]);
+    else darkroom.takePicture(name, picture);
+  };
+
+  function take(data, taker) {
     const address = own || (data.getData("text/uri-list").split(/\r?\n/).find((line) => line && !line.startsWith("#")) ?? "");
     const url = URL.canParse(address) ? new URL(address) : null;
     if (url?.origin === location.origin) {
       const name = decoded(url.pathname.split("/").pop());
-      darkroom.takePicture(name || "the picture", darkroom.fetchPicture(url.href));
+      give(taker, name || "the picture", darkroom.fetchPicture(url.href));
     } else if (data.files.length) {
-      takeFiles(data.files);
+      takeFiles(data.files, taker);
     } else {
-      refuse("Only files and this server's own pictures can be dropped here. Save the picture first, then drop the file.");
+      refuse(taker, "Only files and this server's own pictures can be dropped here. Save the picture first, then drop the file.");
     }
   }
 
@@ -71,16 +84,17 @@
     try { return decodeURIComponent(text); } catch { return text; }
   }
 
-  function takeFiles(files) {
+  function takeFiles(files, taker) {
+    if (taker) return taker.take([...files].map((file) => ({ name: file.name, blob: file })));
     const file = [...files].find((each) => IMAGE.test(each.type));
-    if (!file) return refuse(`${darkroom.quoted(files[0].name)} is not a picture.`);
+    if (!file) return refuse(taker, `${darkroom.quoted(files[0].name)} is not a picture.`);
     darkroom.takePicture(files.length > 1 ? `${file.name} (the first of ${files.length})` : file.name, file);
   }
 
-  const refuse = (text) => {
+  const refuse = (taker, text) => {
     const refused = Promise.reject(new Error(text));
     refused.catch(() => {}); // said where it is awaited
-    darkroom.takePicture("", refused);
+    give(taker, "", refused);
   };
 
   // --- pasted -------------------------------------------------------------------------------------
@@ -89,6 +103,6 @@
     const writing = event.target.closest?.("input:not([type=file], [type=range]), textarea, [contenteditable]");
     if ((writing && types.includes("text/plain")) || ![...files].some((each) => IMAGE.test(each.type))) return;
     event.preventDefault();
-    takeFiles(files);
+    takeFiles(files, takerOpen());
   });
 })();

@@ -13,13 +13,12 @@
   let over = ""; // why it cannot be saved back any more
   let saving = 0; // a timer, until the answer is there
   let line = ""; // how the line stood when the job was last asked for
+  try { edited = JSON.parse(darkroom.reads(sessionStorage, KEPT)); } catch { /* none */ }
 
   darkroom.editJob = (element, tab, props, watch, save) => {
     forms[tab] = { box: element.querySelector(".dk-editing"), save };
     watch("answer", () => answered(props.answer));
-    try { edited = JSON.parse(darkroom.reads(sessionStorage, KEPT)); } catch { edited = null; }
     if (edited?.tab === tab) draw();
-    else edited = null;
   };
 
   function keep(now) {
@@ -31,11 +30,12 @@
   }
 
   darkroom.edit = async (id, recipe) => {
-    const tab = Object.keys(forms)[0];
-    const before = edited?.before; // of one edited already: the form as it was before that
     try {
+      const { request } = await darkroom.queueAsk("GET", `jobs/${encodeURIComponent(id)}`);
       const { values } = await darkroom.queueAsk("GET", `jobs/${encodeURIComponent(id)}/recipe`);
-      darkroom.openTab(tab);
+      const tab = darkroom.tabOf(request);
+      if (edited && edited.tab !== tab) await leave("");
+      const before = edited?.before; // of one edited already: the form as it was before that
       darkroom.fillForm(tab, { recipe: values }, (stood) => {
         keep({ tab, id, name: recipe, before: before ?? stood });
         forms[tab].box.scrollIntoView({ block: "nearest" });
@@ -66,7 +66,7 @@
     if (!answer || !edited) return;
     darkroom.clearComplaint();
     if (answer.error) {
-      darkroom.complain(answer.error);
+      darkroom.complain(answer.error, edited.tab);
       draw();
       look();
     } else {
@@ -74,10 +74,10 @@
     }
   }
 
-  function leave(text) {
+  async function leave(text) {
     const { tab, before } = edited;
     const hadFocus = forms[tab].box.contains(document.activeElement);
-    darkroom.fillForm(tab, { form: before }, () => {});
+    await darkroom.fillForm(tab, { form: before }, () => {});
     keep(null);
     if (hadFocus) document.querySelector(`#${tab}_generate`)?.focus({ preventScroll: true });
     if (text) darkroom.queueSay(text);

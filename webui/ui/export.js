@@ -24,7 +24,8 @@ darkroom.exporting = (root) => {
   });
 
   async function download() {
-    const query = new URLSearchParams({ image: here.image, ...Object.fromEntries(new FormData(form)) });
+    const turn = here.turn ? { turn: here.turn } : {};
+    const query = new URLSearchParams({ image: here.image, ...turn, ...Object.fromEntries(new FormData(form)) });
     const answer = await fetch(`api/v1/jobs/${encodeURIComponent(here.job.id)}/export?${query}`) // however long it takes
       .catch(() => { throw new Error("The server does not answer."); });
     if (!answer.ok) {

@@ -13,7 +13,11 @@
   let menu = null;
 
   darkroom.forever = (element, tab) => { boxes[tab] = element.querySelector(".dk-going"); };
-  darkroom.turnForever = (tab) => { if (going) end(""); else begin(tab); };
+  darkroom.turnForever = (tab) => {
+    const other = going?.tab !== tab;
+    if (going) end("");
+    if (other) begin(tab);
+  };
 
   function begin(tab) {
     going = { tab, last: null, pending: 0, stale: 0, count: 0 };
@@ -34,8 +38,8 @@
   }
 
   // what came of a press of Generate, by us or by hand
-  document.addEventListener("darkroom:answered", ({ detail: { job } }) => {
-    if (!going) return;
+  document.addEventListener("darkroom:answered", ({ detail: { job, tab } }) => {
+    if (going?.tab !== tab) return;
     if (!job) {
       if (going.pending) end("the form was refused");
       return;
@@ -55,7 +59,7 @@
 
   // --- saying -------------------------------------------------------------------------------------
   function draw() {
-    for (const button of document.querySelectorAll(".dk-forever")) button.setAttribute("aria-pressed", String(going !== null));
+    for (const button of document.querySelectorAll(".dk-forever")) button.setAttribute("aria-pressed", String(button.id === `${going?.tab}_forever`));
     for (const [tab, box] of Object.entries(boxes)) if (going?.tab !== tab) box.hidden = true;
     if (!going) return;
     const seed = darkroom.formValues(going.tab).seed;
@@ -86,8 +90,9 @@
     event.preventDefault();
     menu = node("div", "dk-menu");
     menu.setAttribute("role", "menu");
-    const turn = () => { close(); generate.focus(); darkroom.turnForever(generate.id.replace(/_generate$/, "")); };
-    const item = button(going ? "Cancel generate forever" : "Generate forever", turn, "");
+    const tab = generate.id.replace(/_generate$/, "");
+    const turn = () => { close(); generate.focus(); darkroom.turnForever(tab); };
+    const item = button(going?.tab === tab ? "Cancel generate forever" : "Generate forever", turn, "");
     item.setAttribute("role", "menuitem");
     menu.append(item);
     document.body.append(menu);

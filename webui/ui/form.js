@@ -2,6 +2,9 @@
 "use strict";
 (() => {
   const DRAFT = "darkroom.draft.";
+  const FIRST = "txt2img"; // the tab that one sees first
+  const TAB = "darkroom.tab"; // the one that was open last, in this browser tab
+  const SHARED = ["model"]; // stand above the tabs: their draft is the page's
   const { owner, reads, keeps } = darkroom;
 
   // The owner is the last input: Gradio sorts a set of inputs by the order of their making.
@@ -29,6 +32,11 @@
     darkroom.complain({ text: "The server does not answer, so nothing was queued. Press Generate again once it is back." });
   }
 
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.('#tabs button[role="tab"]')?.dataset.tabId;
+    if (tab) keeps(sessionStorage, TAB, tab);
+  });
+
   // --- the draft ----------------------------------------------------------------------------------
   const loaded = new Set();
   const values = {}; // tab -> field -> what stands in the form
@@ -42,60 +50,79 @@
 
   darkroom.loadDraft = (tab, names, built) => {
     loaded.add(tab);
-    document.documentElement.dataset.draft = "ready"; // a marker: from here on nothing is overwritten
-    let draft = {};
-    try { draft = JSON.parse(reads(localStorage, DRAFT + tab)) || {}; } catch { /* a broken draft is none */ }
+    const { dataset } = document.documentElement;
+    dataset.drafts = [...loaded].join(" "); // markers: from here on nothing in these tabs is overwritten
+    if (tab === FIRST) {
+      dataset.draft = "ready";
+      setTimeout(() => darkroom.openTab(reads(sessionStorage, TAB) ?? FIRST), 0);
+    }
+    const draft = { ...kept(tab), ...kept("page") };
     const filled = names.map((name, i) => {
-      const kept = draft[name];
-      return kept !== undefined && kept !== null && (built[i] === null || typeof kept === typeof built[i]) ? kept : built[i];
+      const value = draft[name];
+      return value !== undefined && value !== null && (built[i] === null || typeof value === typeof built[i]) ? value : built[i];
     });
     stands(tab, names, filled);
     return filled;
   };
 
+  /* A broken draft is none. */
+  function kept(name) {
+    try { return JSON.parse(reads(localStorage, DRAFT + name)) || {}; } catch { return {}; }
+  }
+
   darkroom.saveDraft = (tab, names, all) => {
     if (!loaded.has(tab)) return; // the defaults of a page that is still being built are no draft
     stands(tab, names, all);
-    keeps(localStorage, DRAFT + tab, JSON.stringify(values[tab]));
+    const of = (shared) => JSON.stringify(Object.fromEntries(Object.entries(values[tab]).filter(([name]) => SHARED.includes(name) === shared)));
+    keeps(localStorage, DRAFT + tab, of(false));
+    keeps(localStorage, DRAFT + "page", of(true));
   };
 
   // --- what is wrong, beside the button that was pressed ------------------------------------------
-  let noticeBox = null;
-  let fields = {}; // name -> {label, element}
+  const notices = {}; // tab -> {box, fields: name -> {label, element}}
+  const visible = (element) => Boolean(element?.getClientRects().length);
 
-  darkroom.fieldOf = (name) => fields[name] ?? null;
+  /* The generating tab that one sees; null while another one is open. Tabs are built when first opened. */
+  darkroom.tab = () => Object.keys(notices).find((tab) => visible(notices[tab].box.closest(".tabitem"))) ?? null;
 
-  darkroom.notice = (element, props, watch) => {
-    noticeBox = element.querySelector(".dk-notice");
-    fields = props.fields;
-    watch("answer", () => answered(props.answer));
+  /* How a field is shown in a tab, by default the one that one sees; or in any that has it. */
+  darkroom.fieldOf = (name, tab = darkroom.tab()) =>
+    notices[tab]?.fields[name] ?? Object.values(notices).find(({ fields }) => fields[name])?.fields[name] ?? null;
+
+  darkroom.notice = (element, tab, props, watch) => {
+    notices[tab] = { box: element.querySelector(".dk-notice"), fields: props.fields };
+    watch("answer", () => answered(tab, props.answer));
   };
 
-  function answered(answer) {
+  function answered(tab, answer) {
     if (!answer) return;
     presses -= 1;
     if (presses < 1) { presses = 0; late.stop(); }
     darkroom.clearComplaint();
-    if (answer.error) darkroom.complain(answer.error);
-    else darkroom.follow(answer.job);
-    document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: answer }));
+    const jobs = answer.jobs?.filter(({ job }) => job) ?? [];
+    if (answer.error) darkroom.complain(answer.error, tab);
+    else if (!answer.jobs) darkroom.follow(answer.job);
+    else darkroom.hangFiles(answer.jobs);
+    const job = answer.job ?? jobs.at(-1)?.job;
+    document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: { ...answer, job, tab } }));
   }
 
-  /* Shows a sentence beside Generate and marks the field that is to blame, if there is one. */
-  darkroom.complain = ({ text, label = "", element = "", inside = "" }) => {
-    if (!noticeBox) return;
+  /* Shows a sentence beside a tab's Generate and marks the field that is to blame, if there is one. */
+  darkroom.complain = ({ text, label = "", element = "", inside = "" }, tab = darkroom.tab()) => {
+    const noticeBox = notices[tab]?.box;
+    if (!noticeBox) return; // never opened: the live view says it too
     noticeBox.replaceChildren();
     if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");
     noticeBox.append(text, closing());
     noticeBox.hidden = false;
     if (inside) darkroom.turnFold(inside, true);
     const field = element && document.getElementById(element);
-    if (field) mark(field, text);
+    if (field) mark(field, text, noticeBox);
   };
 
   darkroom.clearComplaint = () => {
     document.querySelectorAll(".dk-wrong").forEach(unmark);
-    if (noticeBox) noticeBox.hidden = true;
+    for (const { box } of Object.values(notices)) box.hidden = true;
   };
 
   // A complaint is about the form as it was sent: whatever is changed in it takes it back.
@@ -118,7 +145,7 @@
     fold.querySelector(".dk-fold-button").setAttribute("aria-expanded", String(open));
   };
 
-  function mark(field, text) {
+  function mark(field, text, noticeBox) {
     field.classList.add("dk-wrong");
     const message = document.createElement("p");
     message.className = "dk-wrong-text";

@@ -18,71 +18,27 @@ from webui.errors import Failure, InvalidRequest
 from webui.fields import (
     BATCH_COUNT,
     FIELDS,
-    OWN_SIGMAS,
-    AnyField,
+    FORM,
     ChoiceField,
+    FormField,
     IntegerField,
     NumberField,
     TextField,
 )
 from webui.interfaces import SamplerInfo, ScheduleInfo
+from webui.ui.element_ids import IDS, fold_of
 
 RANDOM_SEED = -1
 _DOT = "\N{MIDDLE DOT}"
 
-# The field's name -> the end of its element id; A1111's ids, which users' scripts and styles know.
-_IDS = {
-    "prompt": "prompt",
-    "negative_prompt": "neg_prompt",
-    "sampler": "sampling",
-    "schedule": "scheduler",
-    "steps": "steps",
-    "guidance_scale": "cfg_scale",
-    "width": "width",
-    "height": "height",
-    "batch_count": "batch_count",
-    "batch_size": "batch_size",
-    "seed": "seed",
-    "variation.seed": "subseed",
-    "variation.strength": "subseed_strength",
-    "seed_resize.width": "seed_resize_from_w",
-    "seed_resize.height": "seed_resize_from_h",
-    # and those for which A1111 has no element
-    "sampling.eta": "eta",
-    "sampling.s_churn": "s_churn",
-    "sampling.s_tmin": "s_tmin",
-    "sampling.s_tmax": "s_tmax",
-    "sampling.s_noise": "s_noise",
-    "sampling.order": "solver_order",
-    "sampling.solver_type": "solver_type",
-    "schedule_options.sigma_min": "sigma_min",
-    "schedule_options.sigma_max": "sigma_max",
-    "schedule_options.rho": "rho",
-    "schedule_options.sigmas": "sigmas",
-    "rng": "rng",
-    "emphasis": "emphasis",
-    "clip_skip": "clip_skip",
-}
-# The folds: their end of the id, and of which fields' names the first part stands inside.
-PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD = "prompt_options", "sampler_options", "subseed_row"
-_FOLDS = {
-    "emphasis": PROMPT_FOLD,
-    "clip_skip": PROMPT_FOLD,
-    "sampling": SAMPLER_FOLD,
-    "schedule_options": SAMPLER_FOLD,
-    "variation": SEED_FOLD,
-    "seed_resize": SEED_FOLD,
-    "rng": SEED_FOLD,
-}
 ORDERS = tuple(str(order) for order in range(1, 5))  # menus hold text
-_OPTIONAL = frozenset(name for name in _IDS if "." in name)
-_OF_FORMS: Mapping[str, AnyField] = {each.name: each for each in (BATCH_COUNT, OWN_SIGMAS)}
+_OPTIONAL = frozenset(name for name in IDS if "." in name)
 _MODEL_ID = "setting_sd_model_checkpoint"  # A1111's; it belongs to no tab there
 
 
-def declared(name: str) -> AnyField:
+def declared(name: str) -> FormField:
     """The field of that name, the form's own included."""
-    return _OF_FORMS.get(name) or FIELDS[name]
+    return FORM.get(name) or FIELDS[name]
 
 
 def choices(name: str) -> tuple[str, ...]:
@@ -92,7 +48,7 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 def element_id(tab: str, name: str) -> str:
-    return _MODEL_ID if name == "model" else f"{tab}_{_IDS[name]}"
+    return _MODEL_ID if name == "model" else f"{tab}_{IDS[name]}"
 
 
 # --- components ----------------------------------------------------------------------------------
@@ -164,6 +120,30 @@ def optional(tab: str, name: str, nothing: str) -> gr.Textbox:
     )
 
 
+def flag(tab: str, name: str) -> gr.Checkbox:
+    field = declared(name)
+    return gr.Checkbox(
+        value=bool(field.default),
+        label=field.label,
+        info=field.help,
+        elem_id=element_id(tab, name),
+        elem_classes="dk-field",
+    )
+
+
+def segments(tab: str, name: str) -> gr.Radio:
+    """A choice among few, all of them in sight."""
+    field = declared(name)
+    return gr.Radio(
+        choices=[(each.capitalize(), each) for each in choices(name)],
+        value=str(field.default),
+        label=field.label,
+        show_label=False,
+        elem_id=element_id(tab, name),
+        elem_classes=["dk-field", "dk-segmented"],
+    )
+
+
 def seed(tab: str, name: str = "seed") -> gr.Number:
     field = declared(name)
     return gr.Number(
@@ -173,6 +153,17 @@ def seed(tab: str, name: str = "seed") -> gr.Number:
         elem_id=element_id(tab, name),
         elem_classes="dk-field",
     )
+
+
+def switched(tab: str, end: str) -> gr.Column:
+    """A part whose first field is its switch; while that is off nothing else of it is in sight."""
+    return gr.Column(elem_id=f"{tab}_{end}", elem_classes=["dk-stack", "dk-switched"])
+
+
+def switch(tab: str, name: str) -> gr.Checkbox:
+    """The switch of the part that `switched` begins."""
+    with gr.Row(elem_classes="dk-switch"):
+        return flag(tab, name)
 
 
 def small(says: str, element: str, icon: str) -> gr.Button:
@@ -211,6 +202,18 @@ def script_json(value: object) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
+def number(name: str, value: Any) -> Any:
+    """What was typed as a number; anything else is left for the check."""
+    if not isinstance(value, str) or isinstance(declared(name), TextField | ChoiceField):
+        return value
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
 # --- values --------------------------------------------------------------------------------------
 
 
@@ -229,7 +232,7 @@ class Form:
         }
 
 
-def _value(field: AnyField, sent: Any) -> Any:
+def _value(field: FormField, sent: Any) -> Any:
     """Browsers know no integers: 20.0 is 20. Whatever else is wrong is left for the check."""
     if sent is None and field.name in _OPTIONAL:
         return None
@@ -241,14 +244,14 @@ def _value(field: AnyField, sent: Any) -> Any:
 
 def shown_fields(tab: str) -> dict[str, dict[str, str]]:
     """For each request field that can be blamed: the label, the element to mark, and its fold."""
-    names = {name: name for name in ("model", *_IDS)}
+    names = {name: name for name in ("model", *IDS)}
     names["images"] = BATCH_COUNT.name  # it has no control of its own
     return {name: _shown(tab, shown) for name, shown in names.items()}
 
 
 def _shown(tab: str, name: str) -> dict[str, str]:
     shown = {"label": declared(name).label, "element": element_id(tab, name)}
-    fold = _FOLDS.get(name.split(".")[0])
+    fold = fold_of(name)
     return shown | ({"inside": f"{tab}_{fold}"} if fold else {})
 
 

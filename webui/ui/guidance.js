@@ -14,7 +14,7 @@ darkroom.guidance = (root, timeline, changePreviews) => {
   let here = null;
 
   const address = (kind, method) =>
-    `api/v1/jobs/${encodeURIComponent(here.job.id)}/frames/${here.batch}/${here.record.step}/${kind}?method=${method}&position=${here.position ?? 0}`;
+    `api/v1/jobs/${encodeURIComponent(here.job.id)}/frames/${here.batch}/${here.record.step}/${kind}?method=${method}&position=${here.position ?? 0}${here.turn ? `&turn=${here.turn}` : ""}`;
 
   box.addEventListener("change", () => changePreviews({ ...choice, guidance: box.checked }));
 
@@ -26,8 +26,8 @@ darkroom.guidance = (root, timeline, changePreviews) => {
     draw(now) {
       here = now;
       if (root.hidden) return;
-      timeline.look(here.image, true);
-      const guided = timeline.guided(here.image, here.record.step);
+      timeline.look(here.image, here.turn, true);
+      const guided = timeline.guided(here.image, here.record);
       root.querySelector("#guidance-lead").textContent = guided === false ? `${TWICE} Of this step only what became of both was kept.`
         : `${TWICE} The picture follows the difference, ${here.job.request.guidance_scale} times (the CFG scale).${here.record.step < here.record.steps ? "" : " At the end they are nearly one: go back along the slider to see them part."}`;
       root.querySelector("#guidance-row").hidden = !guided;

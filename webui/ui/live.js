@@ -104,30 +104,31 @@ darkroom.live = (element, showPictures) => {
     if (Date.now() > previewsSent) stage.previews(now.previews);
     say();
     hang(now.job);
-    if (finished && now.job.state === "failed") blame(now.job.error);
+    if (finished && now.job.state === "failed") blame(now.job);
     moveOn(now);
     document.dispatchEvent(new CustomEvent("darkroom:news", { detail: { ...now, progress } }));
   }
 
   function begin(job) {
     lastSeq = 0;
-    progress = { batch: 0, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", resumed: null, warnings: [] };
+    progress = { batch: 0, turn: 0, turns: 1, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", tiles: "", done: 0, resumed: null, warnings: [] };
     stage.begin(job);
     if (job) darkroom.rememberSeed(job.request.seed);
   }
 
   function learn(event, job) {
     if (event.type === "Step") {
-      Object.assign(progress, { batch: event.batch, step: event.step, steps: event.steps, sigma: event.sigma, stage: "" });
+      const { batch, turn = 0, turns = 1, step, steps, sigma } = event;
+      Object.assign(progress, { batch, turn, turns, step, steps, sigma, stage: "" });
       progress.seconds = [...progress.seconds.slice(-7), event.seconds];
       stage.step(event);
     } else if (event.type === "Preview") {
       stage.preview(event);
     } else if (event.type === "Stage") {
-      progress.stage = event.name;
+      Object.assign(progress, { stage: event.name, tiles: event.of > 1 ? ` · tile ${Math.min(event.of, event.done + 1)} of ${event.of}` : "", done: event.of ? event.done / event.of : 0 });
     } else if (event.type === "Resumed") {
       progress.resumed = event;
-      Object.assign(progress, { batch: event.batch, step: event.step, steps: job.steps });
+      Object.assign(progress, { batch: event.batch, turn: event.turn ?? 0, step: event.step, steps: job.steps });
     } else if (event.type === "Warned" && !progress.warnings.includes(event.text)) {
       progress.warnings.push(event.text);
     }
@@ -155,9 +156,10 @@ darkroom.live = (element, showPictures) => {
     showPictures(job.id);
   }
 
-  function blame(error) {
+  function blame({ error, request }) {
     if (!error) return;
-    darkroom.complain({ ...darkroom.fieldOf(error.field), text: error.text });
+    const tab = darkroom.tabOf(request);
+    darkroom.complain({ ...darkroom.fieldOf(error.field, tab), text: error.text }, tab);
   }
 
   // --- saying -------------------------------------------------------------------------------------
@@ -171,16 +173,16 @@ darkroom.live = (element, showPictures) => {
   function say() {
     const job = news?.job ?? null;
     const now = state();
-    const total = job ? job.batches * (progress.steps || job.steps) : 0;
+    const { total, made } = counted(job);
     const over = job && !ACTIVE.includes(job.state);
-    const done = over && job.state === "done" ? 1 : total ? (progress.batch * progress.steps + progress.step) / total : 0;
+    const done = over && job.state === "done" ? 1 : job?.request.upscale ? progress.done : total ? made / total : 0;
     root.dataset.state = now;
     root.dataset.job = job?.id ?? "";
     root.dataset.step = String(progress?.step ?? 0);
     root.dataset.steps = String(progress?.steps ?? 0);
     root.dataset.busy = ending ? "stopping" : progress?.stage || (job?.state === "running" && !progress.step) ? "yes" : "no";
     write("live-status", words.status(now, { news, progress, ending }));
-    write("live-figures", words.figures({ news, progress }));
+    write("live-figures", words.figures({ news, progress, ...counted(job) }));
     const note = words.remark({ news, progress });
     write("live-note", note);
     find("live-note").hidden = !note;
@@ -191,6 +193,13 @@ darkroom.live = (element, showPictures) => {
     const short = { running: `${percent}%`, queued: job?.ahead ? `${job.ahead} ahead` : "Waiting" }[now];
     document.title = short ? `${short} · ${TITLE}` : TITLE;
     sayEngine();
+  }
+
+  /* Steps, over all batches and turns; turns that are of different length count as the one in hand. */
+  function counted(job) {
+    if (!job) return { total: 0, made: 0 };
+    const total = job.batches * progress.turns * (progress.steps || job.steps);
+    return { total, made: (progress.batch * progress.turns + progress.turn) * progress.steps + progress.step };
   }
 
   function sayEngine() {

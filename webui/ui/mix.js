@@ -173,7 +173,7 @@
       asked = null;
       say();
       darkroom.clearComplaint();
-      if (props.answer.error) darkroom.complain(props.answer.error);
+      if (props.answer.error) darkroom.complain(props.answer.error, tab);
       else darkroom.hangStrip({ ...strip, jobs: props.answer.jobs });
     });
     count.addEventListener("change", () => {

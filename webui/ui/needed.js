@@ -6,6 +6,7 @@ darkroom.needed = (root, timeline) => {
   const curve = root.querySelector("#needed-curve"), use = root.querySelector("#needed-use"), said = root.querySelector("#needed-said");
   let drawn = ""; // what the curve shows
   let enough = null;
+  let request = null; // of the job whose curve it is
   let steps = [];
 
   const place = (step) => (steps.length > 1 ? ((step - steps[0].step) / (steps.at(-1).step - steps[0].step)) * WIDTH : 0);
@@ -41,7 +42,7 @@ darkroom.needed = (root, timeline) => {
   }
 
   use.addEventListener("click", () => {
-    darkroom.setFields("txt2img", { steps: enough }, `The form is set to ${enough} steps.`);
+    darkroom.setFields(darkroom.tabOf(request), { steps: enough }, `The form is set to ${enough} steps.`);
     said.textContent = `The form is set to ${enough} steps.`;
   });
 
@@ -50,16 +51,17 @@ darkroom.needed = (root, timeline) => {
     const box = curve.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     const slider = document.getElementById("live-scrub");
-    slider.value = Math.round(steps[0].step + share * (steps.at(-1).step - steps[0].step));
+    slider.value = Math.round(steps[0].place + share * (steps.at(-1).place - steps[0].place));
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
   return {
-    draw({ job, list, record, image }) {
+    draw({ job, list, record, image, turn }) {
       if (root.hidden) return;
-      steps = list.map((each) => ({ ...each, change: timeline.change(image, each.step) }));
-      enough = timeline.suggested(image);
-      const key = `${job.id} ${image} ${enough} ${steps.filter(({ change }) => change !== null).length}`;
+      request = job.request;
+      steps = list.map((each) => ({ ...each, change: timeline.change(image, each) }));
+      enough = timeline.suggested(image, turn);
+      const key = `${job.id} ${image}.${turn} ${enough} ${steps.filter(({ change }) => change !== null).length}`;
       if (drawn !== key) {
         drawn = key;
         drawCurve();

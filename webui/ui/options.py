@@ -10,9 +10,10 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, OWN_SIGMAS, ChoiceField, TextField, shown
+from webui.fields import FIELDS, OWN_SIGMAS, shown
 from webui.interfaces import ServerRegistry
-from webui.ui import form
+from webui.ui import form, image_values
+from webui.ui.element_ids import PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD
 
 _SAMPLING = tuple(name for name in FIELDS if name.startswith("sampling."))
 _SCHEDULING = tuple(name for name in FIELDS if name.startswith("schedule_options."))
@@ -30,12 +31,12 @@ def build(
 ) -> dict[str, Component]:
     """The folds; built in the order in which they are read."""
     components: dict[str, Component] = {}
-    with _fold("Prompt details", tab, form.PROMPT_FOLD):
+    with fold("Prompt details", tab, PROMPT_FOLD):
         emphases = [(each.capitalize(), each) for each in form.choices("emphasis")]
         with gr.Row(elem_classes="dk-pair"):
             components["emphasis"] = form.choice(tab, "emphasis", emphases, emphases[0][1])
             components["clip_skip"] = form.slider(tab, "clip_skip")
-    with _fold("Sampler and schedule details", tab, form.SAMPLER_FOLD):
+    with fold("Sampler and schedule details", tab, SAMPLER_FOLD):
         with gr.Row(elem_classes="dk-grid"):
             for name in (*_SAMPLING, *_SCHEDULING):
                 components[name] = (
@@ -45,7 +46,7 @@ def build(
                 )
         own = form.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
         components[OWN_SIGMAS.name] = own
-    with _fold("Extra seed", tab, form.SEED_FOLD):
+    with fold("Extra seed", tab, SEED_FOLD):
         components |= _noise(tab)
     menus = [components[name] for name in MENUS]
     page = gr.context.Context.root_block
@@ -76,14 +77,14 @@ def _noise(tab: str) -> dict[str, Component]:
     return components
 
 
-def _fold(title: str, tab: str, end: str) -> gr.Column:
+def fold(title: str, tab: str, end: str) -> gr.Column:
     """A closed fold. Unlike Gradio's, what is in it is there before it is first opened."""
     element = f"{tab}_{end}"
-    fold = gr.Column(elem_id=element, elem_classes="dk-fold")
-    with fold:
+    made = gr.Column(elem_id=element, elem_classes="dk-fold")
+    with made:
         button = gr.Button(title, elem_classes="dk-fold-button")
     button.click(None, js=f"() => window.darkroom.turnFold({element!r})")
-    return fold
+    return made
 
 
 def _table(tab: str, registry: ServerRegistry) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
     """
     whole = {name: value for name, value in values.items() if "." not in name}
     given = {
-        name: _number(name, value)
+        name: form.number(name, value)
         for name, value in values.items()
         if "." in name and value not in (None, "")
     }
@@ -154,7 +155,8 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
         whole.pop("steps", None)  # the levels say how many there are
     if size := _seed_size(given):
         whole["seed_resize"] = size
-    return whole | {name: part for name, part in parts.items() if part}
+    whole |= {name: part for name, part in parts.items() if part}
+    return whole | image_values.packed(values)
 
 
 def _named(values: Values, name: str) -> str:
@@ -166,18 +168,6 @@ def _part(given: Values, names: Iterable[str], parameters: Iterable[str]) -> dic
     known = set(parameters)
     ends = {name: name.split(".")[1] for name in names if name in given}
     return {end: given[name] for name, end in ends.items() if end in known}
-
-
-def _number(name: str, value: Any) -> Any:
-    """What was typed as a number; anything else is left for the check."""
-    if not isinstance(value, str) or isinstance(form.declared(name), TextField | ChoiceField):
-        return value
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
 
 
 def _variation(given: Values) -> dict[str, Any]:
@@ -222,8 +212,8 @@ def unpacked(values: Values) -> dict[str, Any]:
     return {
         name: _shown(name, value)
         for name, value in values.items()
-        if "." in name or value is not None
-    }
+        if ("." in name or value is not None) and not image_values.own(name)
+    } | image_values.unpacked(values)
 
 
 def _shown(name: str, value: Any) -> Any:

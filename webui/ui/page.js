@@ -155,6 +155,26 @@ window.darkroom = (() => {
   function openTab(id) {
     const button = document.querySelector(`#tabs button[role="tab"][aria-controls="tab_${id}"]`);
     if (button?.getAttribute("aria-selected") === "false") button.click();
+    if (button) return;
+    // where not all fit beside each other, Gradio keeps the others in a menu, by their titles alone
+    const title = window.gradio_config?.components.find(({ type, props }) => type === "tabitem" && props.id === id)?.props.label;
+    [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((each) => each.textContent.trim() === title)?.click();
+  }
+
+  /* Which of several samplings of a picture it is; "" where there is but one. */
+  function turnName({ init, hires }, turn, turns) {
+    if (!(turns > 1)) return "";
+    return `${hires ? "pass" : init?.tiles ? "tile" : init?.loopback ? "loop" : "turn"} ${turn + 1} of ${turns}`;
+  }
+
+  /* A tab by the name that the API has for it; the one for upscaling has A1111's id. */
+  const tabNamed = (name) => (name === "upscale" ? "extras" : name);
+
+  /* The tab that a request belongs to. */
+  function tabOf({ init, upscale }) {
+    if (upscale) return "extras";
+    if (init) return init.mask || init.outpaint ? "inpaint" : "img2img";
+    return "txt2img";
   }
 
   /* A row of buttons of which one is pressed: arrow keys move, as in any group of radio buttons. */
@@ -193,5 +213,5 @@ window.darkroom = (() => {
   const addressed = () => /^#job=([A-Za-z0-9_-]{8,64})$/.exec(location.hash)?.[1] ?? null;
   const address = (id) => history.replaceState(null, "", id ? `#job=${id}` : location.pathname + location.search);
 
-  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, button, copy, openTab, segments, addressed, address, interrupt() {} };
+  return { owner, reads, keeps, plural, duration, bytes, size, percent, sentence, node, button, copy, openTab, tabOf, tabNamed, turnName, segments, addressed, address, interrupt() {} };
 })();

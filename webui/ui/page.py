@@ -13,22 +13,26 @@ from webui.errors import DarkroomError
 from webui.events import Saved
 from webui.guard import MAX_UPLOAD
 from webui.services import Services
-from webui.ui import first_paint, live, queue
+from webui.ui import first_paint, live, model_bar, queue
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css"),
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
-    *("form.js", "recipes.js", "drop.js", "pnginfo.js"),
+    *("form.js", "recipes.js", "picker.js", "sizes.js", "send.js"),
+    *("drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
     *("tools.js", "branch.js", "triage.js", "needed.js", "guidance.js", "export.js", "kin.js"),
     *("queue_asking.js", "queue_rows.js", "queue_drag.js", "queue.js"),
     *("ending.js", "editjob.js", "forever.js"),
+    *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
+    *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
+    *("seen.js", "inpaint.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
@@ -43,10 +47,12 @@ def build(services: Services) -> gr.Blocks:
     ) as blocks:
         gr.HTML(_header(services), elem_id="darkroom_header", apply_default_css=False)
         with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
-                for tab in services.registry.tabs:
-                    with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
-                        tab.build(services)
+            with gr.Column(elem_id="bench", min_width=320):
+                model = model_bar.build(services.library)
+                with gr.Tabs(elem_id="tabs"):
+                    for tab in services.registry.tabs:
+                        with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
+                            tab.build(services, model)
             with gr.Column(elem_id="table", min_width=320):
                 _table(services)
     return blocks

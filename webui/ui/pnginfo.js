@@ -4,7 +4,7 @@
   const { node } = darkroom;
   let root = null;
   let turn = 0; // of all pictures that were given the last counts
-  let shown = null; // {name, answer} of the picture one sees
+  let shown = null; // {name, blob, answer} of the picture one sees
   let address = ""; // of its pixels, in this browser
   const find = (id) => root.querySelector("#" + id);
 
@@ -18,14 +18,22 @@
       chooser.value = ""; // the same file may be chosen again
       if (file) darkroom.lookInto(file.name, file);
     });
-    find("txt2img_tab").addEventListener("click", () => {
-      darkroom.openTab("txt2img");
-      darkroom.restore("txt2img", shown.answer, darkroom.quoted(shown.name));
-    });
+    darkroom.sendButtons(find("pnginfo-send"), (tab) => `${tab}_tab`, send, said);
     find("pnginfo-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, shown.answer.parameters, find("pnginfo-chunks"));
     });
   };
+
+  function said(text) {
+    find("pnginfo-said").textContent = text;
+    find("pnginfo-said").hidden = !text;
+  }
+
+  function send(tab) {
+    said("");
+    const { name, blob, answer } = shown;
+    return darkroom.sendTo(tab, { name: darkroom.quoted(name), answer, keep: () => darkroom.keepPicture(name, blob) });
+  }
 
   /* Shows what is in `picture`, a Blob or what comes to one. */
   darkroom.lookInto = async (name, picture) => {
@@ -58,14 +66,16 @@
 
   function draw(name, blob, answer) {
     clear();
-    shown = { name, answer };
+    shown = { name, blob, answer };
     address = URL.createObjectURL(blob); // the server has looked at it before: no bomb, no SVG
     find("pnginfo-preview").src = address;
     find("pnginfo-preview").alt = name;
     find("pnginfo-preview").hidden = false;
+    said("");
     find("pnginfo-name").textContent = name;
     find("pnginfo-facts").textContent = facts(blob, answer);
     find("txt2img_tab").disabled = !answer.source;
+    for (const button of find("pnginfo-send").children) button.classList.toggle("dk-strong", Boolean(answer.source) && button.id === `${darkroom.tabNamed(answer.tab) ?? "txt2img"}_tab`);
     find("pnginfo-copy").disabled = !answer.parameters;
     drawLost(answer.lost);
     drawPairs(answer.pairs);

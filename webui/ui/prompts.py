@@ -13,6 +13,7 @@ from gradio.components import Component
 from webui.ui import form
 from webui.ui.live import script
 
+FIRST = "txt2img"  # whose paste button has A1111's id, which is the same in all of its tabs
 _HERE = Path(__file__).parent
 _BOXES = {"prompt": (3, "a picture of a puppy"), "negative_prompt": (1, "what to leave out")}
 # A1111's ids; the negative one is not named after its box there.
@@ -22,9 +23,8 @@ _COUNTERS = {"prompt": "token_counter", "negative_prompt": "negative_token_count
 def build(tab: str) -> dict[str, Component]:
     """The boxes, by the names of their fields."""
     with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-prompts"):
-        paste = form.small(
-            "Restore a recipe: from the prompt, the clipboard or the last picture", "paste", "paste"
-        )
+        says = "Restore a recipe: from the prompt, the clipboard or the last picture"
+        paste = form.small(says, "paste" if tab == FIRST else f"{tab}_paste", "paste")
         boxes: dict[str, Component] = {name: _box(tab, name, *_BOXES[name]) for name in _BOXES}
     paste.click(
         None, [boxes["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"

@@ -61,6 +61,7 @@ def forever_notice(tab: str) -> gr.HTML:
         html_template='<div class="dk-going" role="status" hidden></div>',
         js_on_load=script("forever", f"element, {tab!r}"),
         elem_id=f"{tab}_forever_notice",
+        elem_classes="dk-forever-place",
         apply_default_css=False,
     )
 
@@ -76,6 +77,7 @@ def edit_notice(tab: str) -> gr.HTML:
         # Gradio makes an event of every name that is triggered in this text
         js_on_load=script("editJob", f"element, {tab!r}, props, watch, () => trigger('save')"),
         elem_id=f"{tab}_edit",
+        elem_classes="dk-edit-place",
         apply_default_css=False,
         **properties,
     )

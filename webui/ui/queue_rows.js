@@ -114,7 +114,7 @@ darkroom.rows = (list, kind, act) => {
     write(row.recipe, job.recipe);
     write(row.facts, facts(job).filter(Boolean).join(" · "));
     row.look.title = `${job.recipe}\nShow it in the live view`;
-    const address = job.frame ?? job.picture;
+    const address = job.frame ?? job.picture ?? job.input;
     if (address && row.image.getAttribute("src") !== address) row.image.src = address;
     row.image.hidden = !address;
     const name = (text) => `${text}: ${job.recipe}`;

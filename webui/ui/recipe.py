@@ -25,6 +25,7 @@ def notice(tab: str) -> gr.HTML:
         # Gradio makes an event of every name that is triggered in this text
         js_on_load=script("recipes", f"element, {tab!r}, () => trigger('fill')"),
         elem_id=f"{tab}_recipe",
+        elem_classes="dk-recipe-place",
         apply_default_css=False,
     )
 
@@ -53,10 +54,10 @@ def connect(registry: ServerRegistry, fields: Form, box: gr.HTML) -> None:
 def filled(registry: ServerRegistry, names: list[str], order: str) -> list[dict[str, Any]]:
     """For each component, by name, what becomes of it; nothing where the order does not say.
 
-    `order` is JSON: {"recipe": values as the API gives them} or {"form": values as they stood}.
+    `order` is JSON: {"recipe"?: values as the API gives them, "form"?: values as they stood}.
     """
     given = json.loads(order)
-    values = options.unpacked(given["recipe"]) if "recipe" in given else given["form"]
+    values = options.unpacked(given.get("recipe", {})) | given.get("form", {})
     return [_update(registry, name, values) for name in names]
 
 

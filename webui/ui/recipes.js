@@ -6,11 +6,20 @@
 (() => {
   const { node, button } = darkroom;
   const forms = {}; // tab -> {box, fill, wanted, before, done}
+  const waiting = {}; // tab -> who waits for its form
+  const FIRST = "txt2img"; // where no generating tab is open
   let turn = 0; // of all that was dropped and pasted the last counts
 
   darkroom.recipes = (element, tab, fill) => {
     forms[tab] = { box: element.querySelector(".dk-restored"), fill, wanted: null, before: null, done() {} };
+    waiting[tab]?.splice(0).forEach((done) => done());
   };
+
+  /* Opens a tab; comes back when its form is there, which Gradio builds when it is first opened. */
+  function opened(tab) {
+    darkroom.openTab(tab);
+    return forms[tab] ? Promise.resolve() : new Promise((done) => { (waiting[tab] ??= []).push(done); });
+  }
 
   // --- reading ------------------------------------------------------------------------------------
 
@@ -43,10 +52,11 @@
   /* Restores what `find` comes to, a Blob or a text, unless something newer was asked for meanwhile. */
   async function restoreFrom(tab, name, find) {
     const mine = (turn += 1);
+    await opened(tab);
     const slow = setTimeout(() => mine === turn && say(tab, "reading", `Reading ${name}…`), 250);
     try {
       const answer = await darkroom.readRecipe(await find, name);
-      if (mine === turn) darkroom.restore(tab, answer, name);
+      if (mine === turn) darkroom.restore((answer.source && darkroom.tabNamed(answer.tab)) || tab, answer, name);
     } catch (error) {
       if (mine === turn) say(tab, "problem", error.message);
     }
@@ -57,9 +67,7 @@
   darkroom.takePicture = (name, picture) => {
     if (darkroom.looking()) darkroom.lookInto(name, picture);
     else {
-      const tab = Object.keys(forms).find((each) => visible(forms[each].box.closest(".tabitem"))) ?? Object.keys(forms)[0];
-      darkroom.openTab(tab);
-      restoreFrom(tab, darkroom.quoted(name), picture);
+      restoreFrom(darkroom.tab() ?? FIRST, darkroom.quoted(name), picture);
     }
   };
 
@@ -67,23 +75,31 @@
   const visible = (element) => Boolean(element?.getClientRects().length);
 
   // --- filling ------------------------------------------------------------------------------------
-  darkroom.restore = (tab, { source, values, lost, chunks }, name) => {
+  /* `form` is what besides the recipe stands in the form then, as its components hold it. */
+  darkroom.restore = async (tab, { source, values, lost, chunks }, name, form = {}) => {
     turn += 1;
+    await opened(tab);
     if (!source) {
       const other = chunks.length ? " that can be read here; PNG Info shows what it says" : "; the form is as it was";
       say(tab, "nothing", darkroom.sentence(`${name} carries no recipe${other}`));
       return;
     }
-    change(tab, { recipe: values }, () => {
-      unfold(values, forms[tab].before);
+    change(tab, { recipe: values, form }, () => {
+      unfold(tab, values, forms[tab].before);
       say(tab, "restored", `The recipe of ${name} is restored.`, lost, "Undo");
     });
   };
 
   /* Sets some fields of a form, by their names in a request; `text` says so, and Undo takes it back. */
-  darkroom.setFields = (tab, values, text) => {
-    darkroom.openTab(tab);
+  darkroom.setFields = async (tab, values, text) => {
+    await opened(tab);
     change(tab, { recipe: values }, () => say(tab, "restored", text, [], "Undo"));
+  };
+
+  /* The same with what the form's components hold. */
+  darkroom.setForm = async (tab, form, text) => {
+    await opened(tab);
+    change(tab, { form }, () => say(tab, "restored", text, [], "Undo"));
   };
 
   /* Once more, and it is undone itself: nothing that was typed in between is lost. */
@@ -97,8 +113,11 @@
     forms[tab].fill();
   }
 
-  /* Fills the form, then calls `done` with what stood in it. */
-  darkroom.fillForm = (tab, wanted, done) => change(tab, wanted, () => done(forms[tab].before));
+  /* Fills a tab's form, then calls `done` with what stood in it. */
+  darkroom.fillForm = async (tab, wanted, done) => {
+    await opened(tab);
+    change(tab, wanted, () => done(forms[tab].before));
+  };
 
   /* For Gradio's event: what to fill in stands in its last input; the others need not travel. */
   darkroom.order = (tab, names, sent) => {
@@ -109,9 +128,9 @@
   darkroom.filled = (tab) => forms[tab].done();
 
   /* Nobody should have to look for what has been set: a fold opens over it. */
-  function unfold(values, before) {
+  function unfold(tab, values, before) {
     for (const [name, value] of Object.entries(values)) {
-      const fold = darkroom.fieldOf(name)?.inside;
+      const fold = darkroom.fieldOf(name, tab)?.inside;
       const option = name.includes(".");
       if (fold && (option ? value : value !== null && value !== before[name])) darkroom.turnFold(fold, true);
     }

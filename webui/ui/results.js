@@ -6,9 +6,11 @@
   let pictures = []; // as they hang: the grid of all first, then by number
   let chosen = 0;
   let took = NaN; // seconds, all of them together
+  let job = null; // whose they are
 
   /* Told by the live view, which knows the recipes; the gallery itself gets the files from Gradio. */
-  darkroom.hang = (job) => {
+  darkroom.hang = (now) => {
+    job = now;
     pictures = [...job.pictures].sort((a, b) => a.image - b.image);
     chosen = 0;
     took = job.started && job.finished ? job.finished - job.started : NaN;
@@ -26,8 +28,28 @@
     find("result-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
     });
+    darkroom.sendButtons(find("result-send"), (tab) => `${tab}_send`, send, said);
+    find("result-hires").addEventListener("click", async ({ currentTarget: button }) => {
+      button.disabled = true;
+      try { await darkroom.passAgain(job, pictures[chosen].image); } catch (error) { said(error.message); }
+      button.disabled = false;
+    });
     draw("");
   };
+
+  function said(text) {
+    find("result-said").textContent = text;
+    find("result-said").hidden = !text;
+  }
+
+  /* The picture itself says how it alone was made. */
+  async function send(tab) {
+    said("");
+    const { url, image } = pictures[chosen];
+    const { id } = job, address = url.replace(/^\//, ""), name = decodeURIComponent(address.split("/").pop());
+    const answer = tab === "extras" ? null : await darkroom.readRecipe(await darkroom.fetchPicture(address), "the picture");
+    await darkroom.sendTo(tab, { name: "the picture", answer, keep: () => darkroom.copyPicture(id, image, name) });
+  }
 
   // Who closed a picture by the keyboard goes on from its thumbnail.
   document.addEventListener("keydown", (event) => {
@@ -37,15 +59,17 @@
 
   const find = (id) => root.querySelector("#" + id);
 
-  function draw(job) {
+  function draw(id) {
     if (!root) return;
     root.dataset.count = String(pictures.length);
-    root.dataset.job = job;
+    root.dataset.job = id;
     document.getElementById("room").dataset.pictures = String(pictures.length);
     root.querySelector(".dk-results-empty").hidden = pictures.length > 0;
     root.querySelector(".dk-result").hidden = pictures.length === 0;
     const picture = pictures[chosen];
     if (!picture) return;
+    said("");
+    find("result-hires").hidden = !darkroom.canPassAgain(job, picture.image);
     const several = pictures.length > 1;
     const number = picture.image + 1;
     const count = pictures.filter((each) => each.image >= 0).length;

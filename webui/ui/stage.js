@@ -22,7 +22,7 @@ darkroom.stage = (root, changePreviews) => {
   const tools = darkroom.tools(root, timeline, changePreviews);
 
   let job = null;
-  let at = null; // {batch, step} that is looked back at; null is the newest
+  let at = null; // {batch, place} that is looked back at; null is the newest
   let index = null; // which image of its batch is looked at; null is all of them
   let playing = 0; // a number for each time play was pressed; 0 is still
   let plays = 0;
@@ -59,21 +59,21 @@ darkroom.stage = (root, changePreviews) => {
 
   // --- drawing ------------------------------------------------------------------------------------
   /* Of the whole batch, as it was drawn for the live view; with a `position` one picture in its own size. */
-  const address = ({ batch, record: { step } }, kind, method, position = null) =>
-    `api/v1/jobs/${encodeURIComponent(job.id)}/frames/${batch}/${step}/${kind}?method=${method}${position === null ? "" : `&position=${position}`}`;
+  const address = ({ batch, record: { turn, step } }, kind, method, position = null) =>
+    `api/v1/jobs/${encodeURIComponent(job.id)}/frames/${batch}/${step}/${kind}?method=${method}${turn ? `&turn=${turn}` : ""}${position === null ? "" : `&position=${position}`}`;
 
   /* Where we are: the step looked back at, else the newest. */
   function position() {
     const batch = at ? at.batch : last(batches());
     if (batch !== undefined && index >= size(batch)) index = null; // the last batch may be a small one
     const list = timeline.steps(batch);
-    const record = at ? list.find((each) => each.step === at.step) : last(list);
+    const record = at ? list.find((each) => each.place === at.place) : last(list);
     const image = batch === undefined ? 0 : batch * job.request.batch_size + (index ?? 0);
     const one = job && batch !== undefined && (index !== null || size(batch) === 1); // a single one is looked at
     return {
-      job, batch, list, record, image, position: index,
+      job, batch, list, record, image, position: index, turn: record?.turn ?? 0,
       method: look() === "vae" && (!at || rested.fine) && !playing ? "vae" : "fast",
-      change: one && record ? timeline.change(image, record.step) : null,
+      change: one && record ? timeline.change(image, record) : null,
     };
   }
 
@@ -116,19 +116,30 @@ darkroom.stage = (root, changePreviews) => {
   function draw() {
     const here = position();
     rest(here);
-    timeline.look(here.image, at !== null);
+    timeline.look(here.image, here.turn, at !== null);
     drawControls(here);
     chooseLook(look());
-    tools.draw(here);
+    tools.draw({ ...here, list: here.list.filter(({ turn }) => turn === here.turn) });
     if (!here.record) nameResult(false);
+    root.dataset.kind = job?.request.upscale ? "upscale" : "steps";
+    find("live-noisy-title").textContent = job?.request.upscale ? "As it came" : NAMES.noisy;
+    if (job?.request.upscale) drawUpscaled();
     if (!job) for (const kind of KINDS) panes[kind].empty(panes[kind].blank);
     if (!here.record) return;
     for (const kind of KINDS) drawPane(kind, here);
   }
 
+  /* No steps: the picture as it came, and what became of it. */
+  function drawUpscaled() {
+    const [made] = job.pictures;
+    panes.noisy.show(darkroom.inputUrl(job.request.upscale.picture));
+    if (made) panes.predicted.show(made.url);
+    nameResult(Boolean(made));
+  }
+
   /* A step is decoded once nothing moves any more. */
   function rest({ batch, record: now }) {
-    const key = at && !playing ? `${batch}/${now?.step}` : "";
+    const key = at && !playing ? `${batch}/${now?.place}` : "";
     if (key === rested.key) return;
     clearTimeout(rested.timer);
     rested = { key, fine: false, timer: key && setTimeout(() => { rested.fine = true; draw(); }, REST) };
@@ -140,16 +151,16 @@ darkroom.stage = (root, changePreviews) => {
     newest.hidden = !(at && active());
     root.dataset.looking = at ? "back" : "live";
     if (now) {
-      slider.min = list[0].step;
-      slider.max = active() ? Math.max(now.steps, last(list).step) : last(list).step;
-      slider.value = now.step;
+      slider.min = list[0].place;
+      slider.max = active() ? timeline.total(batch) : last(list).place;
+      slider.value = now.place;
     } else {
       slider.min = slider.max = slider.value = 1;
     }
     const span = slider.max - slider.min;
     const part = (value) => `${span > 0 ? (100 * (value - slider.min)) / span : 0}%`;
     slider.style.setProperty("--at", part(slider.value));
-    slider.style.setProperty("--known", part(now ? last(list).step : slider.min));
+    slider.style.setProperty("--known", part(now ? last(list).place : slider.min));
     where.replaceChildren();
     if (now) sayWhere(now, change);
   }
@@ -169,23 +180,25 @@ darkroom.stage = (root, changePreviews) => {
     if (document.activeElement !== pictureBox) pictureBox.value = index === null ? `${batch}` : `${batch}.${index}`;
   }
 
-  function sayWhere({ step, steps, sigma }, change) {
+  function sayWhere({ step, steps, sigma, turn, turns }, change) {
+    const which = darkroom.turnName(job.request, turn, turns);
     const shown = sigma === null ? "" : `σ ${sigma.toFixed(sigma < 0.0995 ? 3 : 2)}`;
     const moved = change === null ? "" : `Δ ${darkroom.percent(change)}`;
     const says = [
       [shown, "How much noise is left after this step"],
       [moved, "How much the predicted image changed since the step before"],
     ].filter(([text]) => text);
+    if (which) where.append(Object.assign(darkroom.node("span", "", which), { title: "Which sampling of this picture it is" }));
     where.append(`${step} / ${steps}`, ...says.map(([text, title]) => Object.assign(darkroom.node("span", "", text), { title })));
     const spoken = [shown, moved && `changed by ${darkroom.percent(change)}`].filter(Boolean);
-    slider.setAttribute("aria-valuetext", [`Step ${step} of ${steps}`, ...spoken].join(", "));
+    slider.setAttribute("aria-valuetext", [which, `Step ${step} of ${steps}`, ...spoken].filter(Boolean).join(", "));
   }
 
   // --- looking back -------------------------------------------------------------------------------
-  function go(batch, step) {
-    const newestStep = last(timeline.steps(batch))?.step;
-    const isNewest = active() && batch === last(batches()) && step >= newestStep;
-    at = isNewest ? null : { batch, step: Math.min(step, newestStep) };
+  function go(batch, place) {
+    const newestPlace = last(timeline.steps(batch))?.place;
+    const isNewest = active() && batch === last(batches()) && place >= newestPlace;
+    at = isNewest ? null : { batch, place: Math.min(place, newestPlace) };
     draw();
   }
 
@@ -198,7 +211,7 @@ darkroom.stage = (root, changePreviews) => {
     const from = now === last(list) ? 0 : list.indexOf(now);
     const pause = Math.max(60, Math.min(250, 3500 / list.length));
     for (let i = from; i < list.length; i += 1) {
-      at = { batch, step: list[i].step };
+      at = { batch, place: list[i].place };
       draw();
       await Promise.all([
         ...KINDS.map((kind) => panes[kind].settled()),
@@ -230,7 +243,7 @@ darkroom.stage = (root, changePreviews) => {
     stop();
     const here = position();
     index = size(batch) === 1 ? null : one;
-    go(batch, (batch === here.batch ? here.record : last(timeline.steps(batch))).step);
+    go(batch, (batch === here.batch ? here.record : last(timeline.steps(batch))).place);
   }
 
   // --- what is drawn ------------------------------------------------------------------------------
@@ -246,7 +259,7 @@ darkroom.stage = (root, changePreviews) => {
   const chooseLook = darkroom.segments(find("live-look"), METHODS.slice(1), (value) => {
     asked = value;
     darkroom.keeps(localStorage, LOOK, asked);
-    if (!at && !active()) at = position().record ? { batch: position().batch, step: position().record.step } : null;
+    if (!at && !active()) at = position().record ? { batch: position().batch, place: position().record.place } : null;
     draw();
   });
   every.addEventListener("change", () => {

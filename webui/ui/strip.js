@@ -1,4 +1,5 @@
-/* The strip of a mix: one ordinary job for each ratio, hung side by side as they come.
+/* The strip: ordinary jobs that belong together, hung side by side as they come. Those of a mix, one for
+   each ratio, and those of a batch of files, each under its file's name.
 
    It remembers the ids for this browser tab and reads everything else back from the jobs. */
 "use strict";
@@ -7,15 +8,27 @@ darkroom.strip = (element) => {
   const ACTIVE = ["queued", "running"];
   const root = element.querySelector("#strip");
   const find = (id) => root.querySelector("#" + id);
-  let strip = null; // {first, others, steps, jobs}: `steps` are the shares of the others, `jobs` ids
+  // {jobs: ids, null for one that was refused, labels, and of a mix {first, others, steps}: `steps` are
+  // the shares of the others; of files {problems}: why one was refused, null for the others}
+  let strip = null;
   let known = new Map(); // id -> the job as it was last read; null if it is gone
   let timer = 0;
 
-  darkroom.hangStrip = (made) => {
+  const percent = (share) => `${Math.round(100 * share)} %`;
+
+  function hang(made) {
     show(made);
     darkroom.keeps(sessionStorage, KEPT, JSON.stringify(made));
-    for (const id of made.jobs) darkroom.follow(id);
-  };
+    for (const id of made.jobs) if (id) darkroom.follow(id);
+  }
+
+  darkroom.hangStrip = (made) => hang({ ...made, labels: made.steps.map(percent) });
+
+  /* What came of a batch of files: [{name, job}], or {name, error} for one that was refused. */
+  darkroom.hangFiles = (made) => hang({
+    jobs: made.map(({ job }) => job ?? null), labels: made.map(({ name }) => name || "A picture"),
+    problems: made.map(({ error }) => (error ? [error.label, error.text].filter(Boolean).join(" ") : null)),
+  });
 
   function show(made) {
     strip = made;
@@ -29,7 +42,7 @@ darkroom.strip = (element) => {
   async function read() {
     clearTimeout(timer);
     const mine = strip;
-    const open = mine.jobs.filter((id) => known.get(id) === undefined || ACTIVE.includes(known.get(id)?.state));
+    const open = mine.jobs.filter((id) => id && (known.get(id) === undefined || ACTIVE.includes(known.get(id)?.state)));
     const answers = await Promise.all(open.map(ask));
     if (strip !== mine) return;
     open.forEach((id, i) => { if (answers[i] !== undefined) known.set(id, answers[i]); });
@@ -47,20 +60,24 @@ darkroom.strip = (element) => {
     }
   }
 
-  const running = () => strip.jobs.some((id) => ACTIVE.includes(known.get(id)?.state));
+  const running = () => strip.jobs.some((id) => id && ACTIVE.includes(known.get(id)?.state));
 
   // --- drawing ------------------------------------------------------------------------------------
-  const percent = (share) => `${Math.round(100 * share)} %`;
+  const explained = (i) => {
+    const away = strip.steps?.[i];
+    return away === undefined ? strip.labels[i] : `${percent(1 - away)} ${strip.first}, ${percent(away)} ${strip.others}`;
+  };
 
   function tile(id, i) {
-    const away = strip.steps[i];
     const item = document.createElement("li"), button = document.createElement("button");
     const plate = Object.assign(document.createElement("span"), { className: "dk-strip-plate" });
     const image = Object.assign(document.createElement("img"), { alt: "", hidden: true });
-    const label = Object.assign(document.createElement("span"), { className: "dk-strip-label", textContent: percent(away) });
+    const label = Object.assign(document.createElement("span"), { className: "dk-strip-label", textContent: strip.labels[i] });
     button.type = "button";
-    button.title = `${percent(1 - away)} ${strip.first}, ${percent(away)} ${strip.others}`;
-    button.style.setProperty("--away", percent(away).replace(" ", ""));
+    button.title = explained(i);
+    button.disabled = !id;
+    if (strip.steps) button.style.setProperty("--away", percent(strip.steps[i]).replace(" ", ""));
+    if (strip.problems?.[i]) plate.textContent = strip.problems[i];
     button.addEventListener("click", () => {
       for (const each of root.querySelectorAll("li button")) each.setAttribute("aria-pressed", String(each === button));
       darkroom.look(id);
@@ -72,25 +89,31 @@ darkroom.strip = (element) => {
   }
 
   function draw() {
-    const states = strip.jobs.map((id) => known.get(id)?.state);
+    const states = strip.jobs.map((id) => (id ? known.get(id)?.state : "failed"));
     const made = states.filter((each) => each === "done").length;
-    find("strip-title").textContent = `${strip.first} → ${strip.others}`;
+    root.dataset.kind = strip.steps ? "mix" : "files";
+    find("strip-title").textContent = strip.steps ? `${strip.first} → ${strip.others}` : `Batch of ${strip.jobs.length} files`;
     find("strip-facts").textContent = facts(made);
     find("strip-stop").hidden = !running();
     root.dataset.state = running() || states.includes(undefined) ? "running" : "done";
-    strip.jobs.forEach((id, i) => fill(find("strip-row").children[i], known.get(id)));
+    strip.jobs.forEach((id, i) => { if (id) fill(find("strip-row").children[i], known.get(id), i); });
   }
 
   function facts(made) {
     if (made < strip.jobs.length && running()) return `${made} of ${strip.jobs.length}`;
+    if (!strip.steps) {
+      const failed = strip.jobs.filter((id) => !id || known.get(id)?.state === "failed").length;
+      return [`${made} done`, failed ? `${failed} failed` : ""].filter(Boolean).join(" · ");
+    }
     const seeds = new Set(strip.jobs.map((id) => known.get(id)?.request.seed).filter((seed) => seed !== undefined));
     return `share of ${strip.others} · ${seeds.size === 1 ? `seed ${[...seeds][0]}` : darkroom.plural(made, "picture")}`;
   }
 
-  function fill(item, job) {
+  function fill(item, job, i) {
     const image = item.querySelector("img"), button = item.querySelector("button");
     const picture = job?.pictures.find((each) => each.image >= 0);
     item.dataset.state = job === null ? "gone" : job?.state ?? "";
+    if (!strip.steps) button.title = [explained(i), job?.error?.text].filter(Boolean).join(": ");
     button.setAttribute("aria-label", [button.title, picture ? "" : job === null ? "gone" : job?.error?.text ?? job?.state].filter(Boolean).join(": "));
     const address = picture?.url.replace(/^\//, "");
     if (!address || image.getAttribute("src") === address) return;
@@ -101,7 +124,7 @@ darkroom.strip = (element) => {
 
   // --- doing --------------------------------------------------------------------------------------
   find("strip-stop").addEventListener("click", async () => {
-    const open = strip.jobs.filter((id) => ACTIVE.includes(known.get(id)?.state)).reverse(); // none begins meanwhile
+    const open = strip.jobs.filter((id) => id && ACTIVE.includes(known.get(id)?.state)).reverse(); // none begins meanwhile
     for (const id of open) {
       try { await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(id)}/cancel`); } catch { /* it has ended */ }
     }
@@ -115,6 +138,6 @@ darkroom.strip = (element) => {
 
   try {
     const kept = JSON.parse(darkroom.reads(sessionStorage, KEPT));
-    if (kept?.jobs?.length === kept?.steps?.length && kept?.jobs) show(kept);
+    if (kept?.jobs && kept.jobs.length === kept.labels?.length) show(kept);
   } catch { /* none */ }
 };

@@ -45,7 +45,7 @@ darkroom.tools = (root, timeline, changePreviews) => {
     previews: tools.guidance.previews,
     draw(now) {
       here = now;
-      const usable = Boolean(here.record) && timeline.isKept(here.image);
+      const usable = Boolean(here.record) && timeline.isKept(here.image, here.turn);
       bar.hidden = !usable;
       if (!usable && open) turn(null);
       if (usable) for (const tool of Object.values(tools)) tool.draw(here);

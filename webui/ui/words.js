@@ -5,6 +5,7 @@
   const ACTIVE = ["queued", "paused", "running"];
   const STAGES = {
     "loading model": "Loading the model", "encoding prompt": "Reading the prompt",
+    "encoding picture": "Reading the picture", upscaling: "Making it larger",
     sampling: "Starting", decoding: "Developing the picture",
   };
   const made = (job) => job.pictures.filter((each) => each.image >= 0).length;
@@ -38,17 +39,19 @@
     return engine.state === "starting" ? "Waiting for the engine to warm up…" : "About to start…";
   }
 
-  function running(job, { stage, step, steps, batch }) {
-    if (stage && stage !== "sampling") return `${STAGES[stage] ?? stage}…`;
+  function running(job, { stage, tiles, step, steps, turn, turns, batch }) {
+    if (stage && stage !== "sampling") return `${STAGES[stage] ?? stage}${tiles}…`;
     if (!step) return `${STAGES[stage] ?? "Starting"}…`;
-    return `Step ${step} of ${steps}${job.batches > 1 ? ` · batch ${batch + 1} of ${job.batches}` : ""}`;
+    const which = darkroom.turnName(job.request, turn, turns);
+    return `Step ${step} of ${steps}${which && ` · ${which}`}${job.batches > 1 ? ` · batch ${batch + 1} of ${job.batches}` : ""}`;
   }
 
-  function figures({ news, progress }) {
+  /* `total` and `made` are steps. */
+  function figures({ news, progress, total, made: steps }) {
     const parts = [], job = news?.job;
     if (job?.state === "running" && progress.step) {
       if (progress.sigma !== null) parts.push(`σ ${progress.sigma.toFixed(progress.sigma < 0.0995 ? 3 : 2)}`);
-      const left = job.batches * progress.steps - (progress.batch * progress.steps + progress.step);
+      const left = total - steps;
       const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
       if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
     }

@@ -10,6 +10,7 @@ from webui.api.routes import (
     exports,
     frames,
     health,
+    inputs,
     jobs,
     live,
     loras,
@@ -21,6 +22,7 @@ from webui.api.routes import (
     queue,
     recipes,
     samplers,
+    upscalers,
 )
 from webui.interfaces import Route
 
@@ -37,10 +39,12 @@ ROUTES: Sequence[Route] = (
     embeddings.router,
     loras.router,
     samplers.router,
+    upscalers.router,
     health.router,
     engine.router,
     notices.router,
     pictures.router,
     prompts.router,
     recipes.router,
+    inputs.router,
 )

@@ -10,7 +10,7 @@ from webui.api.body import JsonObject
 from webui.errors import InvalidRequest
 from webui.fields import STOP_AT, shown
 from webui.services import Services
-from webui.trajectories import changes, needed
+from webui.trajectories import changes, needed, turns_kept
 
 _MOST = 10**6  # pictures; no job has as many
 
@@ -43,7 +43,9 @@ def router(services: Services) -> APIRouter:
         turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> dict[str, Any]:
         """The kept steps of a picture, how much each changed it, and how many it took."""
-        return _trajectory(branches.kept(services, id, image, turn=turn))
+        found = branches.kept(services, id, image, turn=turn)
+        folder = services.trajectories.folder(found.job.id)
+        return {**_trajectory(found), "turns": turns_kept(folder, found.batch)}
 
     _add_triage(router, services, view)
     return router

@@ -80,9 +80,14 @@ def _add_one(router: APIRouter, services: Services, view: schema.JobView) -> Non
     def recipe(id: str) -> dict[str, Any]:
         """Its request by the form's names, as `POST /recipes` answers for a picture."""
         record = metadata.record_text(services.line.job(id).request, "", __version__)
-        found = recipes.read(services.registry, services.library, None, record)
+        found = recipes.read(services.recipe_tables, None, record)
         lost = [asdict(each) for each in found.lost]
-        return {"source": found.source, "values": found.values, "lost": lost}
+        return {
+            "source": found.source,
+            "tab": found.tab,
+            "values": found.values,
+            "lost": lost,
+        }
 
 
 def _add_ends(router: APIRouter, services: Services, view: schema.JobView) -> None:

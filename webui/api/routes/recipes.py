@@ -3,7 +3,6 @@
 Nothing is kept of what is sent, and nothing here starts a job.
 """
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,20 +10,18 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from starlette.requests import ClientDisconnect
 
 from webui import recipes
 from webui.api import schema
+from webui.api.body import media_type, picture_bytes
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
 from webui.metadata import NAME
 from webui.pictures import Header, hidden, look
 from webui.services import Services
 
-MOST = 64 * 2**20  # bytes of a picture
 MAX_TEXT = 2**20  # characters of a text
 _AT_ONCE = 4  # pictures, each of which is held in memory, and as many texts
-_PATIENCE = 60.0  # seconds that a picture may take to arrive
 
 
 def router(services: Services) -> APIRouter:
@@ -33,12 +30,12 @@ def router(services: Services) -> APIRouter:
 
     async def sent(request: Request) -> AsyncIterator[bytes | str]:
         """A picture's bytes, or a text, which waits for no picture."""
-        is_text = _kind(request) == "application/json"
+        is_text = media_type(request) == "application/json"
         places = looking_up if is_text else reading
         if not places.acquire(blocking=False):
             raise HTTPException(503, "other recipes are being read", {"Retry-After": "1"})
         try:
-            yield _text(await request.body()) if is_text else await _picture_bytes(request)
+            yield _text(await request.body()) if is_text else await picture_bytes(request)
         finally:
             places.release()
 
@@ -48,9 +45,10 @@ def router(services: Services) -> APIRouter:
         header = _looked(body) if isinstance(body, bytes) else None
         parameters = header.parameters if header else str(body)
         record = header.text(NAME) if header else None
-        found = recipes.read(services.registry, services.library, parameters, record)
+        found = recipes.read(services.recipe_tables, parameters, record)
         return {
             "source": found.source,
+            "tab": found.tab,
             "values": found.values,
             "lost": [asdict(each) for each in found.lost],
             "request": found.request,
@@ -80,28 +78,6 @@ def _picture(header: Header) -> dict[str, Any]:
         "height": header.height,
         "mode": header.mode,
     }
-
-
-def _kind(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-async def _picture_bytes(request: Request) -> bytes:
-    if not _kind(request).startswith("image/"):
-        raise HTTPException(415, "the body must be a picture (image/*) or application/json")
-    parts, taken = [], 0
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            async for part in request.stream():
-                taken += len(part)
-                if taken > MOST:
-                    raise HTTPException(413, f"at most {MOST} bytes fit in one picture")
-                parts.append(part)
-    except TimeoutError:
-        raise HTTPException(408, "the picture took too long to arrive") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "the picture did not arrive whole") from None
-    return b"".join(parts)
 
 
 def _text(body: bytes) -> str:

@@ -66,15 +66,19 @@ class Reader:
         self._learned = learned
         self._vocabulary_of = vocabulary_of
 
-    def read(self, request: GenerationRequest, steps: int) -> Read:
-        """For a run of `steps` steps. Raises InvalidRequest, naming the field."""
+    def read(self, request: GenerationRequest, steps: int, after: int = 0) -> Read:
+        """For a run of `steps` steps; `after` those of a first pass, if it is the second.
+
+        Raises InvalidRequest, naming the field.
+        """
         layers = self._conditioner.layers
         if request.clip_skip > layers:
             raise InvalidRequest(
                 "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
             )
-        positive = understand(request.prompt, steps)
-        negative = understand(request.negative_prompt, steps, positive=False)
+        count, second = (after, steps) if after else (steps, None)
+        positive = understand(request.prompt, count, hires_steps=second)
+        negative = understand(request.negative_prompt, count, positive=False, hires_steps=second)
         worn = self._adapters.worn(lora_uses(positive.tags), steps)
         plain = Reading(request.emphasis, request.clip_skip)
         readings = [(end, replace(plain, loras=loras)) for end, loras in worn.text]

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from webui.interfaces import Tab
+from webui.ui.tabs.extras import Upscaling
+from webui.ui.tabs.img2img import ImageToImage
+from webui.ui.tabs.inpaint import Inpaint
 from webui.ui.tabs.pnginfo import PngInfo
 from webui.ui.tabs.txt2img import TextToImage
 
-TABS: Sequence[Tab] = (TextToImage(), PngInfo())
+TABS: Sequence[Tab] = (TextToImage(), ImageToImage(), Inpaint(), Upscaling(), PngInfo())

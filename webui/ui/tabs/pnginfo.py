@@ -17,7 +17,7 @@ class PngInfo:
     id = "pnginfo"
     title = "PNG Info"
 
-    def build(self, services: Services) -> None:
+    def build(self, services: Services, model: gr.Dropdown) -> None:
         gr.HTML(
             html_template=SKELETON.read_text(encoding="utf-8"),
             js_on_load=script("pngInfo", "element"),

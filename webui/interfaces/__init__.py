@@ -1,6 +1,7 @@
 """The shapes that parts meet at: what a sampler, a family, a preview, a tab has to look like.
 
-No implementation is known here, and torch is imported for the type checker alone.
+No implementation is known here, and torch is imported for the type checker alone. Here stands what
+the engine has; `tables` is what the server says of it, `upscalers` what makes pictures larger.
 
 Tensors are batch first: latents (B, C, h, w), images (B, 3, H, W) in [-1, 1]. Noise levels are
 sigmas, the standard deviation of the noise in latent units (Karras et al. 2022, arXiv:2206.00364).
@@ -8,9 +9,27 @@ sigmas, the standard deviation of the noise in latent units (Karras et al. 2022,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from webui.interfaces.tables import (
+    PreviewInfo,
+    Route,
+    SamplerInfo,
+    ScheduleInfo,
+    ServerRegistry,
+    Tab,
+    UpscalerInfo,
+    UpscalerKind,
+)
+from webui.interfaces.upscalers import (
+    LatentResize,
+    PictureResize,
+    Resize,
+    UpscalerFamily,
+    UpscalerNetwork,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +37,36 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from webui.library import ModelEntry
+
+__all__ = [
+    "Conditioning",
+    "Denoiser",
+    "EngineRegistry",
+    "Family",
+    "LatentResize",
+    "Levels",
+    "Model",
+    "Noise",
+    "Pace",
+    "PictureResize",
+    "PreviewDecoder",
+    "PreviewInfo",
+    "Resize",
+    "Route",
+    "Sampler",
+    "SamplerEntry",
+    "SamplerInfo",
+    "Schedule",
+    "ScheduleInfo",
+    "ServerRegistry",
+    "Step",
+    "Tab",
+    "TextEncoder",
+    "UpscalerFamily",
+    "UpscalerInfo",
+    "UpscalerKind",
+    "UpscalerNetwork",
+]
 
 # --- the engine ----------------------------------------------------------------------------------
 
@@ -228,68 +277,6 @@ class PreviewDecoder(Protocol):
         ...
 
 
-# --- the server's tables: names and words, no torch ---------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplerInfo:
-    name: str  # A1111's
-    aliases: tuple[str, ...] = ()
-    order: int = 1
-    calls: int = 1  # of the model, a step
-    random: bool = False  # draws fresh noise on the way
-    automatic: str = "Uniform"  # the schedule that "Automatic" means for it
-    parameters: tuple[str, ...] = ()  # those of `request.SamplingOptions` that it has
-    orders: tuple[int, ...] = ()  # what `order` may be, the default first
-    solver_types: tuple[str, ...] = ()  # what `solver_type` may be, the default first
-    one_by_one: bool = False  # its steps depend on the picture: a batch is made of one
-    help: str = ""  # what it is good for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleInfo:
-    name: str  # A1111's
-    aliases: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()  # those of `request.ScheduleOptions` that it has
-    help: str = ""  # what it is good for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewInfo:
-    name: str
-    label: str
-    help: str = ""
-
-
-class Tab(Protocol):
-    """A tab of the page. `build` is called inside its gr.Tab and may use all of Gradio."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    def build(self, services: Any) -> None:
-        """`services` is a `webui.services.Services`."""
-        ...
-
-
-# A function from Services to a FastAPI router; routers fall under the guard like everything else.
-Route = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRegistry:
-    """What the server side of all extensions and of the built-ins registered, by name."""
-
-    samplers: Mapping[str, SamplerInfo]
-    schedules: Mapping[str, ScheduleInfo]
-    previews: Mapping[str, PreviewInfo]
-    tabs: Sequence[Tab]
-    routes: Sequence[Route]
-
-
 @dataclass(frozen=True, slots=True)
 class EngineRegistry:
     """What the engine side registered, by name."""
@@ -298,3 +285,5 @@ class EngineRegistry:
     schedules: Mapping[str, Schedule]
     families: Mapping[str, Family]
     previews: Mapping[str, PreviewDecoder]
+    upscalers: Mapping[str, Resize]
+    upscaler_families: Mapping[str, UpscalerFamily]

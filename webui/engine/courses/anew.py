@@ -1,4 +1,4 @@
-"""What a batch is made of, for each kind of request. How a turn is sampled is not known here."""
+"""The plain courses: one turn, from noise alone or from a picture, all of it or a part."""
 
 from collections.abc import Iterator
 
@@ -16,13 +16,6 @@ from webui.masking import Frame, at_latent_size
 from webui.request import GenerationRequest, InitImage
 
 
-def course_of(bench: Bench, request: GenerationRequest, batch: int) -> Course:
-    """The course of a batch (0-based). It raises InvalidRequest, OutOfMemory, NotFinite."""
-    if request.init is None:
-        return from_noise(bench, request)
-    return from_picture(bench, request, request.init, batch)
-
-
 def from_noise(bench: Bench, request: GenerationRequest) -> Course:
     """One turn, and its pictures."""
     made = yield Turn(request, bench.model)
@@ -33,6 +26,18 @@ def from_noise(bench: Bench, request: GenerationRequest) -> Course:
 def from_picture(bench: Bench, request: GenerationRequest, init: InitImage, batch: int) -> Course:
     """img2img, inpainting and outpainting: a picture made anew, all of it or a part."""
     frame = frame_of(request, init, bench.inputs, bench.model.scale_factor)
+    return (yield from from_frame(bench, request, init, frame, batch))
+
+
+def from_frame(
+    bench: Bench,
+    request: GenerationRequest,
+    init: InitImage,
+    frame: Frame,
+    batch: int,
+    turns: int = 1,
+) -> Course:
+    """As `from_picture`, of what the model is shown; one of `turns`."""
     yield Stage("encoding picture")
     latents, notes = bench.encode(tensor(frame.start))
     cells = (request.height // bench.model.scale_factor, request.width // bench.model.scale_factor)
@@ -50,7 +55,7 @@ def from_picture(bench: Bench, request: GenerationRequest, init: InitImage, batc
     )  # fmt: skip
     painted = None if frame.mask is None else (tensor(frame.start), tensor(frame.mask))
     view = frame.pasted if frame.crop else None
-    made = yield Turn(request, bench.model, start, painted=painted, view=view)
+    made = yield Turn(request, bench.model, start, turns, painted, view)
     assert made is not None
     return _laid_in(bench.decode(made.latents), frame, notes)
 

@@ -1,0 +1,36 @@
+"""Loopback: a picture made anew, and the result again, each loop a turn of its own.
+
+A1111's script: loop k takes the next seed and its own strength, and begins with the picture of the
+loop before as it would be saved.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from webui.engine.bench import Bench
+from webui.engine.courses.anew import from_frame
+from webui.engine.pixels import opened
+from webui.engine.turns import Course, Result
+from webui.masking import framed
+from webui.request import GenerationRequest, InitImage, Loopback
+from webui.request.loops import of_loop, strengths
+
+
+def looped(
+    bench: Bench, request: GenerationRequest, init: InitImage, asked: Loopback, batch: int
+) -> Course:
+    """A turn for each loop; the pictures are the last one's."""
+    picture = bench.read("init.picture", init.picture)
+    mask = bench.read("init.mask.picture", init.mask.picture) if init.mask else None
+    size = (request.width, request.height)
+    results: Iterator[Result] = iter(())
+    for loop, strength in enumerate(strengths(init.strength, asked)):
+        its_init = of_loop(init, strength, loop)
+        its_own = replace(request, seed=(request.seed + loop) % 2**32, init=its_init)
+        frame = framed(picture, mask, its_init, *size, bench.model.scale_factor)
+        results = yield from from_frame(bench, its_own, its_init, frame, batch, asked.loops)
+        if bench.stopped() or loop == asked.loops - 1:
+            break
+        (result,) = results
+        picture = opened(result.picture)
+    return results

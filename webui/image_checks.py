@@ -1,0 +1,124 @@
+"""What a request says of pictures, held against the pictures that are kept and the limits.
+
+Knows neither jobs nor who asks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from webui.errors import InvalidRequest
+from webui.fields import FIELDS
+from webui.inputs import Inputs
+from webui.library import ModelEntry
+from webui.masking import grown_size
+from webui.request import GenerationRequest
+from webui.request.sizes import second_pass, upscaled
+
+Size = tuple[int, int]  # width, height in pixels
+
+
+def named(request: GenerationRequest) -> Iterator[tuple[str, str]]:
+    """(field, sha256) of each picture that it names."""
+    init, hires, upscale = request.init, request.hires, request.upscale
+    if init is not None:
+        yield "init.picture", init.picture
+        if init.mask is not None:
+            yield "init.mask.picture", init.mask.picture
+    if hires is not None and hires.picture is not None:
+        yield "hires.picture", hires.picture
+    if upscale is not None:
+        yield "upscale.picture", upscale.picture
+
+
+def sizes(inputs: Inputs, request: GenerationRequest) -> dict[str, Size]:
+    """field -> the size of the picture that it names. Raises InvalidRequest for one that is not
+    kept here, and for a mask of another size than its picture."""
+    found = {field: inputs.size(field, sha256) for field, sha256 in named(request)}
+    mask = found.get("init.mask.picture", found.get("init.picture"))
+    if mask != found.get("init.picture"):
+        raise InvalidRequest(
+            "init.mask.picture",
+            f"must have the picture's size, {_shown(found['init.picture'])}, got {_shown(mask)}",
+        )
+    return found
+
+
+def working_size(
+    request: GenerationRequest, found: dict[str, Size], entry: ModelEntry
+) -> Size | None:
+    """What width and height are where nobody says: the picture's, on the model's grid, where all of
+    it is made at once; else None."""
+    if "hires.picture" in found:
+        return found["hires.picture"]
+    init = request.init
+    if init is None or init.tiles is not None:
+        return None
+    if init.mask is not None and init.mask.area == "only masked":
+        return None
+    size = found["init.picture"]
+    if init.outpaint is not None:
+        size = grown_size(size, init.outpaint)
+    return _on_grid(size[0], "width", entry), _on_grid(size[1], "height", entry)
+
+
+def check_final(
+    request: GenerationRequest, found: dict[str, Size], entry: ModelEntry, max_pixels: int
+) -> None:
+    """Raises InvalidRequest for what would become larger than the limit, and for a first pass of
+    another size than the request's."""
+    first = found.get("hires.picture")
+    if first is not None and first != (request.width, request.height):
+        wanted = _shown((request.width, request.height))
+        raise InvalidRequest("hires.picture", f"must have {wanted} pixels, got {_shown(first)}")
+    batch = min(request.batch_size, request.images)
+    for field, (width, height), at_once in _final(request, found, entry):
+        many = batch if at_once else 1
+        if width * height * many > max_pixels:
+            times = f" x {many} at once" if many > 1 else ""
+            raise InvalidRequest(
+                field,
+                f"would make {width} x {height} pixels{times}; "
+                f"at most {max_pixels} in all are allowed (--max-pixels)",
+            )
+
+
+def _final(
+    request: GenerationRequest, found: dict[str, Size], entry: ModelEntry
+) -> Iterator[tuple[str, Size, bool]]:
+    """(field, size, whether a batch has it at once) of what pictures become."""
+    init, hires, upscale = request.init, request.hires, request.upscale
+    if hires is not None:
+        size, _ = second_pass(hires, request.width, request.height, entry.scale_factor)
+        given = "hires.width" if hires.width or hires.height else "hires.scale"
+        yield given, size, True
+    if upscale is not None:
+        size, _ = upscaled(upscale, *found["upscale.picture"])
+        given = "upscale.width" if upscale.width or upscale.height else "upscale.scale"
+        yield given, size, False
+    if init is not None and init.outpaint is not None:
+        yield "init.outpaint", grown_size(found["init.picture"], init.outpaint), False
+    if init is not None and init.tiles is not None:
+        width, height = found["init.picture"]
+        scale = init.tiles.scale
+        yield "init.tiles.scale", (round(width * scale), round(height * scale)), False
+
+
+def with_size(request: GenerationRequest, size: Size, given: set[str]) -> GenerationRequest:
+    """Of that size where nobody said another."""
+    width = request.width if "width" in given else size[0]
+    height = request.height if "height" in given else size[1]
+    return replace(request, width=width, height=height)
+
+
+def _on_grid(length: int, side: str, entry: ModelEntry) -> int:
+    """The nearest multiple of the model's cells, at least what the field allows."""
+    cell = entry.scale_factor
+    return max(_least(side), cell, (length + cell // 2) // cell * cell)
+
+
+def _least(side: str) -> int:
+    return int(getattr(FIELDS[side], "minimum", 1))
+
+
+def _shown(size: Size | None) -> str:
+    return "none" if size is None else f"{size[0]} x {size[1]}"

@@ -1,0 +1,144 @@
+"""What every tab that makes pictures has around its settings.
+
+Prompts, Generate and the notices beside it, the draft that survives a refresh, recipes, the line.
+
+A tab builds its desk, then its settings, then connects both:
+
+    desk = generating.desk(self.id)
+    fields = Form(self.id, {"model": model, **desk.boxes, **settings.build(...)})
+    generating.connect(services, fields, desk)
+
+A click checks the form, queues a job and returns. What becomes of the job is drawn by the live
+view, which is told its id in the browser; this file knows nothing of it.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.errors import DarkroomError, failure
+from webui.services import Services, submit
+from webui.ui import form, image_values, mix, options, prompts, queue, recipe
+from webui.ui.form import Form
+from webui.ui.live import QUIET, script
+
+Update = dict[str, Any] | Component
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The parts of a tab that its events need."""
+
+    boxes: Mapping[str, Component]  # the prompts, by the names of their fields
+    generate: gr.Button
+    notice: gr.HTML  # what is wrong with the form
+    restored: gr.HTML  # what a recipe has filled in
+    edited: gr.HTML  # which waiting job the form holds
+    mix: gr.HTML | None = None
+
+
+def desk(tab: str) -> Desk:
+    """Prompts, Generate, notices, microscope and mix; the settings follow under it."""
+    boxes = prompts.build(tab)
+    generate, notice, restored, edited = _actions(tab)
+    with gr.Column(elem_classes="dk-lenses"):
+        prompts.microscope(tab)
+        return Desk(boxes, generate, notice, restored, edited, prompts.mix(tab))
+
+
+def bare_desk(tab: str, says: str) -> Desk:
+    """Of a tab that generates nothing: a button that says what it does, and the notices."""
+    return Desk({}, *_actions(tab, says))
+
+
+def connect(services: Services, fields: Form, desk: Desk) -> None:
+    """Called inside the tab when all of it is built."""
+    owner = gr.Textbox(visible=False)  # filled in the browser; the last input, so the last id
+    if desk.mix is not None:
+        mix.listen(services, fields, desk.mix, owner)
+
+    def click(sent: dict[Component, Any]) -> Update:
+        return gr.HTML(answer=queued(services, fields, sent, str(sent.get(owner) or "")))
+
+    desk.generate.click(
+        click,
+        {*fields.components.values(), owner},
+        [desk.notice],
+        js="(...sent) => window.darkroom.withOwner(sent)",
+        preprocess=False,
+        trigger_mode="multiple",
+        **QUIET,
+    )
+    keep_draft(fields)
+    recipe.connect(services.registry, fields, desk.restored)
+    queue.connect(services, fields, desk.edited)
+
+
+def queued(
+    services: Services, fields: Form, sent: Mapping[Component, Any], owner: str
+) -> dict[str, Any]:
+    """What the browser is told about a click: the job's id, or what is wrong; of several pictures
+    all jobs with the names of the files, and what is wrong with others of them."""
+    answer: dict[str, Any] = {"number": secrets.token_hex(4)}  # two equal answers are two answers
+    jobs: list[dict[str, Any]] = []
+    try:
+        given = list(image_values.split(fields.values(sent)))
+    except DarkroomError as error:
+        return answer | {"error": form.complaint(fields.tab, failure(error))}
+    for name, values in given:
+        try:
+            made = submit(services, options.packed(services.registry, values), owner=owner[:80])
+        except DarkroomError as error:
+            said = form.complaint(fields.tab, failure(error))
+            if len(given) == 1:
+                return answer | {"error": said}
+            jobs.append({"name": name, "error": said})
+        else:
+            jobs.append({"name": name, "job": made.id})
+    return answer | ({"jobs": jobs} if len(given) > 1 else {"job": jobs[0]["job"]})
+
+
+def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:
+    """Generate, and the places beside it: for what is wrong, was restored, is edited."""
+    with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
+        with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
+            generate = gr.Button(
+                says, variant="primary", elem_id=f"{tab}_generate", elem_classes="dk-generate"
+            )
+            if says == "Generate":
+                queue.forever(tab)
+            queue.endings(tab)
+        notice = problem(tab)
+        restored = recipe.notice(tab)
+        queue.forever_notice(tab)
+        edited = queue.edit_notice(tab)
+    return generate, notice, restored, edited
+
+
+def problem(tab: str) -> gr.HTML:
+    """What came of a click: told `answer`, it follows the job, or says what is wrong where."""
+    return gr.HTML(
+        html_template='<div class="dk-notice" role="alert" hidden></div>',
+        js_on_load=script("notice", f"element, {tab!r}, props, watch"),
+        elem_id=f"{tab}_notice",
+        elem_classes="dk-notice-place",
+        apply_default_css=False,
+        answer=None,
+        fields=form.shown_fields(tab),
+    )
+
+
+def keep_draft(fields: Form) -> None:
+    """What is in the form survives a refresh: the browser keeps it, by field name."""
+    names, components = list(fields.components), list(fields.components.values())
+    save = f"(...values) => window.darkroom.saveDraft({fields.tab!r}, {names!r}, values)"
+    load = f"(...values) => window.darkroom.loadDraft({fields.tab!r}, {names!r}, values)"
+    page = gr.context.Context.root_block
+    assert isinstance(page, gr.Blocks), "a tab is built inside the page"
+    page.load(None, components, components, js=load)
+    changes = [component.change for component in components]  # type: ignore[attr-defined]
+    gr.on(changes, None, components, None, js=save, show_progress="hidden")

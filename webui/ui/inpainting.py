@@ -1,0 +1,82 @@
+"""The Inpaint tab's parts: the canvas, what the model sees of it, settings of masks and frames.
+
+Pixels never pass through Gradio. The browser sends the picture and the mask to the input store; the
+two components' values are what it answered, as JSON, so that drafts, recipes and Undo treat them
+as any other value (inpaint.js).
+"""
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.services import Services
+from webui.ui import canvas, form, from_picture, settings
+from webui.ui.live import script
+
+Components = dict[str, Component]
+_HERE = Path(__file__).parent
+_SIDES = ("left", "right", "up", "down")
+
+
+def easel(tab: str) -> Components:
+    """What is made of the picture; the picture itself; and what the model sees of both."""
+    mode = form.segments(tab, "init.mode")
+    element = form.element_id(tab, "init.picture")
+    picture = canvas.panel(element, tab, "Mask and colours", ("paint", "mask"), "inpaintCanvas")
+    mask = gr.HTML(
+        value="",
+        html_template=(_HERE / "seen.html").read_text(encoding="utf-8"),
+        js_on_load=script(
+            "inpaintMask", f"element, {tab!r}, props, watch, () => trigger('change')"
+        ),
+        elem_id=form.element_id(tab, "init.mask.picture"),
+        elem_classes=["dk-seen-panel", "dk-field"],
+        apply_default_css=False,
+    )
+    return {"init.mode": mode, "init.picture": picture, "init.mask.picture": mask}
+
+
+def sheet(tab: str, services: Services, model: gr.Dropdown) -> Components:
+    """All settings, in the order in which they are read."""
+    with settings.panel(tab):
+        components = from_picture.strength(tab)
+        components |= _mask(tab)
+        components |= _outpaint(tab)
+        components |= settings.sampling(tab, services.registry)
+        with gr.Column(elem_classes="dk-not-outpaint"):
+            components |= from_picture.resize(tab)
+        components |= from_picture.size(tab, services, model)
+        components |= settings.batches(tab)
+        components |= settings.seed(tab)
+        components |= settings.folds(tab, services.registry, components)
+    return components
+
+
+def _mask(tab: str) -> Components:
+    components: Components = {}
+    with gr.Column(elem_classes=["dk-stack", "dk-only-inpaint"]):
+        with gr.Row(elem_classes="dk-pair"):
+            for name in ("init.mask.content", "init.mask.area"):
+                names = [(each.capitalize(), each) for each in form.choices(name)]
+                default = str(form.declared(name).default)
+                components[name] = form.choice(tab, name, names, default)
+        components["init.mask.blur"] = form.slider(tab, "init.mask.blur")
+        with gr.Column(elem_classes="dk-only-masked"):
+            components["init.mask.padding"] = form.slider(tab, "init.mask.padding")
+        with gr.Row(elem_classes="dk-pair"):
+            for name in ("init.mask.inverted", "init.mask.soft"):
+                components[name] = form.flag(tab, name)
+    return components
+
+
+def _outpaint(tab: str) -> Components:
+    components: Components = {}
+    with gr.Column(elem_classes=["dk-stack", "dk-only-outpaint"]):
+        for pair in (_SIDES[:2], _SIDES[2:]):
+            with gr.Row(elem_classes="dk-pair"):
+                for side in pair:
+                    name = f"init.outpaint.{side}"
+                    components[name] = form.slider(tab, name)
+        components["init.outpaint.blend"] = form.slider(tab, "init.outpaint.blend")
+    return components

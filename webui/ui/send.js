@@ -1,0 +1,80 @@
+/* "Send to": a picture with its recipe into the form of another tab; and a second pass for a finished one.
+
+   A picture goes by way of the input store, so a form holds but its name and a refresh keeps it. */
+"use strict";
+(() => {
+  const TABS = [["txt2img", "txt2img"], ["img2img", "img2img"], ["inpaint", "Inpaint"], ["extras", "Upscale"]];
+  const [STEP, LEAST, MOST] = [8, 64, 2048]; // pixels of a size slider
+
+  /* A row of buttons, one for each tab; `send(tab)` does it, and what goes wrong is given to `say`. */
+  darkroom.sendButtons = (place, ids, send, say) => {
+    place.replaceChildren(...TABS.map(([tab, title]) => {
+      const button = Object.assign(darkroom.node("button", "dk-plain", title), { type: "button", id: ids(tab), title: `Send the picture to ${title}, with its recipe` });
+      button.setAttribute("aria-label", `Send to ${title}`);
+      button.addEventListener("click", async () => {
+        button.disabled = true;
+        try { await send(tab); } catch (error) { say(error.message); }
+        button.disabled = false;
+      });
+      return button;
+    }));
+  };
+
+  const near = (pixels) => Math.max(LEAST, Math.min(MOST, Math.round(pixels / STEP) * STEP));
+
+  /* Fills a tab with what a picture carries; `keep()` comes to its place in the input store. */
+  darkroom.sendTo = async (tab, { name, answer, keep }) => {
+    if (tab === "txt2img") { await darkroom.restore(tab, answer, name); return; }
+    const { notes: _, ...picture } = await keep();
+    if (tab === "inpaint" && !answer?.source) {
+      darkroom.openTab(tab);
+      const canvas = await darkroom.canvasNamed(tab);
+      await canvas.load(darkroom.inputUrl(picture.sha256), picture.name);
+    } else if (tab === "inpaint") { // its own mask, if it had one, was for another picture
+      const drawn = { "init.picture": JSON.stringify([picture]), "init.mask.picture": "" };
+      await darkroom.restore(tab, sized(answer, picture), name, drawn);
+    } else if (tab === "extras" || !answer?.source) {
+      const field = tab === "extras" ? "upscale.picture" : "init.picture";
+      await darkroom.setForm(tab, { [field]: JSON.stringify([picture]) }, darkroom.sentence(`${name} is here`));
+    } else {
+      await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
+    }
+    document.getElementById(`tab_${tab}`)?.scrollIntoView({ block: "nearest" });
+  };
+
+  /* A picture of the wrong size would be stretched: the form takes the picture's, as near as it can. */
+  const sized = (answer, { width, height }) => ({ ...answer, values: { ...answer.values, width: near(width), height: near(height) } });
+
+  /* A finished picture of this server, in the input store. */
+  darkroom.copyPicture = async (job, image, name) => {
+    const { sha256, width, height } = await darkroom.send("POST", "api/v1/inputs/copies", { job, image });
+    return { sha256, width, height, name };
+  };
+
+  // --- a second pass for one that is finished -------------------------------------------------------
+  /* What stands in the form's second pass, as a request has it. */
+  function secondPass(values) {
+    const numbers = ["width", "height", "guidance_scale"];
+    const filled = Object.entries(values).filter(([name, value]) => name.startsWith("hires.") && name !== "hires.on" && value !== "" && value !== null);
+    return Object.fromEntries(filled.map(([name, value]) => [name.slice(6), numbers.includes(name.slice(6)) ? Number(value) : value]));
+  }
+
+  darkroom.canPassAgain = ({ request }, image) => image >= 0 && !request.init && !request.upscale && !request.hires && request.stop_at === 1;
+
+  /* The same picture again from its second pass on: what is set under Hires. fix in txt2img. */
+  darkroom.passAgain = async ({ id, request }, image) => {
+    const { sha256 } = await darkroom.copyPicture(id, image, "");
+    const varied = request.variation?.strength > 0;
+    const next = (seed) => (seed + image) % 2 ** 32;
+    const made = await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(id)}/duplicate`, {
+      owner: darkroom.owner,
+      request: {
+        images: 1, batch_size: 1, resume: null,
+        seed: varied ? request.seed : next(request.seed),
+        variation: varied ? { ...request.variation, seed: next(request.variation.seed) } : null,
+        hires: { ...secondPass(darkroom.formValues("txt2img")), picture: sha256 },
+      },
+    });
+    darkroom.follow(made.id);
+  };
+})();
