@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def main(folder, *stub):
     from tests.api.conftest import REGISTRY
     from tests.test_library import make_model
     from webui import app, settings
-    from webui.api import server
+    from webui.api import sdapi, server
     from webui.backend import EngineProcess
     from webui.embeddings import Embeddings
     from webui.guard import Guard, Rules
@@ -58,7 +58,7 @@ def main(folder, *stub):
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
     services = Services(
         wanted,
-        REGISTRY,
+        replace(REGISTRY, routes=(*REGISTRY.routes, sdapi.router)),
         library,
         line,
         engine,

@@ -1,6 +1,7 @@
 """Upscalers' files: what of them is listed, and what is refused with which reason."""
 
 import json
+import math
 import os
 import pickle
 import struct
@@ -147,6 +148,23 @@ def huge(path):
     )
 
 
+def shaped(**shapes):
+    """Tensors of these shapes, of zeros, one behind the other; "__" stands for a dot."""
+
+    def make(path):
+        header, end = {}, 0
+        for name, shape in shapes.items():
+            start, end = end, end + 4 * math.prod(shape)
+            header[name.replace("__", ".")] = {
+                "dtype": "F32", "shape": shape, "data_offsets": [start, end],
+            }  # fmt: skip
+        written(path, header, bytes(end))
+
+    return make
+
+
+COMPACT = {"body__0__weight": [3, 3, 3, 3], "body__1__weight": [3]}
+
 HOSTILE = {
     "empty": (lambda path: path.write_bytes(b""), "it is no safetensors file"),
     "seven bytes": (lambda path: path.write_bytes(b"\0" * 7), "it is no safetensors file"),
@@ -217,6 +235,23 @@ HOSTILE = {
     "ESRGAN's names as vectors": (
         damaged(lambda weights: weights.update({"conv_first.weight": np.zeros(4, "f4")})),
         "conv_first.weight has the shape (4,)",
+    ),
+    "a number of 5000 digits": (
+        shaped(**{f"model__{'9' * 5000}__weight": [1]}), "neither ESRGAN nor Real-ESRGAN",
+    ),
+    "a Compact's of 5000 digits": (
+        shaped(**COMPACT, **{f"body__{'9' * 5000}__bias": [1]}), "of its weights are missing",
+    ),
+    "a Compact of half a million blocks": (
+        shaped(**COMPACT, body__999999__bias=[3], body__999999__weight=[3, 3, 3, 3]),
+        "it has 499998 blocks",
+    ),
+    "a Compact without a bias": (shaped(**COMPACT), "of its weights are missing"),
+    "no channels between": (
+        damaged(
+            lambda weights: weights.update({"body.0.rdb1.conv1.weight": np.zeros((0, 4, 3, 3))})
+        ),
+        "it has 0 channels inside",
     ),
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ The engine's side is `engine/builtin.py`; samplers, schedules and previews meet 
 
 from collections.abc import Sequence
 
+from webui.api import sdapi
 from webui.api.routes import ROUTES
 from webui.hookspecs import hookimpl
 from webui.interfaces import PreviewInfo, Route, SamplerInfo, ScheduleInfo, Tab, UpscalerInfo
@@ -54,4 +55,4 @@ def register_tabs() -> Sequence[Tab]:
 
 @hookimpl
 def register_routes() -> Sequence[Route]:
-    return ROUTES
+    return (*ROUTES, sdapi.router)

@@ -11,10 +11,11 @@ from webui.fields import FIELDS
 from webui.inputs import Inputs
 from webui.library import ModelEntry
 from webui.masking import grown_size
-from webui.request import GenerationRequest
-from webui.request.sizes import second_pass, upscaled
+from webui.request import GenerationRequest, InitImage
+from webui.request.sizes import in_tiles, second_pass, tile_count, upscaled
 
 Size = tuple[int, int]  # width, height in pixels
+_MOST_TILES = 1024  # each is sampled on its own
 
 
 def named(request: GenerationRequest) -> Iterator[tuple[str, str]]:
@@ -80,6 +81,41 @@ def check_final(
                 f"would make {width} x {height} pixels{times}; "
                 f"at most {max_pixels} in all are allowed (--max-pixels)",
             )
+    if request.init is not None:
+        _check_begun(request, request.init, found["init.picture"], entry, max_pixels)
+
+
+def _check_begun(
+    request: GenerationRequest, init: InitImage, size: Size, entry: ModelEntry, max_pixels: int
+) -> None:
+    """Raises InvalidRequest for a picture that is too large to be encoded as it is, and for tiles
+    that cannot be, or that nobody would wait for."""
+    cut = init.outpaint is not None or (init.mask is not None and init.mask.area == "only masked")
+    whole = init.resize == "latent upscale" and not init.tiles and not cut
+    if whole and size[0] * size[1] > max_pixels:
+        raise InvalidRequest(
+            "init.resize",
+            f"latent upscale encodes the picture in its own size, {_shown(size)}; at most "
+            f"{max_pixels} pixels are allowed (--max-pixels); try just resize",
+        )
+    if init.tiles is None:
+        return
+    sides, overlap = (request.width, request.height), init.tiles.overlap
+    if overlap >= min(sides):
+        raise InvalidRequest(
+            "init.tiles.overlap", f"must be less than a tile's side, {min(sides)}, got {overlap}"
+        )
+    cell, larger = entry.scale_factor, in_tiles(init.tiles, *size, entry.scale_factor)
+    columns, rows = (
+        tile_count(whole // cell, side // cell, overlap // cell)
+        for whole, side in zip(larger, sides, strict=True)
+    )
+    if columns * rows > _MOST_TILES:
+        raise InvalidRequest(
+            "init.tiles.overlap",
+            f"gives {columns} x {rows} tiles of {_shown(sides)}; at most {_MOST_TILES} in all can "
+            "be made; try less overlap or larger tiles",
+        )
 
 
 def _final(

@@ -12,7 +12,7 @@ from typing import Any
 
 from webui import image_checks, loras, names
 from webui.backend import Backend
-from webui.embeddings import SUFFIX, EmbeddingEntry, Embeddings
+from webui.embeddings import EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
 from webui.inputs import Inputs
@@ -28,6 +28,7 @@ from webui.settings import Settings
 from webui.trajectories import Trajectories
 from webui.upscalers import Upscalers
 from webui.vocabularies import Vocabularies
+from webui.weight_files import SUFFIX
 from webui.word_lists import WordLists
 
 _LOADING = 120.0  # seconds that an embedding may take; its model may have to be loaded

@@ -95,7 +95,7 @@ def test_a_trajectory_says_its_levels_changes_and_how_many_steps_it_took(client,
     assert answer == {
         "job": "original", "image": 1, "batch": 0, "turn": 0, "position": 1, "sigma": 8.0,
         "whole": True,
-        "suggested": 4, "alone": False,
+        "suggested": 4, "alone": False, "turns": 1,
     }  # fmt: skip
     found = [(step["step"], step["sigma"], step["inherited"], step["guided"]) for step in each]
     assert found == [

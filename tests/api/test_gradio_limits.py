@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from inspect import getclosurevars, isfunction
 
 import pytest
 from starlette.testclient import TestClient
@@ -21,7 +22,8 @@ def whole(tmp_path_factory):
 
 def blocks(application):
     mounts = [getattr(route, "app", None) for route in inner(application).routes]
-    return next(app for app in mounts if hasattr(app, "get_blocks")).get_blocks()
+    around = [getclosurevars(app).nonlocals.get("app") for app in mounts if isfunction(app)]
+    return next(app for app in (*mounts, *around) if hasattr(app, "get_blocks")).get_blocks()
 
 
 def test_however_many_visit_only_so_many_are_remembered(whole):

@@ -13,6 +13,7 @@ from tests.jobs.fakes import eventually
 from tests.test_inputs import file_of, huge_png, noisy
 from webui import inputs, masking
 from webui.request import InitImage, Mask
+from webui.services import duplicate, edit
 
 ADDRESS = "/api/v1/inputs"
 
@@ -223,6 +224,7 @@ GONE = "5" * 64
         ({"upscale": {"picture": "HERE", "scale": 8.0}}, "upscale.scale"),
         ({"upscale": {"picture": "HERE", "width": 4000}}, "upscale.width"),
         ({"init": {"picture": "HERE", "tiles": {"scale": 8.0}}}, "init.tiles.scale"),
+        ({"init": {"picture": "LARGE", "resize": "latent upscale"}}, "init.resize"),
         (
             {"init": {"picture": "HERE", "outpaint": {"left": 1024, "up": 1024}}, "width": 64},
             "init.outpaint",
@@ -236,6 +238,7 @@ def test_what_cannot_be_is_refused_by_its_field(client, request_part, field) -> 
     known = {
         "HERE": sent(client, noisy(96, 96)),
         "SMALL": sent(client, white(95, 96, (0, 0, 9, 9))),
+        "LARGE": sent(client, white(513, 512, (0, 0, 9, 9))),
     }
 
     def filled(value):
@@ -249,6 +252,21 @@ def test_what_cannot_be_is_refused_by_its_field(client, request_part, field) -> 
     assert found == field
     if GONE in str(request_part):
         assert text == "names a picture that is not kept here; send it again"
+
+
+@pytest.mark.parametrize(
+    ("scale", "overlap", "words"),
+    [
+        (2.0, 64, "must be less than a tile's side, 64, got 64"),
+        (5.0, 56, "gives 53 x 53 tiles of 64 x 64; at most 1024 in all can be made"),
+    ],
+)
+def test_tiles_that_nobody_would_wait_for_are_refused(client, scale, overlap, words) -> None:
+    tiles = {"scale": scale, "overlap": overlap}
+    asked = {"init": {"picture": sent(client, noisy(96, 96)), "tiles": tiles}}
+    field, text = refusal(submit(client, width=64, height=64, **asked))
+    assert (field, text[: len(words)]) == ("init.tiles.overlap", words)
+    assert submit(client, width=72, height=128, **asked).status_code == 201
 
 
 def test_a_batch_of_second_passes_counts_as_one(client) -> None:
@@ -277,26 +295,35 @@ def test_a_waiting_job_is_edited_only_to_pictures_that_are_here(client) -> None:
     client.post(f"/api/v1/jobs/{first}/cancel")
 
 
-def test_no_picture_goes_between_the_look_and_the_job(client, services, monkeypatch) -> None:
-    """A flood that comes between the two would have it removed."""
-    picture = sent(client, noisy(64, 64, 7))
-    submit_to_line, flooded = services.line.submit, []
+@pytest.mark.parametrize("way", ["submit", "duplicate", "edit"])
+def test_no_picture_goes_between_the_look_and_the_job(client, services, monkeypatch, way) -> None:
+    """Nothing is removed while the store's lock is held, and here it is."""
+    running, waiting = submit(client).json()["id"], submit(client).json()["id"]
+    named = {"init": {"picture": sent(client, noisy(64, 64, 7))}}
+    where = services.line.order if way == "edit" else services.line
+    name, free = "edit" if way == "edit" else "submit", []
+    inner = getattr(type(where), name)
 
-    def late(*given, **named):
-        def flood():
-            for seed in range(30):
-                services.inputs.add(file_of(noisy(160, 160, seed)))
-            flooded.append(True)
+    def late(self, *given, **values):
+        def other():
+            free.append(services.inputs.lock.acquire(blocking=False))
+            if free[-1]:
+                services.inputs.lock.release()
 
-        flooding = threading.Thread(target=flood)
-        flooding.start()
-        flooding.join(1.0)  # it has to wait
-        return submit_to_line(*given, **named)
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        return inner(self, *given, **values)
 
-    monkeypatch.setattr(type(services.line), "submit", lambda line, *a, **b: late(*a, **b))
-    assert submit(client, init={"picture": picture}).status_code == 201
-    eventually(lambda: flooded)
-    assert services.inputs.path(picture)
+    monkeypatch.setattr(type(where), name, late)
+    if way == "submit":
+        assert submit(client, **named).status_code == 201
+    elif way == "duplicate":
+        duplicate(services, waiting, named)
+    else:
+        assert edit(services, waiting, named).request.init is not None
+    assert free == [False]
+    client.post(f"/api/v1/jobs/{running}/cancel")
 
 
 # --- what the model sees -----------------------------------------------------------------------

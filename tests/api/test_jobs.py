@@ -153,7 +153,7 @@ WRONG = [
         {"model": "broken"},
         "model",
         "broken cannot be used: model_index.json says None; "
-        "only StableDiffusionPipeline can be used now",
+        "only StableDiffusionPipeline and StableDiffusionInpaintPipeline can be used now",
     ),
     ({"width": 500}, "width", "must be from 64 to 2048 and a multiple of 8, got 500; try 504"),
     ({"width": "512"}, "width", "must be a whole number, got '512'"),

@@ -85,7 +85,10 @@ def test_a_reader_gets_all_from_the_first_event_to_the_end(port, services, puppe
         [step, preview] = messages(answer, 2)
         assert step == (
             "start-1.4", "Step",
-            {"seq": 4, "batch": 0, "step": 1, "steps": 2, "sigma": 1.0, "seconds": 0.1, "job": job},
+            {
+                "seq": 4, "batch": 0, "turn": 0, "turns": 1, "step": 1, "steps": 2, "sigma": 1.0,
+                "seconds": 0.1, "job": job,
+            },
         )  # fmt: skip
         assert preview[2]["url"] == f"api/v1/jobs/{job}/frames/0/1/noisy?method=fast"
         puppet.order("finish")

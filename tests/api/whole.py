@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import getclosurevars
 from urllib.parse import unquote
 
 import pytest
@@ -73,6 +74,8 @@ def pairs(routes, prefix="") -> Iterator[tuple[str, str]]:
             yield from pairs(route.effective_candidates(), prefix)
         elif hasattr(route, "app") and hasattr(route.app, "routes"):
             yield from pairs(route.app.routes, prefix + route.path)
+        elif hasattr(route, "app") and (around := getclosurevars(route.app).nonlocals.get("app")):
+            yield from pairs(around.routes, prefix + route.path)  # a function around it
         elif getattr(route, "methods", None):
             yield from ((method, prefix + route.path) for method in sorted(route.methods))
         else:

@@ -200,6 +200,35 @@ def test_a_picture_is_sent_round_through_the_tabs_with_its_recipe(server, open_t
     tab.page.wait_for_function(f"darkroom.formValues('img2img')['init.picture'].includes('{kept}')")
 
 
+def test_a_picture_that_was_made_larger_goes_on_and_leaves_the_prompt_alone(server, open_tab):
+    tab = open_tab(server)
+    open_form(tab, "img2img", "img2img")
+    quick(tab, img2img_prompt="kept prompt")
+    open_form(tab, "Upscale", "extras")
+    give(tab, "extras_image", ("odd.png", drawn((41, 33))))
+    tab.fill("extras_upscaling_resize", 2.5)
+    said = tab.page.locator("#extras_size_said")
+    said.filter(has_text="41 × 33 becomes 102 × 82").wait_for()  # noqa: RUF001
+    job = server.finished(press(tab, "extras")[0]["id"])
+    assert opened(server.picture(job)).size == (102, 82)
+    tab.wait_for(job["id"], "done")
+    tab.page.click("#img2img_send")
+    tab.page.locator("#img2img_recipe", has_text="The picture is here.").wait_for()
+    picker(tab, "img2img_image", "102 × 82")  # noqa: RUF001
+    held = tab.page.evaluate("darkroom.formValues('img2img')")
+    assert (held["prompt"], held["width"], held["height"]) == ("kept prompt", 104, 80)
+    counter = tab.page.locator("#img2img_token_counter output")
+    paste = tab.page.locator("#img2img_paste").bounding_box()
+    counter.filter(has_text="2/75").wait_for()
+    box = counter.bounding_box()
+    assert box["x"] + box["width"] <= paste["x"]  # in sight
+    # its own recipe goes back to Upscale, and that is said
+    coded = base64.b64encode(server.picture(job)).decode()
+    tab.page.evaluate(DROP, ["#img2img_prompt", coded, "larger.png"])
+    tab.page.locator("#extras_recipe", has_text="is restored").wait_for()
+    picker(tab, "extras_image", "41 × 33")  # noqa: RUF001
+
+
 @pytest.mark.parametrize("tab_name", ["extras", "txt2img"])
 def test_png_info_sends_a_picture_of_this_computer_on(server, open_tab, tab_name):
     tab = open_tab(server)

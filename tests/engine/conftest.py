@@ -20,7 +20,7 @@ from webui.engine.engine import Control, Engine
 from webui.engine.models import Models
 from webui.engine.plan import Plan, plan_of
 from webui.engine.turns import Turn
-from webui.events import EngineEvent, Rendered
+from webui.events import EngineEvent, Rendered, Step
 from webui.extensions import engine_registry
 from webui.interfaces import EngineRegistry
 from webui.library import Library
@@ -125,6 +125,16 @@ def play(
     except StopIteration as stopped:
         run.outcome = stopped.value
     return run
+
+
+def die(
+    engine: Engine, request: GenerationRequest, options: RunOptions, place: tuple[int, int]
+) -> None:
+    """A run that ends after that (turn, step): a killed process leaves the spool as it is then."""
+    dying = engine.run(request, options)
+    while not (isinstance(event := next(dying), Step) and (event.turn, event.step) == place):
+        pass
+    dying.close()
 
 
 def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Engine:

@@ -13,7 +13,7 @@ from diffusers import (
     EulerDiscreteScheduler,
 )
 
-from tests.engine.conftest import make_engine, planned, play, request, tiny_pipeline
+from tests.engine.conftest import die, make_engine, planned, play, request, tiny_pipeline
 from webui.engine.engine import Control
 from webui.engine.samplers import SAMPLERS
 from webui.engine.schedules import SCHEDULES
@@ -305,10 +305,7 @@ def test_a_place_that_takes_no_steps_fails_the_run_and_is_named(engine, tmp_path
 
 def test_a_record_cut_by_the_crash_is_made_again(engine, tmp_path):
     asked, options = request(sampler="Euler a"), RunOptions(keep=str(tmp_path))
-    dying = engine.run(asked, options)
-    while not (isinstance(event := next(dying), Step) and event.step == 4):
-        pass
-    dying.close()
+    die(engine, asked, options, (0, 4))
     spool = tmp_path / "batch-000.spool"
     spool.write_bytes(spool.read_bytes()[:-7])
     rest = play(engine, asked, options)
@@ -318,10 +315,7 @@ def test_a_record_cut_by_the_crash_is_made_again(engine, tmp_path):
 
 def test_a_damaged_record_ends_what_is_kept(engine, tmp_path):
     asked = request()
-    dying = engine.run(asked, RunOptions(keep=str(tmp_path)))
-    while not (isinstance(event := next(dying), Step) and event.step == 3):
-        pass
-    dying.close()
+    die(engine, asked, RunOptions(keep=str(tmp_path)), (0, 3))
     spool = tmp_path / "batch-000.spool"
     data = bytearray(spool.read_bytes())
     data[-1000] ^= 1  # in the last record

@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline
 
-from tests.engine.conftest import play, request, tiny_pipeline
+from tests.engine.conftest import die, play, request, tiny_pipeline
 from tests.engine.pictures import results, scene, sent
 from webui.engine import autoencoder
 from webui.engine.samplers import SAMPLERS
@@ -180,10 +180,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(engine, asked, tmp_path, sampler)
     wanted, options = asked({"strength": 0.7}, sampler=sampler, steps=8)
     options = replace(options, keep=str(tmp_path / "kept"))
     whole = play(engine, wanted, replace(options, keep=str(tmp_path / "whole")))
-    dying = engine.run(wanted, options)
-    while not (isinstance(event := next(dying), Step) and event.step == 2):
-        pass
-    dying.close()
+    die(engine, wanted, options, (0, 2))
     rest = play(engine, wanted, options)
     assert [each.step for each in rest.of(Step)] == [each.step for each in whole.of(Step)][2:]
     assert rest.pictures == whole.pictures

@@ -13,7 +13,7 @@ from diffusers import (
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 
-from tests.engine.conftest import make_engine, play, request, tiny_pipeline
+from tests.engine.conftest import die, make_engine, play, request, tiny_pipeline
 from tests.engine.pictures import box_mask, pixels, results, scene, sent
 from webui.engine import plan
 from webui.engine.denoiser import inpainted, later
@@ -121,6 +121,18 @@ def test_a_network_made_for_inpainting_is_told_the_mask_and_what_is_left_of_the_
         assert torch.allclose(seen[0][:, 5:], model.encode(left).expand(2, -1, -1, -1))
 
 
+@pytest.mark.parametrize("resize", ["just resize", "latent upscale"])
+def test_a_network_made_for_inpainting_takes_pictures_of_any_size(inpainting, asked, resize):
+    engine, _ = inpainting
+    given = {"picture": scene(96, 128), "box": (24, 32, 72, 96), "init": {"resize": resize}}
+    run = play(engine, *asked(**given, model="inpainting"))
+    (made,) = results(run)
+    kept = array(scene(96, 128).resize((64, 64), Image.Resampling.LANCZOS))
+    differs = np.abs(made - kept).max(axis=2) > 0
+    assert not differs[:14].any() and not differs[:, :14].any() and not differs[50:].any()
+    assert differs[18:46, 18:46].mean() > 0.9
+
+
 def test_a_network_made_for_inpainting_also_makes_pictures_from_text(inpainting):
     first, second = (
         play(inpainting[0], request(model="inpainting", seed=seed)).pictures for seed in (1, 2)
@@ -176,6 +188,12 @@ def test_what_stands_under_the_mask_at_the_start_is_as_asked(engine, asked, tmp_
     clean = [step.x[..., :4] for name, step in starts.items() if name != "original"]
     assert np.array_equal(clean[0], clean[1]) and np.array_equal(clean[0], clean[2])
     assert len({step.x[..., 4:].tobytes() for step in starts.values()}) == 4
+
+
+def test_latent_noise_is_each_pictures_own(engine, asked):
+    given, told = asked(mask={"content": "latent noise"}, images=2)
+    second = play(engine, given, told).pictures[1]
+    assert play(engine, given.alone(1), told).pictures == [second]
 
 
 def test_ten_repaintings_of_a_corner_leave_all_else_as_it_was(engine, asked):
@@ -298,10 +316,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(engine, asked, tmp_path):
     wanted, options = asked(mask, init={"strength": 0.9}, sampler="Euler a", steps=8)
     whole = play(engine, wanted, options)
     options = replace(options, keep=str(tmp_path / "kept"))
-    dying = engine.run(wanted, options)
-    while not (isinstance(event := next(dying), Step) and event.step == 4):
-        pass
-    dying.close()
+    die(engine, wanted, options, (0, 4))
     rest = play(engine, wanted, options)
     assert [each.step for each in rest.of(Step)] == [5, 6, 7, 8]
     assert rest.pictures == whole.pictures

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.engine.conftest import play, request
+from tests.engine.conftest import die, play, request
 from tests.engine.sent import opened, options, sent_in, smooth
 from webui.engine.control import Control
 from webui.errors import InvalidRequest
@@ -68,12 +68,39 @@ def test_each_loop_is_the_img2img_of_the_loop_before(warm, tmp_path, picture, ma
     assert [each["seed"] for each in headers] == [11, 12, 13]
 
 
+@pytest.mark.parametrize("resize", ["just resize", "crop and resize", "latent upscale"])
+def test_a_mask_may_have_another_size_than_the_model_works_at(warm, tmp_path, resize):
+    shape = Image.new("L", (96, 128))
+    shape.paste(255, (24, 32, 60, 80))
+    mask = Mask(picture=sent_in(tmp_path / "inputs", shape), blur=0)
+    source = sent_in(tmp_path / "inputs", smooth(96, 128))
+    init = InitImage(picture=source, strength=0.9, resize=resize, mask=mask)
+    once = image_of(play(warm, request(init=init), options(tmp_path)))
+    loopback = Loopback(loops=3, final_strength=0.9)
+    init = replace(init, loopback=loopback)
+    last = image_of(play(warm, request(init=init), options(tmp_path)))
+    assert last.size == (64, 64)
+    before, after = np.asarray(once, int), np.asarray(last, int)
+    differs = np.abs(before - after).max(axis=2) > 0
+    # in working pixels the mask is 16..40 x 16..40, or a little taller where it was cut
+    assert not differs[:, :14].any() and not differs[:, 42:].any()
+    assert not differs[:8].any() and not differs[48:].any()
+    assert differs[18:38, 18:38].mean() > 0.9
+
+
 def test_of_a_loop_the_request_stands_for_it_alone():
     mask = Mask(picture="0" * 64, content="fill")
     init = InitImage(picture="1" * 64, strength=0.7, mask=mask, loopback=Loopback())
     assert of_loop(init, 0.7, 0) == replace(init, loopback=None)
     later = replace(init, strength=0.2, mask=replace(mask, content="original"), loopback=None)
     assert of_loop(init, 0.2, 3) == later
+
+
+def test_the_seed_after_the_last_one_is_0(warm, tmp_path, picture):
+    init = InitImage(picture=picture, strength=0.5, loopback=Loopback(loops=2))
+    play(warm, request(seed=2**32 - 1, init=init), options(tmp_path, "kept"))
+    headers = [read_header(tmp_path / "kept", 0, loop).request for loop in range(2)]
+    assert [each["seed"] for each in headers] == [2**32 - 1, 0]
 
 
 def test_images_go_on_from_their_own_seeds(warm, tmp_path, picture):
@@ -102,11 +129,7 @@ def test_loops_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
     init = InitImage(picture=picture, strength=0.6, loopback=Loopback(loops=3))
     asked = request(sampler="DPM++ 2M SDE", init=init)
     whole = play(warm, asked, options(tmp_path))
-    dying = warm.run(asked, options(tmp_path, "kept"))
-    for event in dying:
-        if isinstance(event, Step) and (event.turn, event.step) == place:
-            break
-    dying.close()
+    die(warm, asked, options(tmp_path, "kept"), place)
     rest = play(warm, asked, options(tmp_path, "kept"))
     assert min((each.turn, each.step) for each in rest.of(Step)) > place
     assert rest.pictures == whole.pictures

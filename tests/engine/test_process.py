@@ -226,3 +226,18 @@ def test_a_device_that_is_not_there_ends_it_with_a_sentence(models_dir):
     assert ended.returncode == 1
     said = read(io.BytesIO(ended.stdout)).head["hello"]["error"]
     assert said.startswith("device: cuda was asked for, but this torch sees no such card; ")
+
+
+def test_a_model_is_let_go_when_no_job_runs(child):
+    def ask_at_step_2(event):
+        if isinstance(event, Step) and event.step == 2:
+            child.send({"call": 21, "name": "unload", "args": {"model": None}})
+
+    child.run("job-u", request(model="tiny", steps=30))
+    _, (refused,), end = child.until_end(ask_at_step_2)
+    assert (refused.head["error"]["kind"], end["outcome"]) == ("EngineBusy", "done")
+    for number, gone in enumerate((["tiny"], []), 22):
+        child.send({"call": number, "name": "unload", "args": {"model": None}})
+        assert child.next().head["value"] == {"unloaded": gone}
+    child.send({"call": 24, "name": "status", "args": {}})
+    assert child.next().head["value"]["model"] is None

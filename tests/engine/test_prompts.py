@@ -5,7 +5,7 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
-from tests.engine.conftest import make_engine, play, request, tiny_pipeline
+from tests.engine.conftest import die, make_engine, play, request, tiny_pipeline
 from tests.engine.test_engine import pixels
 from webui.errors import InvalidRequest
 from webui.events import Rendered, Step, Warned
@@ -122,10 +122,7 @@ def test_a_run_that_died_goes_on_with_the_text_of_its_step(warm, tmp_path, sampl
     asked = request(prompt="a [red apple:[green|blue] frog:3] AND sky :0.5", sampler=sampler)
     whole, options = play(warm, asked), RunOptions(keep=str(tmp_path))
     k = min(k, len(whole.of(Step)) - 1)
-    dying = warm.run(asked, options)
-    while not (isinstance(event := next(dying), Step) and event.step == k):
-        pass
-    dying.close()
+    die(warm, asked, options, (0, k))
     rest = play(warm, asked, options)
     assert next(each.step for each in rest.of(Step)) == k + 1
     assert rest.pictures == whole.pictures

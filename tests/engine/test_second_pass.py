@@ -10,8 +10,8 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image
 from torch.nn import functional
 
-from tests.engine.conftest import make_engine, play, request, tiny_pipeline
-from tests.engine.sent import opened, options, sent_in
+from tests.engine.conftest import die, make_engine, play, request, tiny_pipeline
+from tests.engine.sent import opened, options, sent_in, smooth
 from tests.upscaler_files import put, repeating
 from webui.engine.control import Control
 from webui.engine.courses.second_pass import second_request
@@ -161,8 +161,29 @@ def test_at_strength_0_the_picture_is_only_made_larger(warm):
     first = image_of(play(warm, replace(asked, hires=None)))
     assert image_of(run) == first.resize((128, 128), Image.Resampling.LANCZOS)
     assert turns(run) == [(0, step, 6, 1) for step in range(1, 7)]
+    cut = play(warm, hires(upscaler="Lanczos", width=128, height=64, strength=0.0))
+    assert image_of(cut) == image_of(run).crop((0, 32, 128, 96))
     latent = play(warm, hires(upscaler="Latent", scale=2.0, strength=0.0))
     assert image_of(latent).size == (128, 128)
+
+
+@pytest.mark.parametrize("upscaler", ["Lanczos", "Latent"])
+def test_a_given_picture_at_strength_0_is_there_for_each_of_a_batch(warm, tmp_path, upscaler):
+    given = Hires(
+        upscaler=upscaler, strength=0.0, picture=sent_in(tmp_path / "inputs", smooth(64, 64))
+    )
+    run = play(warm, request(images=3, batch_size=2, hires=given), options(tmp_path))
+    assert [each.image for each in run.of(Rendered)] == [0, 1, 2]
+    assert len(set(run.pictures)) == 1
+
+
+def test_a_picture_that_ends_early_ends_early_in_the_second_pass_alone(warm):
+    run = play(warm, replace(hires(upscaler="Latent", strength=0.5), stop_at=0.5))
+    assert turns(run)[:6] == [(0, step, 6, 2) for step in range(1, 7)]
+    assert [place[:2] for place in turns(run)[6:]] == [(1, 1), (1, 2), (1, 3)]
+    (rendered,) = run.of(Rendered)
+    assert rendered.notes == ("Stopped at step: 3",)
+    assert image_of(run).size == (128, 128)
 
 
 def test_a_batch_gives_what_each_gives_alone(warm):
@@ -317,11 +338,7 @@ def test_stopped_in_the_second_pass_there_is_what_it_predicts(warm):
 def test_a_run_that_died_in_either_pass_goes_on_to_the_same_bits(warm, tmp_path, upscaler, place):
     asked = replace(hires(upscaler=upscaler, sampler="Euler a"), images=2, batch_size=2)
     whole = play(warm, asked)
-    dying = warm.run(asked, options(tmp_path, "kept"))
-    for event in dying:
-        if isinstance(event, Step) and (event.turn, event.step) == place:
-            break
-    dying.close()
+    die(warm, asked, options(tmp_path, "kept"), place)
     rest = play(warm, asked, options(tmp_path, "kept"))
     all_of_them = [(turn, step) for turn in (0, 1) for step in range(1, 7)]
     assert [each[:2] for each in turns(rest)] == [each for each in all_of_them if each > place]

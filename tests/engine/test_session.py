@@ -12,7 +12,8 @@ from webui.request import to_dict
 from webui.wire import Message
 
 STEPS = 20
-PREVIEW = {"keep": "/kept", "batch": 0, "step": 1, "kind": "noisy", "method": "vae"}
+LOOK = {"batch": 0, "step": 1, "kind": "noisy", "method": "vae"}
+PREVIEW = {"keep": "/kept", "look": LOOK}
 
 
 class Slow:
@@ -32,7 +33,7 @@ class Slow:
         yield Stage("decoding")
         return "done"
 
-    def preview(self, *place, running, position):
+    def preview(self, *place, running, inputs):
         time.sleep(0.05)
         self.previews += 1
         for head in self.asked:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.engine.conftest import make_engine, play, request
+from tests.engine.conftest import die, make_engine, play, request
 from tests.engine.sent import opened, options, sent_in, smooth
 from webui.engine import builtin
 from webui.engine.control import Control
@@ -139,6 +139,9 @@ def test_previews_show_the_tile_in_its_place(warm, tmp_path, picture):
     first = np.asarray(opened(previews[0].picture))
     assert np.array_equal(first[:, 64:], larger[:, 64:])  # what is not made yet
     assert not np.array_equal(first[:48, :64], larger[:48, :64])
+    second = np.asarray(opened(next(each for each in previews if each.turn == 1).picture))
+    assert not np.array_equal(second[:32, 64:], larger[:32, 64:])
+    assert np.array_equal(second[64:], larger[64:])
     last = np.asarray(opened(previews[-1].picture))
     assert not np.array_equal(last[:48, :64], larger[:48, :64])
 
@@ -161,11 +164,7 @@ def test_stopped_in_the_middle_the_rest_is_the_picture_made_larger(warm, tmp_pat
 def test_tiles_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
     job = asked(picture, sampler="Euler a", strength=0.6)
     whole = play(warm, job, options(tmp_path))
-    dying = warm.run(job, options(tmp_path, "kept"))
-    for event in dying:
-        if isinstance(event, Step) and (event.turn, event.step) == place:
-            break
-    dying.close()
+    die(warm, job, options(tmp_path, "kept"), place)
     rest = play(warm, job, options(tmp_path, "kept"))
     assert min((each.turn, each.step) for each in rest.of(Step)) > place
     assert rest.pictures == whole.pictures

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.engine.conftest import play, request
+from tests.engine.conftest import die, play, request
 from webui.engine import engine as engine_module
 from webui.engine.control import Control
 from webui.engine.turns import Start, Turn
@@ -69,10 +69,7 @@ def test_each_turn_is_told_kept_and_drawn_as_its_own(engine, asked, tmp_path):
 @pytest.mark.parametrize("dies_at", [(0, 2), (0, 4), (1, 1), (1, 3)])
 def test_a_killed_run_goes_on_in_the_turn_that_it_was_in(engine, asked, tmp_path, dies_at):
     whole = play(engine, asked)
-    dying = engine.run(asked, kept(tmp_path))
-    while not (isinstance(event := next(dying), Step) and (event.turn, event.step) == dies_at):
-        pass
-    dying.close()
+    die(engine, asked, kept(tmp_path), dies_at)
     rest = play(engine, asked, kept(tmp_path))
     assert places(rest) == STEPS[STEPS.index(dies_at) + 1 :]
     assert rest.pictures == whole.pictures

@@ -149,7 +149,7 @@ def test_the_second_upscalers_picture_is_laid_over_the_first(upscale, visibility
 @pytest.mark.parametrize("upscaler", ["Lanczos", "4x-repeating"])
 def test_alpha_is_kept_and_no_colour_bleeds_out_of_what_cannot_be_seen(upscale, upscaler):
     image = Image.new("RGBA", (24, 24), (0, 255, 0, 0))  # green that nobody sees
-    image.paste((200, 30, 40, 255), (6, 6, 18, 18))
+    image.paste((200, 30, 40, 255), (4, 6, 14, 19))
     made = upscale(image, upscaler=upscaler, scale=4.0)
     assert made.mode == "RGBA"
     alpha = image.getchannel("A").resize((96, 96), Image.Resampling.LANCZOS)

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
 
-MOST = 64 * 2**20  # bytes of a picture
-_PATIENCE = 60.0  # seconds that a picture may take to arrive
+MOST = 64 * 2**20  # bytes of a body with pictures
+_PATIENCE = 60.0  # seconds that it may take to arrive
 
 
 def media_type(request: Request) -> str:
@@ -21,18 +21,24 @@ async def picture_bytes(request: Request) -> bytes:
     """Raises HTTPException for what is no picture, too large, or too slow."""
     if not media_type(request).startswith("image/"):
         raise HTTPException(415, "the body must be a picture (image/*) or application/json")
+    return await whole(request, "one picture", "the picture")
+
+
+async def whole(request: Request, one: str, it: str) -> bytes:
+    """A body past `Request.body`, which would keep it as long as the call waits; `one` and `it` say
+    what it is. Raises HTTPException for one that is too large, too slow or cut off."""
     parts, taken = [], 0
     try:
         async with asyncio.timeout(_PATIENCE):
             async for part in request.stream():
                 taken += len(part)
                 if taken > MOST:
-                    raise HTTPException(413, f"at most {MOST} bytes fit in one picture")
+                    raise HTTPException(413, f"at most {MOST} bytes fit in {one}")
                 parts.append(part)
     except TimeoutError:
-        raise HTTPException(408, "the picture took too long to arrive") from None
+        raise HTTPException(408, f"{it} took too long to arrive") from None
     except ClientDisconnect:
-        raise HTTPException(400, "the picture did not arrive whole") from None
+        raise HTTPException(400, f"{it} did not arrive whole") from None
     return b"".join(parts)
 
 

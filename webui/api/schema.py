@@ -80,6 +80,12 @@ def error(failure: Failure) -> dict[str, Any]:
     return {"error": asdict(failure)}
 
 
+def a1111_error(failure: Failure) -> dict[str, Any]:
+    """As clients of A1111 read errors: a sentence under `detail`, never what was sent."""
+    text = f"{failure.field}: {failure.text}" if failure.field else failure.text
+    return {"error": failure.kind, "detail": text, "body": "", "errors": text}
+
+
 def events(numbered: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
     """Without requests: the job says what was asked, and its pictures say with which seed."""
     return [{"seq": number, **_without_request(event)} for number, event in numbered]

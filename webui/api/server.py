@@ -2,7 +2,8 @@
 
     {"error": {"kind": "InvalidRequest", "text": "must be ...; try 512", "field": "width"}}
 
-What was sent is never echoed as it came: it may not be text that JSON can hold.
+What was sent is never echoed as it came: it may not be text that JSON can hold. A1111's addresses
+answer in A1111's form.
 """
 
 import logging
@@ -42,6 +43,7 @@ _STATUS: dict[type[DarkroomError], int] = {
     NotSaved: 507,
 }
 _RETRY_AFTER = "5"  # seconds
+_A1111 = ("/sdapi/", "/internal/")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _logger = logging.getLogger(__name__)
@@ -57,7 +59,10 @@ def create(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     )
     for route in services.registry.routes:
         app.include_router(route(services))
-    app.add_api_route("/api/{path:path}", _nothing, methods=_METHODS, include_in_schema=False)
+    for place in ("/api/", *_A1111):
+        app.add_api_route(
+            place + "{path:path}", _nothing, methods=_METHODS, include_in_schema=False
+        )
     app.add_exception_handler(DarkroomError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -70,32 +75,35 @@ async def _nothing(path: str) -> Any:
     raise HTTPException(404, "there is nothing at this address")
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DarkroomError)
     status = _STATUS.get(type(error), 500)
     headers = {"Retry-After": _RETRY_AFTER} if status == 503 else None
-    return _answer(status, failure(error), headers)
+    return _answer(request, status, failure(error), headers)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     """The first of FastAPI's own findings, without the value that it quotes."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:]) or None
-    return _answer(422, Failure("InvalidRequest", str(first["msg"])[:200], field))
+    return _answer(request, 422, Failure("InvalidRequest", str(first["msg"])[:200], field))
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kind = "NotFound" if error.status_code == 404 else "Refused"
-    return _answer(error.status_code, Failure(kind, str(error.detail)), error.headers)
+    failed = Failure(kind, str(error.detail))
+    return _answer(request, error.status_code, failed, error.headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     text = "something in the server went wrong; the log file says what"
-    return _answer(500, Failure("ServerFailed", text))
+    return _answer(request, 500, Failure("ServerFailed", text))
 
 
-def _answer(status: int, failure: Failure, headers: Any = None) -> JSONResponse:
+def _answer(request: Request, status: int, failure: Failure, headers: Any = None) -> JSONResponse:
+    if request.url.path.startswith(_A1111):
+        return JSONResponse(schema.a1111_error(failure), status, headers)
     return JSONResponse(schema.error(failure), status, headers)

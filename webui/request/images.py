@@ -4,12 +4,12 @@ A picture enters as the sha256 of a file in the input store (`webui.inputs`), so
 stays a small value and its pixels are fixed.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, NumberField, shown
-from webui.request.parts import SHA256
+from webui.fields import shown
+from webui.request.parts import SHA256, check_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Mask:
     def __post_init__(self) -> None:
         _check_picture("init.mask.picture", self.picture)
         _check_flags("init.mask", self, "inverted", "soft")
-        _check("init.mask", self)
+        check_part("init.mask", self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Outpaint:
     blend: int = 16  # pixels of the old picture over which the new part fades in
 
     def __post_init__(self) -> None:
-        _check("init.outpaint", self)
+        check_part("init.outpaint", self)
         if not (self.left or self.right or self.up or self.down):
             raise InvalidRequest("init.outpaint", "must grow at least one side; try left 64")
 
@@ -55,7 +55,7 @@ class Tiles:
     overlap: int = 64  # pixels
 
     def __post_init__(self) -> None:
-        _check("init.tiles", self)
+        check_part("init.tiles", self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Loopback:
     curve: str = "linear"
 
     def __post_init__(self) -> None:
-        _check("init.loopback", self)
+        check_part("init.loopback", self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class InitImage:
     def __post_init__(self) -> None:
         _check_picture("init.picture", self.picture)
         _check_flags("init", self, "exact_steps")
-        _check("init", self)
+        check_part("init", self)
         for name, kind in INIT_PARTS.items():
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
@@ -120,7 +120,7 @@ class Hires:
     picture: str | None = None  # sha256 of a finished first pass, which is not made again then
 
     def __post_init__(self) -> None:
-        _check("hires", self)
+        check_part("hires", self)
         if self.picture is not None:
             _check_picture("hires.picture", self.picture)
 
@@ -141,7 +141,7 @@ class Upscale:
     def __post_init__(self) -> None:
         _check_picture("upscale.picture", self.picture)
         _check_flags("upscale", self, "crop")
-        _check("upscale", self)
+        check_part("upscale", self)
 
 
 INIT_PARTS: dict[str, Any] = {
@@ -150,17 +150,6 @@ INIT_PARTS: dict[str, Any] = {
     "tiles": Tiles,
     "loopback": Loopback,
 }
-
-
-def _check(prefix: str, part: Any) -> None:
-    """Checks what is declared; None is left to its default. Whole numbers become floats."""
-    for each in fields(part):
-        declared, value = FIELDS.get(f"{prefix}.{each.name}"), getattr(part, each.name)
-        if declared is None or (value is None and each.default is None):
-            continue
-        declared.check(value)
-        if isinstance(declared, NumberField):
-            object.__setattr__(part, each.name, float(value))
 
 
 def _check_flags(prefix: str, part: Any, *names: str) -> None:

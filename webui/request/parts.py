@@ -23,7 +23,7 @@ class SamplingOptions:
     solver_type: str | None = None
 
     def __post_init__(self) -> None:
-        _check_part("sampling", self)
+        check_part("sampling", self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class ScheduleOptions:
     sigmas: tuple[float, ...] | None = None  # own noise levels, instead of a schedule's; falling
 
     def __post_init__(self) -> None:
-        _check_part("schedule_options", self)
+        check_part("schedule_options", self)
         if self.sigma_min and self.sigma_max and self.sigma_min >= self.sigma_max:
             raise InvalidRequest(
                 "schedule_options.sigma_min",
@@ -54,7 +54,7 @@ class Variation:
     strength: float  # 0 is none, 1 all the way
 
     def __post_init__(self) -> None:
-        _check_part("variation", self)
+        check_part("variation", self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +84,9 @@ _JOB = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-def _check_part(name: str, part: Any) -> None:
-    """Checks what is given; what is None is left to its default. Whole numbers become floats."""
+def check_part(name: str, part: Any) -> None:
+    """Checks what is given of the fields declared under `name`; what is None is left to its
+    default. Whole numbers become floats."""
     for each in fields(part):
         declared, value = FIELDS.get(f"{name}.{each.name}"), getattr(part, each.name)
         if declared is None or (value is None and each.default is None):

@@ -142,8 +142,11 @@
       });
     }
 
+    /* A sheet that has both layers says which one is of use now. */
+    const savesMask = () => kinds.includes("mask") && root.dataset.makes !== "sketch";
+
     async function save() {
-      const masked = kinds.includes("mask");
+      const masked = savesMask();
       const blob = await (masked ? canvas.mask() : canvas.picture());
       if (!blob) return canvas.complain("There is no mask yet; paint over what is to be made anew.");
       const link = Object.assign(document.createElement("a"), {
@@ -205,7 +208,7 @@
       if (canvas.active === "mask" && settings.tool === "dropper") settings.tool = "brush";
       find('[data-do="undo"]').disabled = !canvas.undos;
       find('[data-do="redo"]').disabled = !canvas.redos;
-      find('[data-do="save"]').textContent = kinds.includes("mask") ? "Save mask" : "Save sketch";
+      find('[data-do="save"]').textContent = savesMask() ? "Save mask" : "Save sketch";
       draw();
       clearTimeout(counting);
       counting = setTimeout(count, 150);

@@ -141,6 +141,7 @@
   // --- folds: closed until they are wanted --------------------------------------------------------
   darkroom.turnFold = (id, open = document.getElementById(id).dataset.open !== "yes") => {
     const fold = document.getElementById(id);
+    if (!fold) return; // of a tab that is not built yet
     fold.dataset.open = open ? "yes" : "no";
     fold.querySelector(".dk-fold-button").setAttribute("aria-expanded", String(open));
   };

@@ -40,6 +40,7 @@
     element.querySelector(".dk-lead").textContent = LEAD;
     document.addEventListener("darkroom:looked", (event) => { if (event.detail.tab === tab) draw(); });
     darkroom.lens(element, `${tab}_microscope`, (now) => { open = now; draw(); });
+    darkroom.lookAgain(tab); // the form of a tab is filled before the tab is built
 
     function draw() {
       const answer = open ? darkroom.lookedAt(tab) : null;

@@ -115,13 +115,20 @@
       part("foot").hidden = !list.length;
       drawOne();
       part("many").replaceChildren(...(list.length > 1 ? list.map(tile) : []));
-      part("facts").textContent = list.length > 1 ? `${list.length} pictures, one job each` : list.length ? facts(list[0]) : "";
+      tell(list.length > 1 ? { name: `${list.length} pictures, one job each` } : list[0]);
       const said = left ? `Taking ${plural(left, "picture")} in…` : notes.map(({ name, text }) => `${name}: ${text}`).join(" ");
       part("said").textContent = said;
       part("said").hidden = !said;
       part("problems").replaceChildren(...problems.map((text) => node("li", "", text)));
       part("problems").hidden = !problems.length;
       document.dispatchEvent(new CustomEvent("darkroom:pictures", { detail: tab }));
+    }
+
+    /* A long name gives way, the size stays. */
+    function tell(picture) {
+      const place = part("facts"), text = picture ? facts(picture) : "", name = picture?.name ?? "";
+      place.title = text;
+      place.replaceChildren(node("span", "dk-picker-fact", name), text.slice(name.length));
     }
 
     const facts = ({ name, width, height }) => [name, width ? `${width} × ${height}` : ""].filter(Boolean).join(" · ");
@@ -132,12 +139,16 @@
       const address = darkroom.inputUrl(only.sha256);
       image.alt = only.name || "The picture to begin with";
       if (image.getAttribute("src") !== address) image.src = address;
+      else if (image.complete) setTimeout(measure, 0); // it is there already: another event "load" does not come
     }
 
-    part("image").addEventListener("load", () => {
+    /* Of a recipe, which does not say the size. */
+    function measure() {
       const [only] = list, { naturalWidth: width, naturalHeight: height } = part("image");
-      if (list.length === 1 && !only.width && width) set([{ ...only, width, height }]); // of a recipe, which does not say
-    });
+      if (list.length === 1 && !only.width && width) set([{ ...only, width, height }]);
+    }
+
+    part("image").addEventListener("load", measure);
     part("image").addEventListener("error", () => {
       if (list.length !== 1 || !part("image").getAttribute("src")) return;
       const [{ name }] = list;

@@ -132,7 +132,7 @@
     for (const [name, value] of Object.entries(values)) {
       const fold = darkroom.fieldOf(name, tab)?.inside;
       const option = name.includes(".");
-      if (fold && (option ? value : value !== null && value !== before[name])) darkroom.turnFold(fold, true);
+      if (fold?.startsWith(`${tab}_`) && (option ? value : value !== null && value !== before[name])) darkroom.turnFold(fold, true);
     }
   }
 

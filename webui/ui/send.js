@@ -20,10 +20,19 @@
     }));
   };
 
-  const near = (pixels) => Math.max(LEAST, Math.min(MOST, Math.round(pixels / STEP) * STEP));
+  /* A picture of the wrong size would be stretched: the form takes the picture's, as near as it can. */
+  function fitting({ width, height }) {
+    const share = Math.min(1, MOST / Math.max(width, height));
+    const near = (pixels) => Math.max(LEAST, Math.round((pixels * share) / STEP) * STEP);
+    return { width: near(width), height: near(height) };
+  }
+
+  /* What was only made larger says nothing of how it was made: its recipe would empty the prompt. */
+  const recipeOf = (answer) => (answer?.tab === "upscale" ? { ...answer, source: null } : answer);
 
   /* Fills a tab with what a picture carries; `keep()` comes to its place in the input store. */
-  darkroom.sendTo = async (tab, { name, answer, keep }) => {
+  darkroom.sendTo = async (tab, { name, answer: read, keep }) => {
+    const answer = recipeOf(read);
     if (tab === "txt2img") { await darkroom.restore(tab, answer, name); return; }
     const { notes: _, ...picture } = await keep();
     if (tab === "inpaint" && !answer?.source) {
@@ -33,17 +42,17 @@
     } else if (tab === "inpaint") { // its own mask, if it had one, was for another picture
       const drawn = { "init.picture": JSON.stringify([picture]), "init.mask.picture": "" };
       await darkroom.restore(tab, sized(answer, picture), name, drawn);
-    } else if (tab === "extras" || !answer?.source) {
-      const field = tab === "extras" ? "upscale.picture" : "init.picture";
-      await darkroom.setForm(tab, { [field]: JSON.stringify([picture]) }, darkroom.sentence(`${name} is here`));
+    } else if (tab === "extras") {
+      await darkroom.setForm(tab, { "upscale.picture": JSON.stringify([picture]) }, darkroom.sentence(`${name} is here`));
+    } else if (!answer?.source) {
+      await darkroom.setForm(tab, { "init.picture": JSON.stringify([picture]), ...fitting(picture) }, darkroom.sentence(`${name} is here`));
     } else {
       await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
     }
     document.getElementById(`tab_${tab}`)?.scrollIntoView({ block: "nearest" });
   };
 
-  /* A picture of the wrong size would be stretched: the form takes the picture's, as near as it can. */
-  const sized = (answer, { width, height }) => ({ ...answer, values: { ...answer.values, width: near(width), height: near(height) } });
+  const sized = (answer, picture) => ({ ...answer, values: { ...answer.values, ...fitting(picture) } });
 
   /* A finished picture of this server, in the input store. */
   darkroom.copyPicture = async (job, image, name) => {

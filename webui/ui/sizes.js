@@ -5,6 +5,7 @@
 (() => {
   const STEP = 8; // pixels of a size slider
   const [LEAST, MOST] = [64, 2048];
+  const APART = 0.5; // the strength above which tiles have little to do with each other
   const find = (id) => document.getElementById(id);
   const times = ({ width, height }) => `${width} × ${height}`;
 
@@ -14,6 +15,13 @@
     const line = place.querySelector("p") ?? place.appendChild(darkroom.node("p", "dk-said-text"));
     if (line.textContent !== text) line.textContent = text;
     line.dataset.wrong = wrong ? "yes" : "no";
+  }
+
+  /* As the server rounds: to whole cells of a latent, down; and to whole pixels, halves to the even one. */
+  const cells = (pixels) => Math.max(STEP, Math.floor(pixels / STEP) * STEP);
+  function nearest(pixels) {
+    const below = Math.floor(pixels), over = pixels - below;
+    return Math.max(1, over > 0.5 || (over === 0.5 && below % 2) ? below + 1 : below);
   }
 
   const rounded = (pixels) => Math.max(LEAST, Math.min(MOST, Math.round(pixels / STEP) * STEP));
@@ -55,11 +63,13 @@
   function tiles(tab, values, known, tile) {
     const scale = values["init.tiles.scale"], overlap = values["init.tiles.overlap"];
     if (!known || !tile.width) { say(`${tab}_tiles_said`, ""); return; }
-    const whole = { width: Math.round(known.width * scale), height: Math.round(known.height * scale) };
+    const whole = { width: cells(known.width * scale), height: cells(known.height * scale) };
     const along = (side) => Math.max(1, Math.ceil((whole[side] - overlap) / Math.max(1, tile[side] - overlap)));
     const wrong = overlap >= Math.min(tile.width, tile.height);
     const count = along("width") * along("height");
-    say(`${tab}_tiles_said`, wrong ? "Tiles must be larger than their overlap" : `${times(known)} becomes ${times(whole)} in ${darkroom.plural(count, "tile")} of ${times(tile)}`, wrong);
+    const said = `${times(known)} becomes ${times(whole)} in ${darkroom.plural(count, "tile")} of ${times(tile)}`;
+    const apart = count > 1 && values["init.strength"] > APART ? ". Each tile may become a picture of its own: a denoising strength of 0.2 to 0.4 keeps them together" : "";
+    say(`${tab}_tiles_said`, wrong ? "Tiles must be larger than their overlap" : said + apart, wrong);
   }
 
   function loopback(tab, values) {
@@ -72,15 +82,14 @@
   const number = (text) => (String(text ?? "").trim() ? Number(text) : 0);
 
   /* By the scale; by one side and the shape; or to both, cut to their shape. */
-  function larger(from, scale, width, height, step) {
-    const near = (pixels) => Math.max(step, Math.floor(pixels / step) * step);
+  function larger(from, scale, width, height, near) {
     if (!width && !height) return { width: near(from.width * scale), height: near(from.height * scale) };
     return { width: near(width || (height * from.width) / from.height), height: near(height || (width * from.height) / from.width) };
   }
 
   function hires(tab, values) {
     const from = { width: values.width, height: values.height };
-    const made = larger(from, values["hires.scale"], number(values["hires.width"]), number(values["hires.height"]), STEP);
+    const made = larger(from, values["hires.scale"], number(values["hires.width"]), number(values["hires.height"]), cells);
     say(`${tab}_hr_said`, values["hires.on"] && from.width ? `${times(from)} becomes ${times(made)}` : "");
   }
 
@@ -93,7 +102,7 @@
     if (!by && !width && !height) { say(`${tab}_size_said`, "Give at least one side"); return; }
     const fit = width && height && !values["upscale.crop"];
     const scale = fit ? Math.min(width / known.width, height / known.height) : values["upscale.scale"];
-    const made = fit ? larger(known, scale, 0, 0, 1) : larger(known, scale, width, height, 1);
+    const made = fit ? larger(known, scale, 0, 0, nearest) : larger(known, scale, width, height, nearest);
     say(`${tab}_size_said`, `${times(known)} becomes ${times(made)}`);
   }
 

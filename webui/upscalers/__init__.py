@@ -7,16 +7,15 @@ breaks nothing else. Names are looked up in the list, never joined to a path. Kn
 
 import importlib.util
 import os
-import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from webui.files import printable
 from webui.safetensors_header import HeaderError, read_tensors
 from webui.upscalers.layouts import Layout, recognised
+from webui.weight_files import PICKLES, SUFFIX, listed, status
 
 __all__ = ["FOLDERS", "SPANDREL", "Layout", "UpscalerFile", "Upscalers"]
 
@@ -25,9 +24,8 @@ SPANDREL = (
     "it is neither ESRGAN nor Real-ESRGAN; other networks need the packages spandrel and "
     "torchvision, which are not installed (docs/upscaling.md)"
 )
-_SUFFIX = ".safetensors"
-_PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 _OTHERS = (".onnx", ".param")
+_KINDS = (SUFFIX, *PICKLES, *_OTHERS)  # what looks like an upscaler
 _MOST_FILES = 1000
 _MOST_HEADER = 4 * 2**20  # bytes
 _MOST_TENSORS = 20_000
@@ -64,7 +62,11 @@ class Upscalers:
     def files(self) -> list[UpscalerFile]:
         """By name; of files of one name in several folders the first can be used."""
         with self._lock:
-            found = [self._file(home, path) for home in self.folders for path in _paths(home)]
+            found = [
+                self._file(home, path)
+                for home in self.folders
+                for path in listed(home, _KINDS, _MOST_FILES)
+            ]
             self._read = {each.stamp: each for each in found if each.stamp[0]}
         return _told_apart(found)
 
@@ -79,12 +81,12 @@ class Upscalers:
     def _file(self, home: Path, path: Path) -> UpscalerFile:
         name, stamp = printable(path.stem), ("", 0, 0)
         try:
-            status = _status(home, path)
-            stamp = (str(path), status.st_size, status.st_mtime_ns)
+            found = _checked(home, path)
+            stamp = (str(path), found.st_size, found.st_mtime_ns)
             known = self._read.get(stamp)
             if known is None:
                 layout = recognised(read_tensors(path, _MOST_HEADER, _MOST_TENSORS))
-                known = UpscalerFile(name, path, status.st_size, layout, stamp)
+                known = UpscalerFile(name, path, found.st_size, layout, stamp)
             if known.layout is None and not _spandrel():
                 raise HeaderError(SPANDREL)
             return known
@@ -99,47 +101,14 @@ def _spandrel() -> bool:
     return all(importlib.util.find_spec(each) is not None for each in ("spandrel", "torchvision"))
 
 
-def _paths(folder: Path) -> Iterator[Path]:
-    """What looks like an upscaler, also in folders of the folder."""
-    walk = os.walk(folder, followlinks=False)
-    found = (Path(place) / name for place, inner, names in walk for name in _seen(inner, names))
-    yield from islice(found, _MOST_FILES)
-
-
-def _seen(folders: list[str], names: list[str]) -> list[str]:
-    """The files to be listed; hidden folders are not entered."""
-    folders[:] = sorted(name for name in folders if not name.startswith("."))
-    kinds = (_SUFFIX, *_PICKLES, *_OTHERS)
-    return sorted(
-        name for name in names if name.casefold().endswith(kinds) and not name.startswith(".")
-    )
-
-
-def _status(home: Path, path: Path) -> os.stat_result:
-    """Raises HeaderError for what is no safetensors file of this folder."""
+def _checked(home: Path, path: Path) -> os.stat_result:
+    """Raises HeaderError for what is no safetensors file of this folder; OSError."""
     suffix = path.suffix.casefold()
-    if suffix in _PICKLES:
-        raise HeaderError(
-            f"{suffix} files are pickles, which can run code, so they are not read; "
-            "docs/upscaling.md shows how to convert it to safetensors"
-        )
-    if suffix != _SUFFIX:
-        raise HeaderError(f"{suffix} files are not read, only {_SUFFIX} files are")
-    if printable(path.name) != path.name:
+    if suffix in _OTHERS:
+        raise HeaderError(f"{suffix} files are not read, only {SUFFIX} files are")
+    if suffix == SUFFIX and printable(path.name) != path.name:
         raise HeaderError("its name has signs that cannot be shown; rename it")
-    if path.is_symlink() and not _leads_inside(home, path):
-        raise HeaderError("it is a link that leads out of the upscalers' folder")
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise HeaderError("it is not a file")
-    return status
-
-
-def _leads_inside(home: Path, link: Path) -> bool:
-    try:
-        return link.resolve().is_relative_to(home.resolve())
-    except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
-        return False
+    return status(home, path, "upscalers", "docs/upscaling.md")
 
 
 def _told_apart(found: Sequence[UpscalerFile]) -> list[UpscalerFile]:

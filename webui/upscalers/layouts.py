@@ -30,7 +30,9 @@ _RENAMED = (  # name in older files -> Real-ESRGAN's
     (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(\w+)", r"body.\1.rdb\2.conv\3.\4"),
     (r"model\.1\.sub\.\d+\.(weight|bias)", r"conv_body.\1"),
 )
-_NUMBERED = re.compile(r"model\.(\d+)\.(weight|bias)", re.ASCII)
+# of few digits: int() refuses thousands of them
+_NUMBERED = re.compile(r"model\.(\d{1,6})\.(weight|bias)", re.ASCII)
+_BIAS = re.compile(r"body\.(\d{1,6})\.bias", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +133,24 @@ def _esrgan(names: Mapping[str, str], tensors: Mapping[str, TensorHeader]) -> La
 
 def _compact(names: Mapping[str, str], tensors: Mapping[str, TensorHeader]) -> Layout:
     first = _shape("body.0.weight", names, tensors)
-    numbers = [int(m[1]) for name in names if (m := re.fullmatch(r"body\.(\d+)\.bias", name))]
-    last = _shape(f"body.{max(numbers, default=0)}.weight", names, tensors)
+    end = max((int(m[1]) for name in names if (m := _BIAS.fullmatch(name))), default=0)
+    last = _shape(f"body.{end}.weight", names, tensors)
     scale = math.isqrt(last[0] // 3)
     if first[1] != 3 or last[0] != 3 * scale**2 or not 1 <= scale <= 8:
         raise HeaderError(
             f"it makes {last[0]} channels of {first[1]}; only colour pictures can be made larger"
         )
-    return Layout("Compact", scale, first[0], 0, max(numbers) // 2 - 1, 0, 1, names)
+    return Layout("Compact", scale, first[0], 0, end // 2 - 1, 0, 1, names)
 
 
 def _checked(
     layout: Layout, names: Mapping[str, str], tensors: Mapping[str, TensorHeader]
 ) -> Layout:
     """Raises HeaderError unless the file has all of the network's tensors, and no others."""
-    if not 1 <= layout.features <= _MOST_FEATURES or layout.growth > _MOST_FEATURES:
-        raise HeaderError(f"it has {layout.features} channels inside, which no such network has")
+    inside = [layout.features, *([layout.growth] if layout.architecture == "ESRGAN" else [])]
+    for channels in inside:
+        if not 1 <= channels <= _MOST_FEATURES:
+            raise HeaderError(f"it has {channels} channels inside, which no such network has")
     if layout.blocks > _MOST_BLOCKS:
         raise HeaderError(f"it has {layout.blocks} blocks, which no such network has")
     wanted = dict(shapes(layout))

@@ -13,7 +13,9 @@ def course_of(bench: Bench, request: GenerationRequest, batch: int) -> Course:
     """The course of a batch (0-based). It raises InvalidRequest, OutOfMemory, NotFinite."""
     init, hires = request.init, request.hires
     if init is None:
-        return from_noise(bench, request) if hires is None else in_two_passes(bench, request, hires)
+        if hires is None:
+            return from_noise(bench, request)
+        return in_two_passes(bench, request, hires, batch)
     if init.tiles is not None:
         return tile_by_tile(bench, request, init, init.tiles)
     if init.loopback is not None:

@@ -12,7 +12,7 @@ from webui.engine.noise import SeededNoise
 from webui.engine.pixels import closed, opened, tensor
 from webui.engine.turns import Course, Result, Start, Turn
 from webui.events import Stage
-from webui.masking import Frame, at_latent_size
+from webui.masking import Frame, at_latent_size, resized
 from webui.request import GenerationRequest, InitImage
 
 
@@ -53,7 +53,10 @@ def from_frame(
         latents, init.strength, init.exact_steps, init.noise_multiplier, mask,
         init.mask is not None and init.mask.soft,
     )  # fmt: skip
-    painted = None if frame.mask is None else (tensor(frame.start), tensor(frame.mask))
+    painted = None
+    if frame.mask is not None:  # with latent upscale the start has another size than the mask
+        seen = resized(frame.start, *frame.mask.size, "just resize")
+        painted = tensor(seen), tensor(frame.mask)
     view = frame.pasted if frame.crop else None
     made = yield Turn(request, bench.model, start, turns, painted, view)
     assert made is not None

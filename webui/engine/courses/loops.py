@@ -7,11 +7,13 @@ loop before as it would be saved.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from PIL import Image
+
 from webui.engine.bench import Bench
 from webui.engine.courses.anew import from_frame
 from webui.engine.pixels import opened
 from webui.engine.turns import Course, Result
-from webui.masking import framed
+from webui.masking import Frame, framed
 from webui.request import GenerationRequest, InitImage, Loopback
 from webui.request.loops import of_loop, strengths
 
@@ -22,15 +24,30 @@ def looped(
     """A turn for each loop; the pictures are the last one's."""
     picture = bench.read("init.picture", init.picture)
     mask = bench.read("init.mask.picture", init.mask.picture) if init.mask else None
-    size = (request.width, request.height)
+    frame: Frame | None = None
     results: Iterator[Result] = iter(())
     for loop, strength in enumerate(strengths(init.strength, asked)):
         its_init = of_loop(init, strength, loop)
         its_own = replace(request, seed=(request.seed + loop) % 2**32, init=its_init)
-        frame = framed(picture, mask, its_init, *size, bench.model.scale_factor)
+        frame = _frame(bench, its_own, its_init, picture, mask, frame)
         results = yield from from_frame(bench, its_own, its_init, frame, batch, asked.loops)
         if bench.stopped() or loop == asked.loops - 1:
             break
         (result,) = results
         picture = opened(result.picture)
     return results
+
+
+def _frame(
+    bench: Bench,
+    request: GenerationRequest,
+    init: InitImage,
+    picture: Image.Image,
+    mask: Image.Image | None,
+    before: Frame | None,
+) -> Frame:
+    """What a loop is shown; `before`: what the one before it was."""
+    if before is not None and before.mask is not None and before.crop is None:
+        # the result has the working size by now, which the mask's picture need not have
+        return replace(before, start=picture, whole=picture)
+    return framed(picture, mask, init, request.width, request.height, bench.model.scale_factor)

@@ -25,13 +25,15 @@ Enlarging = Generator[EngineEvent, None, Sequence[Image.Image] | None]
 Encoding = Generator[EngineEvent, None, tuple[Tensor, tuple[str, ...]]]
 
 
-def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires) -> Course:
+def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires, batch: int) -> Course:
     """Two turns; one where the first pass's picture is given. At strength 0 there is no second."""
     found = bench.upscaling.find("hires.upscaler", hires.upscaler)
     turns = (hires.picture is None) + (hires.strength > 0)
     clean, given = None, []
     if hires.picture is not None:
-        given = [laid_on(bench.read("hires.picture", hires.picture))]
+        # without a second turn nothing else makes a batch of it
+        times = 1 if hires.strength > 0 else len(request.batch_seeds(batch))
+        given = [laid_on(bench.read("hires.picture", hires.picture))] * times
     else:
         made = yield Turn(replace(request, stop_at=1.0), bench.model, turns=turns)
         assert made is not None

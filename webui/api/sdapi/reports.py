@@ -1,0 +1,28 @@
+"""The machine and what is installed."""
+
+from typing import Any
+
+import psutil
+from fastapi import APIRouter
+
+from webui.api.sdapi.desk import Desk
+
+
+def router(desk: Desk) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/memory")
+    def memory() -> dict[str, Any]:
+        """Bytes; of a card what the engine reports, which no other process can see."""
+        ram = psutil.virtual_memory()
+        return {
+            "ram": {"free": ram.available, "used": ram.total - ram.available, "total": ram.total},
+            "cuda": {"error": f"not known of {desk.services.backend.state().device or 'it yet'}"},
+        }
+
+    @router.get("/extensions")
+    def extensions() -> list[dict[str, Any]]:
+        """None can be installed yet."""
+        return []
+
+    return router
