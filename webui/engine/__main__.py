@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose
+from webui.engine.device import DTYPES, choose, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
@@ -26,6 +26,7 @@ from webui.errors import StartError
 from webui.extensions import Conduct, Trials, load, of_engine, standing_values
 from webui.extensions.discovery import named
 from webui.library import Library
+from webui.loras import Loras
 from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
 
@@ -55,9 +56,10 @@ def main() -> int:
     shelves, standings = load("engine", builtin, named(arguments.extension), trials)
     registry = of_engine(shelves)
     said = [standing_values(each) for each in standings]
-    library = Library(arguments.models_dir)
-    models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
-    upscalers = Upscalers(arguments.models_dir)
+    folders = arguments.models_dir
+    files = Library(*folders), Embeddings(*folders), Loras(*folders)
+    models = Models(*files, registry.families, device)
+    upscalers = Upscalers(folders[0])
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(
         target=_listen, args=(sys.stdin.buffer, inbox, arguments.blame), daemon=True
@@ -65,6 +67,8 @@ def main() -> int:
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
     hello = {
         "device": device.label,
+        "memory": total_memory(device),
+        "weight_bytes": device.dtype.itemsize,
         "samplers": list(registry.samplers),
         "schedules": list(registry.schedules),
         "previews": list(registry.previews),
@@ -82,7 +86,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
-    parser.add_argument("--models-dir", type=Path, required=True)
+    parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")

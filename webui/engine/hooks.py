@@ -208,7 +208,7 @@ class TurnHooks:
         return attend
 
 
-class _passing:  # noqa: N801
+class _passing:
     """What is raised within is not the extension's."""
 
     def __enter__(self) -> None: ...
@@ -240,5 +240,3 @@ def _operated(
 
 
 _MOST_PIXELS = 2**27
-
-
