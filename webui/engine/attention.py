@@ -1,15 +1,14 @@
 """A diffusers network's attentions, wrapped while a turn is sampled and as they were after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
-from webui.interfaces.engine_hooks import Attend, AttentionPlace
+from webui.interfaces.engine_hooks import Attend, AttentionPlace, WrapAttention
 
-WrapAttention = Callable[[Attend, AttentionPlace], Attend]
 # what an attention may have besides; one that has is left as it is
 _UNUSUAL = ("spatial_norm", "group_norm", "norm_q", "norm_k", "norm_cross", "added_kv_proj_dim")
 

@@ -1,5 +1,6 @@
 """What may be asked of a run while it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ class Control:
     predicted: str | None = None  # preview method
     every: int = 1  # preview each so many steps; the last one always
     skip: int | None = None  # the batch (0-based) whose unfinished pictures to leave out
+    attend: Callable[[], None] = lambda: None  # lets others ask in the middle of a nested run
 
     def outcome(self) -> Outcome | None:
         """What the run has to end with now, if it has to."""

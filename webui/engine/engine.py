@@ -5,8 +5,8 @@ progress stands in its `Control`.
 """
 
 import time
-from collections.abc import Generator, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,17 +16,20 @@ from webui.engine.branching import branch_of, whole
 from webui.engine.conditioning.reader import Read, named
 from webui.engine.control import Control
 from webui.engine.courses import course_of
-from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
+from webui.engine.device import Device, free, memory_for, reset_peak
 from webui.engine.drawing import Drawing
 from webui.engine.embeddings import embedding_file
 from webui.engine.guidance_view import GuidanceView
+from webui.engine.hooks import JobHooks
 from webui.engine.models import Models
 from webui.engine.plan import Plan, plan_of, sampler_of, turn_levels
-from webui.engine.turns import Made, Result, Turn
+from webui.engine.rendering import Events, Run, render
+from webui.engine.turn_view import hooks_of
+from webui.engine.turns import Made, Turn
 from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
-from webui.events import EngineEvent, Look, Outcome, Picture, Rendered, Skipped, Stage, Warned
+from webui.events import EngineEvent, Look, Picture, Skipped, Stage, Warned
 from webui.extensions import Conduct
 from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest
@@ -35,19 +38,6 @@ from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 __all__ = ["Control", "Engine", "Events"]
-
-Events = Generator[EngineEvent, None, Outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A request on its way, and what it has met."""
-
-    request: GenerationRequest
-    options: RunOptions
-    control: Control
-    origin: Sequence[KeptTurn]  # what a branch goes on from, turn by turn
-    reads: dict[Hashable, Read] = field(default_factory=dict)  # of turns' prompts
 
 
 class Engine:
@@ -87,7 +77,8 @@ class Engine:
                 alone = Upscaling(self._registry, self._upscalers, self._device, self._models)
                 return (yield from alone.run(request, request.upscale, options.inputs, control))
             sampler_of(self._registry, request)  # says what is wrong before a model is loaded
-            run = Run(request, options, control, _origin(request, options))
+            hooks = JobHooks(self._registry, self._conduct, request.extras)
+            run = Run(request, options, control, _origin(request, options), hooks)
             bench = yield from self._bench(request, options, control)
             for batch in range(options.first_batch, request.batches):
                 outcome = yield from self._batch(run, bench, batch)
@@ -132,7 +123,7 @@ class Engine:
                 else:
                     yield asked
         done = pictures is not None and (
-            yield from self._render(run, batch, pictures, _notes(run.request, made), started)
+            yield from render(run, bench, batch, pictures, made, started, self._batch)
         )
         if run.control.stop is None and not done:
             yield Skipped(batch, made.step if made else 0, max(0, number - 1))
@@ -142,12 +133,15 @@ class Engine:
         self, run: Run, turn: Turn, batch: int, number: int
     ) -> Generator[EngineEvent, None, Made | None]:
         """One sampling; None if no step was made of it."""
-        plan = yield from self._plan(run, turn, number)
+        plan = yield from self._plan(run, turn, batch, number)
         walk = Walk(plan, batch, number, self._device, self._drawing, run.control)
         recorder = walk.recorder(run.options.keep)
         try:
             yield Stage("sampling")
-            last = yield from walk.steps(recorder)
+            with plan.attended():
+                last = yield from walk.steps(recorder)
+            for mishap in run.hooks.new():
+                yield Warned(mishap.note)
             if run.control.stop != "discard":  # its spool stays, to be gone on with
                 try:
                     recorder.finish()
@@ -162,7 +156,9 @@ class Engine:
         finally:
             recorder.close()
 
-    def _plan(self, run: Run, turn: Turn, number: int) -> Generator[EngineEvent, None, Plan]:
+    def _plan(
+        self, run: Run, turn: Turn, batch: int, number: int
+    ) -> Generator[EngineEvent, None, Plan]:
         read = yield from self._read(run, turn)
         turn = replace(turn.told(), request=named(turn.request, [read]))
         branch = None
@@ -173,7 +169,8 @@ class Engine:
             else:
                 branch = branch_of(turn.request, entry, turn_levels(self._registry, turn), kept)
         view = GuidanceView() if run.options.guidance else None
-        return plan_of(self._registry, turn, read.timeline, branch, view)
+        hooks = hooks_of(run.hooks, turn, (batch, number), read, run.control, run.options.keep)
+        return plan_of(self._registry, turn, read.timeline, branch, view, hooks)
 
     def _read(self, run: Run, turn: Turn) -> Generator[EngineEvent, None, Read]:
         """Its prompts, which most turns have in common."""
@@ -190,33 +187,6 @@ class Engine:
                     yield Warned(text)
             run.reads[known] = read
         return run.reads[known]
-
-    def _render(
-        self,
-        run: Run,
-        batch: int,
-        pictures: Iterator[Result],
-        notes: tuple[str, ...],
-        started: float,
-    ) -> Generator[EngineEvent, None, bool]:
-        """Sends each image of a batch; False if it was told to leave some out."""
-        request = named(run.request, run.reads.values())
-        yield Stage("decoding")
-        for number in range(batch * request.batch_size, request.images):
-            if run.control.drops(batch):
-                return False
-            result = next(pictures, None)
-            if result is None:
-                break
-            yield Rendered(
-                number,
-                result.picture,
-                request.alone(number),
-                time.perf_counter() - started,
-                peak_memory(self._device),
-                notes + result.notes,
-            )
-        return True
 
     @torch.no_grad()
     def preview(
@@ -238,22 +208,6 @@ class Engine:
     def load(self, model: str) -> None:
         """Loads a model ahead of its first use."""
         self._models.load(model)
-
-
-def _notes(request: GenerationRequest, last: Made | None) -> tuple[str, ...]:
-    """What the pictures' text says beside the request's fields."""
-    branch = request.resume
-    return (
-        *([f"Stopped at step: {last.step}"] if last and last.unfinished else []),
-        *(
-            [
-                f"Branch: step {branch.step} of picture {branch.position} of batch {branch.batch} "
-                f"of job {branch.job}"
-            ]
-            if branch
-            else []
-        ),
-    )
 
 
 def _origin(request: GenerationRequest, options: RunOptions) -> Sequence[KeptTurn]:

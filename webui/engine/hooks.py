@@ -5,7 +5,7 @@ A hook is asked only where the request has the controls that it needs.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ WRAPPER, ATTENTION = "denoiser wrapper", "attention processor"
 LISTENER, OPERATION = "step listener", "image operation"
 Extras = Mapping[str, Mapping[str, Any]]
 ViewOf = Callable[[Mapping[str, Any], dict[str, Any], Path | None], TurnView]
+_MOST_PIXELS = 2**27
 
 
 class _InnerError(Exception):
@@ -127,10 +128,11 @@ class TurnHooks:
 
         return model.attending(wrap)
 
-    def saw(self, seen: StepSeen | None) -> None:
+    def saw(self, seen: Callable[[], StepSeen | None]) -> None:
+        """`seen` is asked for each that listens: what one does to it, no other sees."""
         for owned in self.job.asked(self.job.registry.step_listeners):
             if not self.job.failed(owned.owner, LISTENER):
-                self._heard(owned, seen)
+                self._heard(owned, seen())
 
     def _heard(self, owned: Owned[StepListener], seen: StepSeen | None) -> None:
         view = self.view(owned.owner, owned.value.needs)
@@ -208,14 +210,13 @@ class TurnHooks:
         return attend
 
 
-class _passing:
+@contextmanager
+def _passing() -> Iterator[None]:
     """What is raised within is not the extension's."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            raise _InnerError from error
+    try:
+        yield
+    except Exception as error:
+        raise _InnerError from error
 
 
 def _like(x: Tensor, made: object, width: int | None = None) -> Tensor:
@@ -237,6 +238,3 @@ def _operated(
     if made.width * made.height > _MOST_PIXELS:
         raise ValueError(f"returned a picture of {made.width} x {made.height}")
     return made.convert("RGB")
-
-
-_MOST_PIXELS = 2**27

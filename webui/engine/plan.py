@@ -5,6 +5,7 @@ Knows neither courses nor events.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from webui.engine.brownian import BrownianNoise
 from webui.engine.conditioning.timeline import Timeline
 from webui.engine.denoiser import Guides, RecordedGuidance, guided, inpainted, later
 from webui.engine.guidance_view import GuidanceView
+from webui.engine.hooks import TurnHooks
 from webui.engine.noise import SeededNoise
 from webui.engine.progress import Progress
 from webui.engine.schedules import without_penultimate
@@ -32,6 +34,7 @@ from webui.interfaces import (
     SamplerEntry,
     Step,
 )
+from webui.interfaces.engine_hooks import StepSeen
 from webui.request import GenerationRequest
 from webui.request.turns import WHOLE
 from webui.trajectories import KeptStep
@@ -55,6 +58,7 @@ class Plan:
     inherited: Sequence[KeptStep] = ()  # what a branch begins with
     begun: int = 0  # how many of them the sampler is not told of
     view: GuidanceView | None = None  # where what guidance is made of is wanted
+    hooks: TurnHooks | None = None  # extensions'
 
     def walked(self, x: Tensor, noise: Noise, past: Sequence[Step]) -> Iterator[Step]:
         """The steps after those in `past`, which are all that there are; x (B, C, h, w)."""
@@ -64,6 +68,24 @@ class Plan:
                 yield step._replace(pace=step.pace._replace(steps=step.pace.steps + self.begun))
             else:
                 yield step
+
+    def attended(self) -> AbstractContextManager[None]:
+        """While it lasts the network's attentions are as extensions have them."""
+        return self.hooks.attended(self.model) if self.hooks else nullcontext()
+
+    def saw(self, number: int, step: Step | None) -> None:
+        """Shows extensions a step, or that there are no more."""
+        if self.hooks is None:
+            return
+
+        def seen() -> StepSeen | None:
+            if step is None:
+                return None
+            left = step.pace.sigma if step.pace else float(self.sigmas[number])
+            x, denoised = step.x.clone(), step.denoised.clone()
+            return StepSeen(step=number, sigma=left, x=x, denoised=denoised)
+
+        self.hooks.saw(seen)
 
     def ends(self, made: int, total: int) -> bool:
         """Whether the picture is to be decoded after `made` of `total` steps, before its end."""
@@ -141,6 +163,7 @@ def plan_of(
     timeline: Timeline,
     branch: Branch | None = None,
     view: GuidanceView | None = None,
+    hooks_of: Callable[[Progress], TurnHooks] | None = None,
 ) -> Plan:
     """`timeline` says what guides each of the turn's steps; `branch` is what is taken over of
     another run; `view` is shown what is guided. Raises InvalidRequest."""
@@ -161,9 +184,12 @@ def plan_of(
         sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
     else:
         denoise = guided(model, now, request.guidance_scale, seen)
+    hooks = hooks_of(progress) if hooks_of else None
+    if hooks:
+        denoise = hooks.wrapped(denoise)
     if turn.start and turn.start.mask is not None:
         denoise = _masked(denoise, turn.start, turn.start.mask, progress)
-    plan = Plan(turn, denoise, sample, entry, sigmas, progress, view=view)
+    plan = Plan(turn, denoise, sample, entry, sigmas, progress, view=view, hooks=hooks)
     if branch is None:
         return plan
     return replace(plan, inherited=branch.steps, begun=branch.begun)

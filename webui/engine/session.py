@@ -82,6 +82,7 @@ class Session:
         try:
             options = RunOptions(**message.head["options"])
             control = Control(None, options.noisy, options.predicted, options.every)
+            control.attend = lambda: self._serve_waiting(inbox, 0.0)
             self._running = (job, control)
             run = self._engine.run(from_dict(message.head["request"]), options, control)
             while True:

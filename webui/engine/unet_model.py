@@ -4,6 +4,7 @@ What differs between families is given to it as functions; `timestep` is this fi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from webui.engine.attention import attending
 from webui.engine.denoiser import from_epsilon, from_velocity
 from webui.engine.schedules import DiscreteLevels
 from webui.engine.vae import Vae
 from webui.interfaces import Conditioning, Levels, TextEncoder
+from webui.interfaces.engine_hooks import WrapAttention
 from webui.library.entries import ENCODERS
 
 _PARTS = {name: part for family in ENCODERS.values() for name, part in family.items()}
@@ -73,6 +76,9 @@ class UNetModel:
         seen = self.encode(picture * (1 - masked))
         cells = functional.max_pool2d(masked, self.scale_factor)
         return replace(self, painted=torch.cat([cells.to(seen), seen], dim=1))
+
+    def attending(self, wrap: WrapAttention) -> AbstractContextManager[None]:
+        return attending(self.unet, wrap)
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         return clean + sigma * noise

@@ -54,6 +54,7 @@ class Walk:
             if step is None:
                 break
             plan.progress.after(index, step)
+            plan.saw(index, step)
             if plan.view and (seen := plan.view.take()):
                 recorder.take_guidance(index, *seen)
             total = step.pace.steps if step.pace else plan.steps
@@ -62,6 +63,7 @@ class Walk:
                 yield from self._shown(kept)
             if self.control.stop or self.control.drops(self.batch):
                 break
+        plan.saw(0, None)
         for kept in recorder.flush():
             last = kept
             yield from self._shown(kept)

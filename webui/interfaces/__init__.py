@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from webui.interfaces.engine_tables import EngineRegistry
 from webui.interfaces.tables import (
     PreviewInfo,
     Route,
@@ -32,17 +33,12 @@ from webui.interfaces.upscalers import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor
 
-    from webui.interfaces.engine_hooks import (
-        AttentionProcessor,
-        DenoiserWrapper,
-        ImageOperation,
-        StepListener,
-    )
-    from webui.interfaces.server_hooks import Owned
+    from webui.interfaces.engine_hooks import WrapAttention
     from webui.library import ModelEntry
 
 __all__ = [
@@ -226,6 +222,9 @@ class Model(Protocol):
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""
 
+    def attending(self, wrap: WrapAttention) -> AbstractContextManager[None]:
+        """While it lasts the network's attentions are what `wrap` makes of them."""
+
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
 
@@ -282,19 +281,3 @@ class PreviewDecoder(Protocol):
     def __call__(self, latents: Tensor, model: Model) -> Tensor:
         """(B, C, h, w) -> (B, 3, H, W) in [-1, 1]."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class EngineRegistry:
-    """What the engine side registered, by name."""
-
-    samplers: Mapping[str, SamplerEntry]
-    schedules: Mapping[str, Schedule]
-    families: Mapping[str, Family]
-    previews: Mapping[str, PreviewDecoder]
-    upscalers: Mapping[str, Resize]
-    upscaler_families: Mapping[str, UpscalerFamily]
-    denoiser_wrappers: Sequence[Owned[DenoiserWrapper]] = ()
-    attention_processors: Sequence[Owned[AttentionProcessor]] = ()
-    step_listeners: Sequence[Owned[StepListener]] = ()
-    image_operations: Sequence[Owned[ImageOperation]] = ()

@@ -41,6 +41,7 @@ class TurnView:
     images: int  # in the batch
     step: Callable[[], int]  # the one that is being made, from 1
     words: Callable[[], Sequence[Word]]  # of the prompt, as it stands at that step
+    predict: Callable[[Tensor, Tensor], Tensor]  # clean (B, C, h, w), by the prompt alone
     stopped: Callable[[], bool]  # whether the job is to end
     state: dict[str, Any] = field(default_factory=dict)  # the extension's own, for this turn
     keep: Path | None = None  # a folder of the extension's own beside the kept steps
@@ -70,6 +71,9 @@ class Attend(Protocol):
 class AttentionPlace:
     name: str  # the module's, "mid_block.attentions.0.transformer_blocks.0.attn2"
     cross: bool  # it looks at the prompt; else the picture looks at itself
+
+
+WrapAttention = Callable[[Attend, AttentionPlace], Attend]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,11 @@ from webui.engine.conditioning.conditioner import (
     embeddings_in,
 )
 from webui.engine.conditioning.timeline import Timeline, Track
+from webui.engine.conditioning.words import words_of
 from webui.engine.embeddings import Learned
 from webui.engine.lora import Adapters
 from webui.errors import InvalidRequest
+from webui.interfaces.engine_hooks import Word
 from webui.prompt import Emphasis, lora_uses, understand, windows
 from webui.prompt.loras import KINDS as LORA_KINDS
 from webui.prompt.mentions import mentions
@@ -38,6 +40,7 @@ class Read:
     embeddings: Mapping[str, str]  # those they name -> sha256 of the file
     loras: Mapping[str, str]  # those that do something -> sha256 of the file's tensors
     warnings: tuple[str, ...]
+    words: Callable[[int], Sequence[Word]] = lambda step: ()  # of the prompt at a step, from 1
 
 
 def named(request: GenerationRequest, reads: Iterable[Read]) -> GenerationRequest:
@@ -97,7 +100,8 @@ class Reader:
             *_changed("embedding", request.embeddings, hashes),
             *_changed("LoRA", request.loras, worn.hashes),
         ]
-        return Read(timeline, hashes, worn.hashes, tuple(warnings))
+        words = partial(_words, positive.parts[0], texts)
+        return Read(timeline, hashes, worn.hashes, tuple(warnings), words)
 
     def vectors(self, text: str) -> dict[str, Tensor]:
         """What a text's tokens are before the transformer: (n, width) by text encoder.
@@ -154,6 +158,13 @@ class Reader:
         misfits = self._learned.misfits()
         for name, _, _ in mentions(both, misfits):
             yield f"The embedding {name} was read as plain words: {misfits[name]}."
+
+
+def _words(part: Part, texts: "Texts", step: int) -> Sequence[Word]:
+    """Of the first part; of several texts that are blended the first one's."""
+    stage = next((each for each in part.stages if step <= each.end_step), part.stages[-1])
+    text = stage.variants[0].text
+    return words_of(text, texts.windows(text, "prompt"))
 
 
 class Texts:

@@ -1,0 +1,40 @@
+"""The tables of the engine: what is registered in its process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webui.interfaces import (
+        Family,
+        PreviewDecoder,
+        Resize,
+        SamplerEntry,
+        Schedule,
+        UpscalerFamily,
+    )
+    from webui.interfaces.engine_hooks import (
+        AttentionProcessor,
+        DenoiserWrapper,
+        ImageOperation,
+        StepListener,
+    )
+    from webui.interfaces.server_hooks import Owned
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRegistry:
+    """What the engine side registered, by name."""
+
+    samplers: Mapping[str, SamplerEntry]
+    schedules: Mapping[str, Schedule]
+    families: Mapping[str, Family]
+    previews: Mapping[str, PreviewDecoder]
+    upscalers: Mapping[str, Resize]
+    upscaler_families: Mapping[str, UpscalerFamily]
+    denoiser_wrappers: Sequence[Owned[DenoiserWrapper]] = ()
+    attention_processors: Sequence[Owned[AttentionProcessor]] = ()
+    step_listeners: Sequence[Owned[StepListener]] = ()
+    image_operations: Sequence[Owned[ImageOperation]] = ()
