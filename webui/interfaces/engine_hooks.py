@@ -40,7 +40,7 @@ class TurnView:
     steps: int  # that will be made
     images: int  # in the batch
     step: Callable[[], int]  # the one that is being made, from 1
-    words: Callable[[], Sequence[Word]]  # of the prompt, as it stands at that step
+    words: Callable[[], Sequence[Word]]  # of the prompt's last part, at that step
     predict: Callable[[Tensor, Tensor], Tensor]  # clean (B, C, h, w), by the prompt alone
     stopped: Callable[[], bool]  # whether the job is to end
     state: dict[str, Any] = field(default_factory=dict)  # the extension's own, for this turn

@@ -127,6 +127,8 @@ darkroom.stage = (root, changePreviews) => {
     if (!job) for (const kind of KINDS) panes[kind].empty(panes[kind].blank);
     if (!here.record) return;
     for (const kind of KINDS) drawPane(kind, here);
+    const { batch, record: { turn, step } } = here, detail = { job: job.id, request: job.request, batch, turn, step, position: index };
+    document.dispatchEvent(new CustomEvent("darkroom:look", { detail }));
   }
 
   /* No steps: the picture as it came, and what became of it. */

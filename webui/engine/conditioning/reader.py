@@ -100,7 +100,7 @@ class Reader:
             *_changed("embedding", request.embeddings, hashes),
             *_changed("LoRA", request.loras, worn.hashes),
         ]
-        words = partial(_words, positive.parts[0], texts)
+        words = partial(_words, _last(positive.parts), texts)
         return Read(timeline, hashes, worn.hashes, tuple(warnings), words)
 
     def vectors(self, text: str) -> dict[str, Tensor]:
@@ -160,8 +160,13 @@ class Reader:
             yield f"The embedding {name} was read as plain words: {misfits[name]}."
 
 
+def _last(parts: Sequence[Part]) -> Part:
+    """The last that counts."""
+    return next((each for each in reversed(parts) if each.weight != 0), parts[-1])
+
+
 def _words(part: Part, texts: "Texts", step: int) -> Sequence[Word]:
-    """Of the first part; of several texts that are blended the first one's."""
+    """Of several texts that are blended the first one's."""
     stage = next((each for each in part.stages if step <= each.end_step), part.stages[-1])
     text = stage.variants[0].text
     return words_of(text, texts.windows(text, "prompt"))
