@@ -36,7 +36,7 @@ def main(part: Part, folder: Path, result: Path, limit: float) -> int:
         result.open("w", encoding="utf-8") as file,
         result.with_suffix(".trace").open("w") as trace,
     ):
-        faulthandler.dump_traceback_later(limit * 0.9, file=trace)
+        faulthandler.dump_traceback_later(limit * 0.6, file=trace)
         said = _Said(file)
         try:
             seconds = _rehearse(part, folder, said)

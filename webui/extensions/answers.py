@@ -128,8 +128,6 @@ def _check_file(hook: str, page: PageFile, folder: Path) -> None:
 def _check(
     kind: type | tuple[type, ...] | Callable[[object], bool], name: object, value: object
 ) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= 100:
-        raise ExtensionError(f"an entry's name must be text, got {str(name)[:80]!r}")
     if isinstance(kind, type | tuple):
         if not isinstance(value, kind):
             wanted = (
@@ -142,7 +140,9 @@ def _check(
             if not callable(getattr(value, attribute)):
                 raise ExtensionError(f"{attribute} must be a function")
     elif not kind(value):
-        raise ExtensionError(f"{name}: {_type(value)} is not what this hook takes")
+        raise ExtensionError(f"{str(name)[:80]}: {_type(value)} is not what this hook takes")
+    if not isinstance(name, str) or not 0 < len(name) <= 100:
+        raise ExtensionError(f"an entry's name must be text, got {str(name)[:80]!r}")
 
 
 def _callables(value: object) -> Iterator[str]:

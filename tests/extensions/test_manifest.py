@@ -1,0 +1,166 @@
+"""`extension.toml`, its versions, what is found, and what is turned off."""
+
+import pytest
+
+from tests.extensions.made import GOOD, make
+from webui.errors import ExtensionError
+from webui.extensions import Choices, find
+from webui.extensions.discovery import SHIPPED, digest
+from webui.extensions.imports import complaints
+from webui.extensions.manifest import Manifest, missing, read
+from webui.extensions.versions import lies_in
+
+LINES = {
+    "id": '"mine"',
+    "name": '"Mine"',
+    "version": '"1.2.0"',
+    "description": '"What it is."',
+    "api": '">=1.0,<2"',
+    "touches": '["controls", "network"]',
+    "server": '"server"',
+}
+
+
+def written(tmp_path, **changes):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "server.py").touch()
+    lines = LINES | changes
+    text = "\n".join(f"{key} = {value}" for key, value in lines.items() if value is not None)
+    (folder / "extension.toml").write_text(text)
+    return folder
+
+
+def test_all_of_it_is_read(tmp_path):
+    assert read(written(tmp_path, dependencies='["numpy>=1"]')) == Manifest(
+        id="mine",
+        name="Mine",
+        version="1.2.0",
+        description="What it is.",
+        api=">=1.0,<2",
+        touches=("controls", "network"),
+        server="server",
+        dependencies=("numpy>=1",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"colour": '"red"'}, "'colour' is no key; known are id, name,"),
+        ({"name": None}, "name is missing"),
+        ({"id": '"../mine"'}, "id: must be 2 to 40 small letters"),
+        ({"id": '"other"'}, "id: must be its folder's name, 'mine'; got 'other'"),
+        ({"id": '"builtin"'}, "id: must be 2 to 40 small letters"),
+        ({"id": "7"}, "id: must be text of 1 to 1000 characters, got '7'"),
+        ({"version": '"1.0-beta"'}, "version: '1.0-beta' is no version such as 1.2.0"),
+        ({"api": '">=2"'}, "api: it was written for >=2; this is 1.0"),
+        ({"api": '"1.0"'}, "'1.0' is no bound such as >=1.0"),
+        ({"touches": '["everything"]'}, "touches: 'everything' is not known; known are samplers"),
+        ({"touches": '"controls"'}, "touches: must be a list of texts"),
+        ({"server": None}, "needs a module"),
+        ({"server": '"nosuch"'}, "server: there is no nosuch.py in"),
+        ({"engine": '"../engine"'}, "engine: must be a module's name such as 'engine'"),
+        ({"dependencies": '["git+https://x/y"]'}, "dependencies: 'git+https://x/y' is none such"),
+        ({"description": '"' + "x" * 1001 + '"'}, "description: must be text of 1 to 1000"),
+        ({"id": "[[["}, "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_file_and_the_key(tmp_path, changes, said):
+    folder = written(tmp_path, **changes)
+    with pytest.raises(ExtensionError) as caught:
+        read(folder)
+    assert said in str(caught.value)
+    assert str(folder / "extension.toml") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "bounds", "within"),
+    [
+        ("1.0", ">=1.0,<2", True),
+        ("1", "==1.0", True),
+        ("1.10", ">1.9", True),
+        ("2.0.0", "<2", False),
+        ("0.9", ">=1", False),
+        ("1.2rc1", ">=1.2", True),
+        ("nothing", ">=0", False),
+    ],
+)
+def test_a_version_lies_within_bounds(found, bounds, within):
+    assert lies_in(found, bounds) is within
+
+
+def test_a_dependency_that_is_not_there_as_needed_is_named(tmp_path):
+    manifest = read(written(tmp_path, dependencies='["nosuch", "numpy>=999", "numpy>=1"]'))
+    first, second = missing(manifest)
+    assert first == "nosuch is not installed"
+    assert second.startswith("numpy>=999 is needed, and ")
+
+
+def test_folders_are_found_by_origin_and_an_id_is_taken_once(tmp_path):
+    make(tmp_path / "shipped", "one", GOOD)
+    make(tmp_path / "installed", "one", GOOD)
+    make(tmp_path / "installed", "two", GOOD)
+    (tmp_path / "installed" / "empty").mkdir()
+    (tmp_path / "installed" / ".git").mkdir()
+    (tmp_path / "installed" / "a file").touch()
+    found = find(tmp_path / "installed", tmp_path / "shipped")
+    said = [(each.id, each.origin, bool(each.problem)) for each in found]
+    assert said == [
+        ("one", "shipped", False),
+        ("empty", "installed", True),
+        ("one", "installed", True),
+        ("two", "installed", False),
+    ]
+    assert found[2].problem == "the id 'one' is taken by an extension that ships"
+
+
+def test_a_digest_knows_every_file_and_its_name(tmp_path):
+    make(tmp_path / "x", "one", GOOD)
+    (found,) = find(tmp_path / "x", tmp_path / "none")
+    before = digest(found)
+    assert digest(found) == before
+    (found.folder / "__pycache__").mkdir()
+    (found.folder / "__pycache__" / "server.pyc").write_bytes(b"x")
+    assert digest(found) == before
+    (found.folder / "data.txt").touch()
+    added = digest(found)
+    (found.folder / "data.txt").rename(found.folder / "other.txt")
+    assert len({before, added, digest(found)}) == 3
+
+
+def test_what_is_turned_off_stays_off_until_it_is_turned_on(tmp_path):
+    choices = Choices(tmp_path)
+    choices.turn("one", on=False)
+    choices.turn("two", on=False)
+    choices.turn("one", on=True)
+    assert Choices(tmp_path).disabled() == {"two"}
+
+
+@pytest.mark.parametrize("cut", range(0, 21, 4))
+def test_a_damaged_file_of_choices_is_laid_aside(tmp_path, cut):
+    Choices(tmp_path).turn("one", on=False)
+    path = tmp_path / "extensions.json"
+    path.write_bytes(path.read_bytes()[:cut])
+    choices = Choices(tmp_path)
+    assert choices.disabled() == frozenset()
+    assert "was damaged; it is kept as extensions.json.bad-" in choices.notice
+    assert len(list(tmp_path.glob("extensions.json.bad-*"))) == 1
+
+
+def test_imports_of_what_is_not_public_are_listed(tmp_path):
+    code = "import webui.services\nfrom webui import Services, app\nimport os\nfrom .x import y\n"
+    folder = make(tmp_path, "one", code, broken="def (:")
+    said = complaints(folder)
+    assert said[0].startswith("broken.py: cannot be read: ")
+    assert said[1:] == [
+        "server.py, line 1: webui.services is not public and may change",
+        "server.py, line 2: webui.app is not public and may change",
+    ]
+
+
+def test_what_ships_imports_what_is_public_alone():
+    found = find(SHIPPED / "nowhere")
+    assert len(found) >= 6
+    assert [each.problem for each in found if each.problem] == []
+    assert [said for each in found for said in complaints(each.folder)] == []
