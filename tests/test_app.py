@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from webui import __main__, app, guard_rules, settings
+from webui import __main__, app, builtin, guard_rules, settings
 from webui.events import Saved
 from webui.request import GenerationRequest
 
@@ -174,7 +174,7 @@ def test_sweeping_goes_on_after_an_error(tmp_path, monkeypatch, caplog):
 def test_the_log_file_gets_a_pictures_path_and_not_its_prompt(caplog):
     caplog.set_level(logging.INFO)
     asked = GenerationRequest(model="m", prompt="a secret cat", seed=1)
-    app._WrittenLog().append("job-0001", Saved(2, "day/x.png", asked, 1.0, 1, 64, 64))
+    builtin.log_event("job-0001", Saved(2, "day/x.png", asked, 1.0, 1, 64, 64))
     assert caplog.messages == ["job job-0001: saved picture 2: day/x.png"]
 
 

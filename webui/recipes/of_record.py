@@ -5,7 +5,7 @@ from webui.errors import InvalidRequest
 from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS, STOP_AT
 from webui.metadata import Record, value_of
 from webui.metadata.keys import DECLARED
-from webui.recipes import of_images
+from webui.recipes import of_extras, of_images
 from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, Tables, settle
 from webui.request import GenerationRequest
@@ -34,8 +34,7 @@ def draft(tables: Tables, record: Record) -> Draft:
         draft.lose("Branch of", branch, "a form's pictures begin at noise; a timeline branches")
     if request.stop_at < 1:
         draft.lose(STOP_AT.label, request.stop_at, "a form's pictures are made whole")
-    for extension, options in request.extras.items():
-        draft.lose(extension, options, "there is no such extension here")
+    of_extras.of_request(registry, draft, request.extras)
     if draft.values[OWN_SIGMAS.name] is not None:
         draft.values[OWN_SIGMAS.name] = list(draft.values[OWN_SIGMAS.name])
     settle(tables, draft)

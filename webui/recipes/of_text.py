@@ -10,7 +10,7 @@ from webui.errors import InvalidRequest
 from webui.fields import AUTOMATIC_VAE, OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
 from webui.metadata import Text, images, keys
-from webui.recipes import of_images
+from webui.recipes import of_extras, of_images
 from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, Tables, declared, settle
 
@@ -59,7 +59,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
 
 def draft(tables: Tables, text: Text) -> Draft:
     registry, library = tables.registry, tables.library
-    draft = Draft(_unsaid() | of_images.unsaid())
+    draft = Draft(_unsaid() | of_images.unsaid() | of_extras.unsaid(registry))
     draft.values |= {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
     given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
     _sampler(registry, draft, given)
@@ -76,6 +76,8 @@ def draft(tables: Tables, text: Text) -> Draft:
                 _field(draft, fields[key], key, value)
         elif key in others:
             draft.lose(key, value, f"it is for {others[key]}")
+        elif of_extras.of_pair(registry, draft, key, value):
+            continue
         elif key not in _KNOWN or (_KNOWN[key] and value not in _KNOWN[key]):
             draft.lose(key, value, _why_not(key))
     of_images.complete(draft, given, tables.kept)

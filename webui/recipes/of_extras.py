@@ -1,0 +1,50 @@
+"""What a recipe says of extensions' controls -> the form's values, "extras.GROUP.NAME"."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webui import controls
+from webui.errors import InvalidRequest
+from webui.interfaces import ServerRegistry
+from webui.recipes.settled import Draft
+
+
+def of_request(registry: ServerRegistry, draft: Draft, extras: Mapping[str, Any]) -> None:
+    """Exact; what is not there any more is lost."""
+    draft.values |= unsaid(registry)
+    for name, given in extras.items():
+        group = registry.controls.get(name)
+        if name == controls.DID_NOT_RUN:
+            continue
+        try:
+            if group is None:
+                raise InvalidRequest(name, "there is no such extension here")
+            values = controls.settled({name: group}, {name: given}).get(name, {})
+        except InvalidRequest as error:
+            draft.lose(name, given, error.problem)
+            continue
+        shown = {each.name for each in group.fields}
+        draft.values |= {f"extras.{name}.{key}": values[key] for key in values if key in shown}
+
+
+def of_pair(registry: ServerRegistry, draft: Draft, key: str, text: str) -> bool:
+    """Whether the key of a text is an extension's; its value is then in the draft, or lost."""
+    if key in registry.metadata_fields:
+        return True  # computed from the rest
+    if key not in (known := controls.keys(registry.controls)):
+        return False
+    name, field = known[key]
+    try:
+        draft.values[name] = controls.understood(field, text)
+    except InvalidRequest as error:
+        draft.lose(key, text, error.problem)
+    return True
+
+
+def unsaid(registry: ServerRegistry) -> dict[str, Any]:
+    """What a recipe means by saying nothing of a group."""
+    return {
+        f"extras.{name}.{each.name}": each.default
+        for name, group in registry.controls.items()
+        for each in group.fields
+    }
