@@ -24,6 +24,7 @@ from webui.errors import ExtensionError
 from webui.extensions import manifest
 from webui.extensions.loading import PACKAGE, Part, tables_of
 from webui.extensions.registry import Tables
+from webui.extensions.trial import OURS
 
 _MEMORY: Mapping[Part, int] = {"server": 3 * 2**29, "engine": 2**34}  # bytes
 _MOST_TRACE = 4000  # characters
@@ -36,8 +37,7 @@ def main(part: Part, folder: Path, result: Path, limit: float) -> int:
         result.open("w", encoding="utf-8") as file,
         result.with_suffix(".trace").open("w") as trace,
     ):
-        faulthandler.dump_traceback_later(limit * 0.6, file=trace)
-        said = _Said(file)
+        said = _Said(file, trace, limit * 0.6)
         try:
             seconds = _rehearse(part, folder, said)
         except BaseException as error:  # SystemExit too
@@ -48,9 +48,10 @@ def main(part: Part, folder: Path, result: Path, limit: float) -> int:
 
 
 class _Said:
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._hook = "start"
+    def __init__(self, file: IO[str], trace: IO[str], patience: float) -> None:
+        """`trace` is told where it hangs, after so many seconds."""
+        self._file, self._trace, self._patience = file, trace, patience
+        self._hook = OURS
 
     def write(self, values: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(values) + "\n")
@@ -59,6 +60,9 @@ class _Said:
     def begins(self, hook: str) -> None:
         self._hook = hook
         self.write({"hook": hook})
+        faulthandler.cancel_dump_traceback_later()
+        if hook != OURS:
+            faulthandler.dump_traceback_later(self._patience, file=self._trace)
 
     def failed(self, error: BaseException) -> None:
         ours = isinstance(error, ExtensionError)  # it says all there is to say
@@ -85,6 +89,7 @@ def _rehearse(part: Part, folder: Path, said: _Said) -> float:
 
 def _build(tables: Tables, id: str, said: _Said) -> None:
     """Its tabs and routes, on a server without an engine; late, for it takes seconds."""
+    said.begins(OURS)
     from webui import stage
 
     with stage.stage() as services:

@@ -55,6 +55,6 @@ def _try(trials: Trials, found: Sequence[Found], disabled: frozenset[str]) -> No
             each
             for each in found
             if each.manifest and each.manifest.server and not each.problem
-            and each.id not in disabled
+            and each.id not in disabled and each.origin != "shipped"
         ]
     )  # fmt: skip

@@ -7,9 +7,7 @@ the prompt, and the template stands beside it in the metadata.
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
-
-from dynamicprompts.generators import CombinatorialPromptGenerator, RandomPromptGenerator
+from typing import TYPE_CHECKING, Any
 
 from webui import (
     ChoiceField,
@@ -25,7 +23,10 @@ from webui import (
     hookimpl,
 )
 
-from .files import Wildcards, read
+if TYPE_CHECKING:
+    from dynamicprompts.generators import CombinatorialPromptGenerator, RandomPromptGenerator
+
+    from .files import Wildcards
 
 LONGEST = 10_000  # characters of a template
 _SIGNS = ("{", "__", "${")  # without one of them a prompt is what it says
@@ -99,6 +100,8 @@ def drawn(request: GenerationRequest, context: FilterContext) -> Sequence[Genera
     for side in templates:
         if len(getattr(request, side)) > LONGEST:
             raise InvalidRequest(side, f"is longer than a template may be, {LONGEST} characters")
+    from .files import read  # late: the library takes a third of a second, and few jobs need it
+
     wildcards = read(context.folder)
     if context.values["mode"] == "random":
         return list(_at_random(request, templates, wildcards))
@@ -110,8 +113,10 @@ def _is_template(text: str) -> bool:
 
 
 def _at_random(
-    request: GenerationRequest, templates: Sequence[str], wildcards: Wildcards
+    request: GenerationRequest, templates: Sequence[str], wildcards: "Wildcards"
 ) -> Iterator[GenerationRequest]:
+    from dynamicprompts.generators import RandomPromptGenerator
+
     for image in range(request.images):
         alone = request.alone(image)
         seed = alone.variation.seed if alone.variation else alone.seed
@@ -123,9 +128,11 @@ def _at_random(
 
 
 def _all(
-    request: GenerationRequest, templates: Sequence[str], wildcards: Wildcards, most: int
+    request: GenerationRequest, templates: Sequence[str], wildcards: "Wildcards", most: int
 ) -> Iterator[GenerationRequest]:
     """Every prompt with every negative prompt; all with the seed that was asked for."""
+    from dynamicprompts.generators import CombinatorialPromptGenerator
+
     generator = CombinatorialPromptGenerator(wildcards.known)
     found = {
         side: _made(generator, side, getattr(request, side), most, wildcards)
@@ -139,11 +146,11 @@ def _all(
 
 
 def _made(
-    generator: CombinatorialPromptGenerator | RandomPromptGenerator,
+    generator: "CombinatorialPromptGenerator | RandomPromptGenerator",
     side: str,
     template: str,
     count: int,
-    wildcards: Wildcards,
+    wildcards: "Wildcards",
 ) -> list[str]:
     """Raises InvalidRequest for what the grammar does not know, or a file that is not there."""
     wildcards.check(side, template)

@@ -1,5 +1,7 @@
 """How extensions' calls are counted, timed and blamed."""
 
+from contextlib import closing
+
 import pytest
 
 from webui.extensions import Conduct, MishapError
@@ -54,6 +56,12 @@ def test_an_interrupt_from_the_keyboard_is_nobodys_failure():
         Conduct().attempt("one", "hook", interrupted)
 
 
+def why_off(where, owner):
+    """As the next process sees it."""
+    with closing(Conduct(where)) as conduct:
+        return conduct.off(owner)
+
+
 def test_the_file_says_where_the_process_is_and_who_it_died_in(tmp_path):
     where = tmp_path / "hook"
     conduct, said = Conduct(where), []
@@ -70,10 +78,11 @@ def test_the_file_says_where_the_process_is_and_who_it_died_in(tmp_path):
     conduct.attempt("one", "wrapper", nested)
     look()
     assert said == ["one\nwrapper", "", "one\nwrapper", ""]
-    assert Conduct(where).off("one") == ""
+    conduct.close()
+    assert why_off(where, "one") == ""
     where.write_text("two\nlistener".ljust(120))
-    assert Conduct(where).off("two") == "the engine ended or hung in its listener"
-    assert Conduct(where).off("two") == ""  # once
+    assert why_off(where, "two") == "the engine ended or hung in its listener"
+    assert why_off(where, "two") == ""  # once
 
 
 def test_time_that_is_not_the_extensions_is_not_counted():

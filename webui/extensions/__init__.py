@@ -60,11 +60,13 @@ def load(
     shelves.add(BUILTIN, asked(builtin, BUILTIN, part))
     states = {each.id: _state(each, disabled, safe_mode) for each in extensions}
     mine = [each for each in extensions if states[each.id] == "on" and _has(each, part)]
-    verdicts = trials.of(mine) if mine else {}
+    # what ships is part of the program: it was tried with it
+    strangers = [each for each in mine if each.origin != "shipped"]
+    verdicts = trials.of(strangers) if strangers else {}
     standings = []
     for each in extensions:
         if each in mine:
-            standings.append(_loaded(part, each, shelves, verdicts[each.id]))
+            standings.append(_loaded(part, each, shelves, verdicts.get(each.id, Verdict())))
         else:
             mishap = Mishap(each.id, "extension.toml", each.problem) if each.problem else None
             standings.append(Standing(each, states[each.id], mishap))

@@ -122,6 +122,11 @@ class Conduct:
             self._off.setdefault(mishap.owner, mishap.text)
             self._last[mishap.owner] = mishap
 
+    def close(self) -> None:
+        """Nothing is called any more."""
+        if self._where is not None:
+            self._where.close()
+
     def report(self) -> dict[str, Any]:
         """For each extension that did anything: times, and what went wrong. JSON's own types."""
         with self._lock:
@@ -195,6 +200,9 @@ class _Where:
             self._file.seek(0)
             self._file.write(text.encode("ascii", "replace").ljust(_WIDTH)[:_WIDTH])
         return before
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _plain(text: str) -> str:
