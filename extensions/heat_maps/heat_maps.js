@@ -35,6 +35,7 @@
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", "Where the network looks at a word");
     document.getElementById("live-scrub-row")?.after(row);
+    document.getElementById("live-predicted")?.addEventListener("load", drawMap); // it may come later than its maps
     return row;
   }
 

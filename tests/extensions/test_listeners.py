@@ -26,7 +26,7 @@ def test_a_listener_hears_what_is_appended_of_its_kinds_in_order():
     made.close()
     assert heard == [("job-1", event) for event in events]
     assert ended == ["job-1"]
-    assert [number for number, _ in log.read("job-1")] == numbers
+    assert [number for number, _ in log.read("job-1", 0)[0]] == numbers
 
 
 def test_one_that_raises_is_switched_off_and_one_that_hangs_holds_up_nobody():

@@ -3,6 +3,8 @@
 No model is known here, so that a kept step can be drawn again in its place without one.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +15,8 @@ from webui.errors import InvalidRequest
 from webui.masking import Frame, framed
 from webui.request import GenerationRequest, InitImage
 
+Read = Callable[[str, str], Image.Image]  # (field, sha256) -> the picture
+
 
 def sent_in(folder: Path | None, field: str, sha256: str) -> Image.Image:
     """A picture that was sent in. Raises InvalidRequest, for `field`."""
@@ -21,15 +25,13 @@ def sent_in(folder: Path | None, field: str, sha256: str) -> Image.Image:
     return store.read(folder, field, sha256)
 
 
-def frame_of(
-    request: GenerationRequest, init: InitImage, inputs: Path | None, factor: int
-) -> Frame:
+def frame_of(request: GenerationRequest, init: InitImage, read: Read, factor: int) -> Frame:
     """What the model is shown of a request's picture; `factor`: pixels of a latent cell.
 
     Raises InvalidRequest.
     """
-    picture = sent_in(inputs, "init.picture", init.picture)
-    mask = sent_in(inputs, "init.mask.picture", init.mask.picture) if init.mask else None
+    picture = read("init.picture", init.picture)
+    mask = read("init.mask.picture", init.mask.picture) if init.mask else None
     return framed(picture, mask, init, request.width, request.height, factor)
 
 
@@ -38,7 +40,7 @@ def view_of(request: GenerationRequest, inputs: Path | None, factor: int, turn: 
     init = request.init
     if init is None or (init.outpaint is None and (init.mask is None or not _cut_out(init))):
         return None
-    return frame_of(request, init, inputs, factor).pasted
+    return frame_of(request, init, partial(sent_in, inputs), factor).pasted
 
 
 def _cut_out(init: InitImage) -> bool:

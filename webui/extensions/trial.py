@@ -154,10 +154,8 @@ def _verdict(result: Path, code: int | None, limit: float) -> Verdict:
 
 
 def _last(result: Path) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    for said in _lines(result):
-        pass
-    return said
+    said = list(_lines(result))
+    return said[-1] if said else {}
 
 
 def _lines(result: Path) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,8 @@ def _group(tab: str, group: ControlGroup) -> dict[str, Component]:
 def _component(field: FormField, element: str) -> Component:
     said: dict[str, Any] = {"label": field.label, "info": field.help, "elem_id": element}
     if isinstance(field, FlagField):
-        return gr.Checkbox(value=field.default, elem_classes="dk-field", **said)
+        with gr.Row(elem_classes="dk-switch"):
+            return gr.Checkbox(value=field.default, elem_classes="dk-field", **said)
     if isinstance(field, IntegerField | NumberField):
         return gr.Slider(
             minimum=field.minimum,

@@ -84,8 +84,8 @@ def rehearse(tab: Tab, services: Services) -> None:
     whatever it raises."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         model = model_bar.build(services.library)
-        before = len(blocks.blocks)
         with gr.Tabs(), gr.Tab(tab.title, id=tab.id):
+            before = len(blocks.blocks)
             tab.build(services, model)
         made = len(blocks.blocks) - before
     if made > _MOST_PARTS:

@@ -25,7 +25,7 @@ def from_noise(bench: Bench, request: GenerationRequest) -> Course:
 
 def from_picture(bench: Bench, request: GenerationRequest, init: InitImage, batch: int) -> Course:
     """img2img, inpainting and outpainting: a picture made anew, all of it or a part."""
-    frame = frame_of(request, init, bench.inputs, bench.model.scale_factor)
+    frame = frame_of(request, init, bench.read, bench.model.scale_factor)
     return (yield from from_frame(bench, request, init, frame, batch))
 
 
