@@ -149,14 +149,8 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     registry, extensions = server_side.load(settings)
     listeners = Listeners(registry.event_listeners, extensions.conduct)
     opened.callback(listeners.close)
-    workshop = _workshop(
-        backend,
-        outputs,
-        trajectories,
-        settings.inputs_dir,
-        needed,
-        partial(controls.notes, registry, extensions.conduct),
-    )
+    notes = partial(controls.notes, registry, extensions.conduct)
+    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes)
     line = JobLine(
         store,
         HeardLog(listeners),

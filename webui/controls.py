@@ -43,6 +43,11 @@ def settled(groups: Groups, extras: Mapping[str, Any]) -> dict[str, dict[str, An
     return made
 
 
+def complete(groups: Groups, request: GenerationRequest) -> GenerationRequest:
+    """The request with its extras settled. Raises InvalidRequest."""
+    return replace(request, extras=settled(groups, request.extras))
+
+
 def _checked(group: ControlGroup, given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise InvalidRequest(f"extras.{group.name}", f"must be an object, got {shown(given)}")

@@ -155,8 +155,7 @@ def request_of(
     found = image_checks.sizes(services.inputs, request)
     if (size := image_checks.working_size(request, found, entry)) is not None:
         request = image_checks.with_size(request, size, sized)
-    extras = controls.settled(services.registry.controls, request.extras)
-    request = replace(request, extras=extras)
+    request = controls.complete(services.registry.controls, request)
     names.check_options(services.registry, request)
     request = names.with_second_pass(services.registry, request)
     request = names.with_upscalers(services.registry, services.upscalers, request)

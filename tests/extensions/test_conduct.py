@@ -1,6 +1,6 @@
 """How extensions' calls are counted, timed and blamed."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -108,3 +108,11 @@ def test_reports_of_two_processes_are_one():
     assert made["seconds"] == pytest.approx(0.75, abs=0.05)
     assert made["mishap"]["hook"] == "b"
     assert merged(({},), "none") == {"hooks": {}, "seconds": 0, "off": "", "mishap": None}
+
+
+def test_a_success_in_between_begins_the_count_anew():
+    conduct = Conduct()
+    for call in (broken, broken, lambda: None, broken, broken):
+        with suppress(MishapError):
+            conduct.attempt("one", "hook", call)
+    assert conduct.off("one") == ""

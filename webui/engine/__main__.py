@@ -18,13 +18,14 @@ from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose, total_memory
+from webui.engine.device import DTYPES, Device, choose, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
 from webui.extensions import Conduct, Trials, load, of_engine, standing_values
 from webui.extensions.discovery import named
+from webui.interfaces import EngineRegistry
 from webui.library import Library
 from webui.loras import Loras
 from webui.upscalers import Upscalers
@@ -65,19 +66,10 @@ def main() -> int:
         target=_listen, args=(sys.stdin.buffer, inbox, arguments.blame), daemon=True
     ).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
-    hello = {
-        "device": device.label,
-        "memory": total_memory(device),
-        "weight_bytes": device.dtype.itemsize,
-        "samplers": list(registry.samplers),
-        "schedules": list(registry.schedules),
-        "previews": list(registry.previews),
-        "extensions": {"standings": said, "conduct": conduct.report()},
-    }
-    send(Message({"hello": hello}))
+    told = partial(_conduct, said, conduct)
+    send(Message({"hello": {**_hello(device, registry), "extensions": told()}}))
     try:
         engine = Engine(registry, models, device, upscalers, conduct)
-        told = partial(_conduct, said, conduct)
         Session(engine, models, device, send, told).serve(inbox)
     except DeviceBroken:
         logging.exception("the device is broken; this process ends, so that a new one can start")
@@ -94,6 +86,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=Path, help="file of the verdicts on extensions")
     parser.add_argument("--blame", type=Path, help="file that says in which extension this is")
     return parser
+
+
+def _hello(device: Device, registry: EngineRegistry) -> dict[str, Any]:
+    return {
+        "device": device.label,
+        "memory": total_memory(device),
+        "weight_bytes": device.dtype.itemsize,
+        "samplers": list(registry.samplers),
+        "schedules": list(registry.schedules),
+        "previews": list(registry.previews),
+    }
 
 
 def _conduct(standings: list[dict[str, Any]], conduct: Conduct) -> dict[str, Any]:

@@ -22,8 +22,7 @@ _TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["extensions"])
-    catalogue, registry = services.extensions, services.registry
-    files = {(each.owner, each.value.file): each for each in (*registry.scripts, *registry.styles)}
+    catalogue = services.extensions
 
     def listed() -> dict[str, Any]:
         return {
@@ -56,14 +55,20 @@ def router(services: Services) -> APIRouter:
         services.restart.ask()
         return {"restarting": True}
 
+    _add_files(router, services)
+    return router
+
+
+def _add_files(router: APIRouter, services: Services) -> None:
+    registry = services.registry
+    files = {(each.owner, each.value.file): each for each in (*registry.scripts, *registry.styles)}
+
     @router.get("/extension-files/{id}/{file}", include_in_schema=False)
     def file(id: str, file: str) -> FileResponse:
         """A script or a style that the extension has registered, and nothing else."""
         if (id, file) not in files:
             raise HTTPException(404, "there is nothing at this address")
         return _file(services, files[id, file])
-
-    return router
 
 
 def _file(services: Services, owned: Owned[PageFile]) -> FileResponse:

@@ -33,8 +33,7 @@ def router(services: Services) -> APIRouter:
         values = body.get("request")
         if not isinstance(values, dict):
             raise InvalidRequest("request", "must be a JSON object")
-        owner = schema.text(body, "owner", "") or ""
-        id = schema.text(body, "id", None)
+        id, owner = schema.text(body, "id", None), schema.text(body, "owner", "") or ""
         first, *others = submit_all(services, values, id=id, owner=owner)
         return view.job(first) | {"others": [each.id for each in others]}
 
