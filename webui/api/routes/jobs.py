@@ -35,7 +35,7 @@ def router(services: Services) -> APIRouter:
             raise InvalidRequest("request", "must be a JSON object")
         id, owner = schema.text(body, "id", None), schema.text(body, "owner", "") or ""
         first, *others = submit_all(services, values, id=id, owner=owner)
-        return view.job(first) | {"others": [each.id for each in others]}
+        return view.job(first) | ({"others": [each.id for each in others]} if others else {})
 
     @router.get("")
     def newest(
