@@ -10,7 +10,7 @@ from webui.services import request_of
 CAT = {"prompt": "a cat", "seed": 7, "steps": 2}
 REQUEST = {
     "model": "toy", "prompt": "a cat", "negative_prompt": "", "emphasis": "original",
-    "clip_skip": 1, "embeddings": {}, "seed": 7, "rng": "cpu",
+    "clip_skip": 1, "embeddings": {}, "loras": {}, "vae": "Automatic", "seed": 7, "rng": "cpu",
     "sampler": "DPM++ 2M", "schedule": "Automatic", "steps": 2, "guidance_scale": 7.0,
     "width": 256, "height": 256, "images": 1, "batch_size": 1, "stop_at": 1.0,
     "init": None, "hires": None, "upscale": None, "resume": None, "extras": {},

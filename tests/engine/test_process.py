@@ -80,11 +80,15 @@ def hello(child):
 
 
 def test_it_says_what_it_can_do(hello):
-    assert hello == {
+    assert hello["memory"] > 0
+    assert {**hello, "memory": 0} == {
         "device": "CPU (fp32)",
+        "memory": 0,
+        "weight_bytes": 4,
         "samplers": list(SAMPLERS),
         "schedules": list(SCHEDULES),
         "previews": ["fast", "vae"],
+        "extensions": {"standings": [], "conduct": {}},
     }
 
 
