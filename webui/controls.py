@@ -33,9 +33,9 @@ def settled(groups: Groups, extras: Mapping[str, Any]) -> dict[str, dict[str, An
             continue
         group = groups.get(name)
         if group is None:
-            known = ", ".join(groups) or "none"
+            known = f"; known are {', '.join(groups)}" if groups else ""
             raise InvalidRequest(
-                "extras", f"names {shown(name)}, but no extension has such controls; known: {known}"
+                "extras", f"names {shown(name)}, but there is no such extension{known}"
             )
         values = _checked(group, given)
         if values != defaults(group):
