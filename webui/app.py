@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import data_folder, log_file
+from webui import data_folder, inputs, log_file
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.embeddings import Embeddings
@@ -130,7 +130,7 @@ def _services(
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
     named = partial(origins.pictures, store.database)
-    inputs = Inputs(settings.inputs_dir, settings.input_quota, named)
+    begun_with = Inputs(settings.inputs_dir, settings.input_quota, named)
     needed = partial(origins.needed, store.database)
     workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed)
     line = JobLine(
@@ -146,7 +146,7 @@ def _services(
 
     registry = server_registry({"builtin": builtin})
     files = Embeddings(settings.models_dir), Upscalers(settings.models_dir)
-    return Services(settings, registry, library, line, backend, trajectories, *files, inputs)
+    return Services(settings, registry, library, line, backend, trajectories, *files, begun_with)
 
 
 def _outputs(settings: Settings, library: Library) -> Outputs:
@@ -156,6 +156,7 @@ def _outputs(settings: Settings, library: Library) -> Outputs:
         webui.__version__,
         unsaved=settings.data_dir / "unsaved",
         picture_format=Format(settings.image_format, settings.image_quality),
+        said=partial(inputs.said, settings.inputs_dir),
     )
 
 

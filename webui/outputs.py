@@ -18,8 +18,9 @@ from PIL import Image
 
 from webui.errors import DarkroomError, NotSaved
 from webui.events import Rendered, Saved
+from webui.inputs import Said
 from webui.library import Library
-from webui.metadata import parameters_text, record_text
+from webui.metadata import parameters_text, record_text, source_of, with_source
 from webui.pictures import SUFFIXES, Format, encode
 from webui.request import GenerationRequest
 
@@ -39,8 +40,10 @@ class Outputs:
         unsaved: Path,
         clock: Callable[[], datetime] = datetime.now,
         picture_format: Format = Format(),
+        said: Callable[[str], Said] = lambda sha256: Said(),
     ) -> None:
-        """`unsaved` takes what cannot be written to `folder`. Sweeps what a crash left behind."""
+        """`unsaved` takes what cannot be written to `folder`; `said`: what the file of a picture
+        that requests begin with said of itself. Sweeps what a crash left behind."""
         self._folder = folder
         self._part = folder / ".part"
         self._library = library
@@ -48,6 +51,7 @@ class Outputs:
         self._unsaved = unsaved
         self._clock = clock
         self._format = picture_format
+        self._said = said
         with suppress(OSError):  # a disk that is not there now may be there at the first picture
             self._part.mkdir(parents=True, exist_ok=True)
             for left in _pictures(self._part):  # another server may write to the same outputs
@@ -116,12 +120,12 @@ class Outputs:
             model_hash = self._library.hash(request.model)
         except (OSError, DarkroomError):
             model_hash = ""  # its files went away meanwhile; the picture is there all the same
-        return encode(
-            image,
-            self._format,
-            parameters_text(request, model_hash, self._version, notes),
-            record_text(request, model_hash, self._version),
-        )
+        text, source = parameters_text(request, model_hash, self._version, notes), None
+        if request.upscale is not None:  # made of another picture, whose recipe stays
+            said = self._said(request.upscale.picture)
+            text, source = with_source(text, said.parameters), source_of(said.record)
+        record = record_text(request, model_hash, self._version, source)
+        return encode(image, self._format, text, record)
 
     def _write(self, file: tuple[bytes, str], label: str) -> str:
         """The path it got, relative to the outputs, with forward slashes."""

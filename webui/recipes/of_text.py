@@ -9,7 +9,7 @@ from webui import names
 from webui.errors import InvalidRequest
 from webui.fields import OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
-from webui.metadata import Text, images, keys
+from webui.metadata import DONE_TO_IT, Text, generated, images, keys
 from webui.recipes import of_images
 from webui.recipes.models import choose
 from webui.recipes.settled import Draft, Tables, declared, settle
@@ -66,7 +66,7 @@ def draft(tables: Tables, text: Text) -> Draft:
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
     sampler = draft.values.get("sampler", "")
-    of_pictures = of_images.names_of(given, text.prompt)
+    of_pictures = of_images.names_of(given, bool(text.prompt) or generated(text))
     fields, others = {**keys.fields(sampler), **of_pictures}, keys.of_other_samplers(sampler)
     for key, value in given.items():
         if key in _SIZES:
@@ -84,8 +84,8 @@ def draft(tables: Tables, text: Text) -> Draft:
 
 
 def _why_not(key: str) -> str:
-    if key.startswith("Postprocess "):
-        return "it was done to the finished picture; the Upscale tab does that"
+    if key.startswith(DONE_TO_IT):
+        return of_images.DONE_AFTERWARDS
     return "there is no such setting here"
 
 
