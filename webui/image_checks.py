@@ -31,6 +31,18 @@ def named(request: GenerationRequest) -> Iterator[tuple[str, str]]:
         yield "upscale.picture", upscale.picture
 
 
+def check_kept(inputs: Inputs, request: GenerationRequest) -> None:
+    """Before a request is run again as it stands: raises InvalidRequest, naming the field, for a
+    picture that is not kept any more."""
+    for field, sha256 in named(request):
+        if inputs.path(sha256) is None:
+            raise InvalidRequest(
+                field,
+                "names a picture that is not kept here any more; send the same file in again (on "
+                "the page: drop it on the img2img tab), then run this again",
+            )
+
+
 def sizes(inputs: Inputs, request: GenerationRequest) -> dict[str, Size]:
     """field -> the size of the picture that it names. Raises InvalidRequest for one that is not
     kept here, and for a mask of another size than its picture."""

@@ -403,3 +403,49 @@ def test_what_was_looked_at_takes_no_place_of_what_was_sent(client, services) ->
     said = look(client, init={"picture": name}, width=128, height=128).json()
     assert sorted(services.inputs.folder.glob("*.png")) == before
     assert inputs.read(services.settings.data_dir / "seen", "init.picture", said["images"]["start"])
+
+
+HOW = (
+    "names a picture that is not kept here any more; send the same file in again (on the page: "
+    "drop it on the img2img tab), then run this again"
+)
+
+
+@pytest.mark.parametrize("field", ["init.picture", "init.mask.picture", "upscale.picture"])
+def test_a_job_is_not_tried_again_without_its_pictures(client, services, puppet, field) -> None:
+    picture, mask = noisy(64, 64), white(64, 64, (0, 0, 9, 9))
+    known = {"init.picture": sent(client, picture), "init.mask.picture": sent(client, mask)}
+    known["upscale.picture"] = known["init.picture"]
+    part, _, inner = field.partition(".")
+    request = {part: {"picture": known[f"{part}.picture"]}}
+    if inner == "mask.picture":
+        request[part]["mask"] = {"picture": known[field]}
+    job = submit(client, **request).json()["id"]
+    puppet.order("finish")
+    eventually(lambda: services.line.job(job).state == "done")
+    file = services.inputs.path(known[field])
+    file.rename(file.with_suffix(".away"))
+    for verb in ("retry", "duplicate"):
+        found, text = refusal(client.post(f"/api/v1/jobs/{job}/{verb}"))
+        assert found == field
+        assert verb == "duplicate" or text == HOW
+    assert len(client.get("/api/v1/jobs").json()["jobs"]) == 1
+    sent(client, mask if inner == "mask.picture" else picture)
+    again = client.post(f"/api/v1/jobs/{job}/retry")
+    assert (again.status_code, again.json()["retry_of"]) == (201, job)
+    puppet.order("finish")
+
+
+def test_nor_gone_on_with(client, services, puppet) -> None:
+    first = submit(client).json()["id"]
+    kept = sent(client, noisy(64, 64))
+    job = submit(client, init={"picture": kept}).json()["id"]
+    client.post(f"/api/v1/jobs/{job}/pause")
+    services.inputs.path(kept).unlink()
+    assert refusal(client.post(f"/api/v1/jobs/{job}/resume")) == ("init.picture", HOW)
+    assert client.get(f"/api/v1/jobs/{job}").json()["state"] == "paused"
+    sent(client, noisy(64, 64))
+    answer = client.post(f"/api/v1/jobs/{job}/resume")
+    assert (answer.status_code, answer.json()["state"]) == (200, "queued")
+    for each in (first, job):
+        client.post(f"/api/v1/jobs/{each}/cancel")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
-from webui import __version__, metadata, recipes
+from webui import __version__, image_checks, metadata, recipes
 from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
 from webui.errors import InvalidRequest
@@ -135,7 +135,9 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
     @router.post("/{id}/resume")
     def resume(id: str) -> dict[str, Any]:
         """A held back job may run; an interrupted one goes on after its last kept step."""
-        return view.job(order.resume(known(id)))
+        with services.inputs.lock:
+            image_checks.check_kept(services.inputs, line.job(id).request)
+            return view.job(order.resume(id))
 
     @router.post("/{id}/duplicate", status_code=201)
     def copy(id: str, body: OptionalObject) -> dict[str, Any]:
@@ -149,7 +151,9 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
         """An ended job again, as a new one; {"id"?, "owner"?}."""
         schema.check_known(body, ("id", "owner"))
         new = _new(body)
-        return view.job(order.retry(known(id), new_id=new["id"], owner=new["owner"]))
+        with services.inputs.lock:
+            image_checks.check_kept(services.inputs, line.job(id).request)
+            return view.job(order.retry(id, new_id=new["id"], owner=new["owner"]))
 
     @router.post("/{id}/drop")
     def drop(id: str) -> dict[str, Any]:
