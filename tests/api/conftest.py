@@ -127,10 +127,10 @@ def kept(client, services):
     return job
 
 
-def keep(services, job, count=4, batch=0, size=2):
+def keep(services, job, count=4, batch=0, size=2, turn=0, turns=1):
     sigmas = (8.0, 4.0, 2.0, 1.0, 0.0)
     shape = (size, 4, 2, 2)
-    header = Header(job["request"], batch, shape, sigmas)
+    header = Header(job["request"], batch, shape, sigmas, turn=turn, turns=turns)
     spool = Spool(services.trajectories.folder(job["id"]), header)
     for step in range(1, count + 1):
         latents = [np.full(shape, 1 + kind / step, np.float32) for kind in (0, 1)]

@@ -45,7 +45,8 @@ def router(services: Services) -> APIRouter:
         """The kept steps of a picture, how much each changed it, and how many it took."""
         found = branches.kept(services, id, image, turn=turn)
         folder = services.trajectories.folder(found.job.id)
-        return {**_trajectory(found), "turns": turns_kept(folder, found.batch)}
+        turns = turns_kept(folder, found.batch)
+        return {**_trajectory(found), "turns": turns, "planned": max(turns, found.header.turns)}
 
     _add_triage(router, services, view)
     return router
