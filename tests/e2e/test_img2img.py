@@ -146,7 +146,17 @@ def test_a_second_pass_runs_through_the_timeline_and_can_be_had_for_a_finished_p
     quick(tab, "txt2img")
     plain = press(tab, "txt2img")[0]
     tab.wait_for(plain["id"], "done")
-    tab.page.click("#txt2img_hr_enable input")
+    # where Hires. fix is off, what it would do is said first, and nothing begins
+    tab.page.click("#result-hires")
+    said = tab.page.locator("#result-pass-said")
+    said.filter(has_text="128 × 128 becomes 256 × 256 by Latent, then is made anew: denoising "  # noqa: RUF001
+                "strength 0.7, 6 steps.").wait_for()  # fmt: skip
+    tab.page.keyboard.press("Escape")
+    said.wait_for(state="hidden")
+    tab.page.click("#result-hires")
+    tab.page.click("#result-pass-change")
+    tab.page.wait_for_selector("#txt2img_hr_scale", state="visible")
+    assert [job["id"] for job in server.jobs()][0] == plain["id"]
     tab.fill("txt2img_hr_scale", 1.5)
     assert tab.page.locator("#txt2img_hr_said").inner_text() == "128 × 128 becomes 192 × 192"  # noqa: RUF001
     whole = press(tab, "txt2img")[0]

@@ -7,6 +7,7 @@
   let chosen = 0;
   let took = NaN; // seconds, all of them together
   let job = null; // whose they are
+  let drawPass = () => {};
 
   /* Told by the live view, which knows the recipes; the gallery itself gets the files from Gradio. */
   darkroom.hang = (now) => {
@@ -29,11 +30,7 @@
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
     });
     darkroom.sendButtons(find("result-send"), (tab) => `${tab}_send`, send, said);
-    find("result-hires").addEventListener("click", async ({ currentTarget: button }) => {
-      button.disabled = true;
-      try { await darkroom.passAgain(job, pictures[chosen].image); } catch (error) { said(error.message); }
-      button.disabled = false;
-    });
+    drawPass = darkroom.passingAgain(root, () => ({ job, picture: pictures[chosen] }), said);
     draw("");
   };
 
@@ -69,7 +66,7 @@
     const picture = pictures[chosen];
     if (!picture) return;
     said("");
-    find("result-hires").hidden = !darkroom.canPassAgain(job, picture.image);
+    drawPass();
     const several = pictures.length > 1;
     const number = picture.image + 1;
     const count = pictures.filter((each) => each.image >= 0).length;
