@@ -32,7 +32,7 @@ _SCRIPTS = (
     *("ending.js", "editjob.js", "forever.js"),
     *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
-    *("seen.js", "inpaint.js"),
+    *("drawn.js", "seen.js", "inpaint.js", "sketch.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
