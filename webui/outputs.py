@@ -23,6 +23,7 @@ from webui.library import Library
 from webui.metadata import parameters_text, record_text, source_of, with_source
 from webui.pictures import SUFFIXES, Format, encode
 from webui.request import GenerationRequest
+from webui.request.loops import place_of
 
 _MAX_GRID = 2**27  # pixels: 400 MB
 _MAX_UNSAVED = 2**30  # bytes, of pictures that no place was found for
@@ -94,7 +95,7 @@ class Outputs:
         if width * height > _MAX_GRID:
             return None
         sheet = Image.new("RGB", (width, height))
-        for place, saved in enumerate(sorted(pictures, key=lambda each: each.image)):
+        for place, saved in enumerate(in_order(request, pictures)):
             row, column = divmod(place, columns)
             try:
                 with Image.open(self._folder / saved.path, formats=_FORMATS) as image:
@@ -155,6 +156,11 @@ class Outputs:
 
 def _pictures(folder: Path) -> list[Path]:
     return [each for each in folder.glob("*") if each.suffix in SUFFIXES.values()]
+
+
+def in_order(request: GenerationRequest, pictures: Sequence[Saved]) -> list[Saved]:
+    """As they hang: the grid of all (image -1) first, then by number, loop after loop."""
+    return sorted(pictures, key=lambda each: place_of(request, each.image))
 
 
 def grid_shape(pictures: int) -> tuple[int, int]:

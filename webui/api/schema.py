@@ -19,6 +19,7 @@ from webui.jobs.job import Job, PreviewChoice
 from webui.library import ModelEntry
 from webui.metadata import read_parameters
 from webui.request import to_dict
+from webui.request.loops import place_of
 from webui.services import Services
 from webui.wire import event_to_dict
 
@@ -55,12 +56,15 @@ class JobView:
             "skipped": list(job.skipped),
             "retry_of": job.retry_of,
             "dropped": job.dropped,
-            "pictures": [self._picture(saved) for saved in job.pictures[seen:]],
+            "pictures": [self._picture(job, saved) for saved in job.pictures[seen:]],
         }
 
-    def _picture(self, saved: Saved) -> dict[str, Any]:
+    def _picture(self, job: Job, saved: Saved) -> dict[str, Any]:
+        image, loop = place_of(job.request, saved.image)
         return {
             "image": saved.image,
+            "of": image,  # which of the request's images it is, after so many loops
+            "loop": loop + 1,
             "path": saved.path,
             "url": PICTURES + quote(saved.path),
             "width": saved.width,

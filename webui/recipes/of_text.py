@@ -23,6 +23,9 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Version": (),
     "Model hash": (),  # looked up with the model
     "Notes": (),
+    "Loop": (),  # of a loopback, all of whose loops are made again
+    "Loop denoising strength": (),
+    "Loop seed": (),
     "VAE decoder": (),
     "User": (),
     "App": (),

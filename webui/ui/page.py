@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from webui.errors import DarkroomError
-from webui.events import Saved
 from webui.guard import MAX_UPLOAD
+from webui.outputs import in_order
 from webui.services import Services
 from webui.ui import first_paint, live, model_bar, queue
 from webui.ui.theme import theme
@@ -150,15 +150,11 @@ def _pictures(services: Services, sent: Any) -> list[str]:
     if not isinstance(name, str):
         return []
     try:
-        saved = services.line.job(name).pictures
+        job = services.line.job(name)
     except DarkroomError:
         return []
-    return [str(services.settings.outputs / each.path) for each in in_order(saved)]
-
-
-def in_order(saved: tuple[Saved, ...]) -> list[Saved]:
-    """As they hang: the grid of all (image -1) first, then by number."""
-    return sorted(saved, key=lambda each: each.image)
+    saved = in_order(job.request, job.pictures)
+    return [str(services.settings.outputs / each.path) for each in saved]
 
 
 def _head() -> str:

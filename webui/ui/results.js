@@ -12,7 +12,7 @@
   /* Told by the live view, which knows the recipes; the gallery itself gets the files from Gradio. */
   darkroom.hang = (now) => {
     job = now;
-    pictures = [...job.pictures].sort((a, b) => a.image - b.image);
+    pictures = [...job.pictures].sort((a, b) => a.of - b.of || a.loop - b.loop);
     chosen = 0;
     took = job.started && job.finished ? job.finished - job.started : NaN;
     draw(job.id);
@@ -24,7 +24,7 @@
       if (!props.chosen || !pictures[props.chosen.index]) return;
       chosen = props.chosen.index;
       draw(root.dataset.job);
-      darkroom.showPicture(pictures[chosen].image); // its steps are looked at too
+      darkroom.showPicture(pictures[chosen]); // its steps are looked at too
     });
     find("result-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
@@ -68,10 +68,8 @@
     said("");
     drawPass();
     const several = pictures.length > 1;
-    const number = picture.image + 1;
     const count = pictures.filter((each) => each.image >= 0).length;
-    const title = picture.image < 0 ? `All ${count} pictures` : several ? `Picture ${number} of ${count}` : "Picture";
-    find("result-title").textContent = title;
+    find("result-title").textContent = picture.image < 0 ? `All ${count} pictures` : titled(picture, several);
     const facts = [
       `${picture.width} × ${picture.height}`,
       duration(picture.image < 0 ? took : picture.seconds),
@@ -83,6 +81,12 @@
     find("result-open").href = address;
     find("result-download").href = address + "?download=1";
     darkroom.rememberSeed(picture.seed);
+  }
+
+  function titled({ of, loop }, several) {
+    const { images, init } = job.request;
+    const which = images > 1 ? `Picture ${of + 1} of ${images}` : "Picture";
+    return several && init?.loopback ? `${images > 1 ? `${which} · ` : ""}Loop ${loop} of ${init.loopback.loops}` : which;
   }
 
   /* The one that is looked at. */

@@ -51,7 +51,7 @@ darkroom.timeline = (changed) => {
   function recall() {
     if (active() || runs.size || !job?.started || job.request.upscale) return;
     recalled = true;
-    for (const picture of job.pictures.filter((each) => each.image >= 0)) {
+    for (const picture of job.pictures.filter(({ image }) => image >= 0 && image < job.request.images)) {
       const facts = picture.recipe.slice(picture.recipe.lastIndexOf("\n"));
       const made = Number(/Stopped at step: (\d+)/.exec(facts)?.[1] ?? job.steps);
       const batch = Math.floor(picture.image / job.request.batch_size);

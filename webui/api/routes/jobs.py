@@ -57,6 +57,7 @@ def router(services: Services) -> APIRouter:
     _add_one(router, services, view)
     _add_ends(router, services, view)
     _add_order(router, services, view)
+    _add_again(router, services, view)
     return router
 
 
@@ -139,6 +140,16 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
             image_checks.check_kept(services.inputs, line.job(id).request)
             return view.job(order.resume(id))
 
+    @router.post("/{id}/drop")
+    def drop(id: str) -> dict[str, Any]:
+        """Takes an ended job off the list; its pictures stay."""
+        return view.job(order.drop(known(id)))
+
+
+def _add_again(router: APIRouter, services: Services, view: schema.JobView) -> None:
+    """What makes new jobs of old ones."""
+    line, order = services.line, services.line.order
+
     @router.post("/{id}/duplicate", status_code=201)
     def copy(id: str, body: OptionalObject) -> dict[str, Any]:
         """A new job with its request; {"request"?: changes, "id"?, "owner"?}."""
@@ -154,11 +165,6 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
         with services.inputs.lock:
             image_checks.check_kept(services.inputs, line.job(id).request)
             return view.job(order.retry(id, new_id=new["id"], owner=new["owner"]))
-
-    @router.post("/{id}/drop")
-    def drop(id: str) -> dict[str, Any]:
-        """Takes an ended job off the list; its pictures stay."""
-        return view.job(order.drop(known(id)))
 
 
 def _new(body: dict[str, Any]) -> dict[str, str | None]:

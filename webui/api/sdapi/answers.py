@@ -14,6 +14,7 @@ from webui.errors import ModelNotFound
 from webui.events import Saved
 from webui.jobs.job import Job
 from webui.metadata import HASH_DIGITS, read_text
+from webui.outputs import in_order
 from webui.request import GenerationRequest
 from webui.services import Services
 
@@ -32,7 +33,7 @@ def generated(
     Raises NotSaved if a file is gone."""
     outputs = services.settings.outputs
     grid = [each for each in job.pictures if each.image < 0 and saved and asked.grid]
-    single = sorted((each for each in job.pictures if each.image >= 0), key=lambda one: one.image)
+    single = [each for each in in_order(job.request, job.pictures) if each.image >= 0]
     files = [sent(outputs, each) for each in (*grid, *single)]
     parameters = asked.parameters
     if inits:
