@@ -101,7 +101,7 @@ def _check_begun(
     request: GenerationRequest, init: InitImage, size: Size, entry: ModelEntry, max_pixels: int
 ) -> None:
     """Raises InvalidRequest for a picture that is too large to be encoded as it is, and for tiles
-    that cannot be, or that nobody would wait for."""
+    that nobody would wait for."""
     cut = init.outpaint is not None or (init.mask is not None and init.mask.area == "only masked")
     whole = init.resize == "latent upscale" and not init.tiles and not cut
     if whole and size[0] * size[1] > max_pixels:
@@ -113,10 +113,6 @@ def _check_begun(
     if init.tiles is None:
         return
     sides, overlap = (request.width, request.height), init.tiles.overlap
-    if overlap >= min(sides):
-        raise InvalidRequest(
-            "init.tiles.overlap", f"must be less than a tile's side, {min(sides)}, got {overlap}"
-        )
     cell, larger = entry.scale_factor, in_tiles(init.tiles, *size, entry.scale_factor)
     columns, rows = (
         tile_count(whole // cell, side // cell, overlap // cell)

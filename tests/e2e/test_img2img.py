@@ -133,6 +133,9 @@ def test_a_batch_of_files_is_a_job_each_and_a_broken_one_is_named(server, open_t
     tiles = tab.page.locator("#strip-row li[data-state=done] .dk-strip-label")
     tiles.nth(1).wait_for()
     assert tiles.all_inner_texts() == ["one.png", "two.png"]
+    # what came of each stands over the queue, however long that is
+    strip, queue = (tab.page.locator(f"#{name}").bounding_box() for name in ("strip", "queue"))
+    assert strip["y"] + strip["height"] <= queue["y"]
     newest = [server.finished(job["id"]) for job in reversed(server.jobs()[:2])]
     assert newest[0]["id"] == jobs[0]["id"]
     sizes = [opened(server.picture(job)).size for job in newest]

@@ -156,7 +156,9 @@ class Engine:
 
     def _plan(self, run: Run, turn: Turn, number: int) -> Generator[EngineEvent, None, Plan]:
         read = yield from self._read(run, turn)
-        turn = replace(turn.told(), request=replace(turn.request, embeddings=read.embeddings))
+        with memory_for("encoding the picture"):  # as networks made for inpainting are told it
+            told = turn.told()
+        turn = replace(told, request=replace(turn.request, embeddings=read.embeddings))
         branch = None
         if number < len(run.origin):
             entry, kept = sampler_of(self._registry, turn.request), run.origin[number]

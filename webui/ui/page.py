@@ -91,10 +91,11 @@ def _header(services: Services) -> str:
 
 
 def _table(services: Services) -> None:
-    """The live view, and under it the pictures of the job that it shows."""
+    """The live view, and under it the pictures of the job that it shows. What came of each file of
+    a batch stands over the queue, however long that is."""
     panel = live.panel()
-    queue.panel()
     _strip()
+    queue.panel()
     with gr.Row(elem_id="hung"):
         gallery, details = _gallery(), _details()
 

@@ -277,11 +277,10 @@ darkroom.stage = (root, changePreviews) => {
     preview: timeline.preview,
     /* The picture that somebody chose elsewhere; -1 is all of them. Of a loop on the way the loop's end. */
     showPicture({ image, of, loop }) {
-      if (!job) return;
-      if (image >= job.request.images) { // loops are made of one picture at a time: its batch
-        const end = timeline.steps(of).findLast(({ turn }) => turn === loop - 1);
-        return void (end && (stop(), go(of, end.place)));
-      }
+      const early = image >= job?.request.images; // loops are made of one picture at a time: its batch
+      const end = early && timeline.steps(of).findLast(({ turn }) => turn === loop - 1);
+      if (end) { stop(); go(of, end.place); }
+      if (!job || early) return;
       const batch = image < 0 ? last(batches()) : Math.floor(image / job.request.batch_size);
       if (timeline.steps(batch).length) choosePicture(batch, image < 0 ? null : image % job.request.batch_size);
     },
