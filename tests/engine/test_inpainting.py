@@ -19,7 +19,7 @@ from webui.engine import plan
 from webui.engine.denoiser import inpainted, later
 from webui.engine.pixels import tensor
 from webui.engine.samplers import SAMPLERS
-from webui.errors import InvalidRequest
+from webui.errors import InvalidRequest, OutOfMemory
 from webui.events import Look, Preview, Rendered, Step
 from webui.interfaces import Conditioning
 from webui.masking import blurred, shown_weights
@@ -112,13 +112,24 @@ def test_a_network_made_for_inpainting_is_told_the_mask_and_what_is_left_of_the_
     with torch.no_grad():
         told = model.painting(picture, mask)
         seen = []
-        hook = told._unet.register_forward_pre_hook(lambda unet, given: seen.append(given[0]))
+        hook = told.unet.register_forward_pre_hook(lambda unet, given: seen.append(given[0]))
         x = torch.ones(2, 4, 8, 8)
         told.predict(x, torch.tensor(1.0), [Conditioning(torch.zeros(1, 77, 32))])
         hook.remove()
         assert torch.allclose(seen[0][:, :4], x / 2**0.5)
         assert seen[0][:, 4].tolist() == [[[0.0] * 4 + [1.0] * 4] * 8] * 2
         assert torch.allclose(seen[0][:, 5:], model.encode(left).expand(2, -1, -1, -1))
+
+
+def test_out_of_memory_in_what_such_a_network_is_told_is_said(inpainting, asked, monkeypatch):
+    engine, _ = inpainting
+
+    def painting(self, picture, mask):
+        raise RuntimeError("[enforce fail] can't allocate memory")
+
+    monkeypatch.setattr(type(engine._models.load("inpainting").model), "painting", painting)
+    with pytest.raises(OutOfMemory, match="^out of memory while encoding the picture"):
+        play(engine, *asked(model="inpainting"))
 
 
 @pytest.mark.parametrize("resize", ["just resize", "latent upscale"])
