@@ -254,6 +254,15 @@ def test_what_cannot_be_is_refused_by_its_field(client, request_part, field) -> 
         assert text == "names a picture that is not kept here; send it again"
 
 
+def test_a_picture_that_would_grow_beyond_what_can_be_worked_at_is_refused(client) -> None:
+    sides = dict.fromkeys(("left", "right", "up", "down"), 1024)
+    init = {"picture": sent(client, noisy(2048, 1)), "outpaint": sides}
+    found = refusal(submit(client, init=init))
+    assert found == ("width", "must be from 64 to 2048 and a multiple of 8, got 4096; try 2048")
+    field, text = refusal(submit(client, init=init, width=512, height=256))
+    assert field == "init.outpaint" and text.startswith("would make 4096 x 2049 pixels; at most")
+
+
 @pytest.mark.parametrize(
     ("scale", "overlap", "words"),
     [
@@ -449,3 +458,33 @@ def test_nor_gone_on_with(client, services, puppet) -> None:
     assert (answer.status_code, answer.json()["state"]) == (200, "queued")
     for each in (first, job):
         client.post(f"/api/v1/jobs/{each}/cancel")
+
+
+def test_rows_of_the_line_show_the_picture_that_a_job_begins_with_and_say_what_is_made(client):
+    picture = sent(client, noisy(64, 64))
+    mask = sent(client, white(64, 64, (0, 0, 9, 9)))
+    first = sent(client, noisy(64, 64, 1))
+    small = {"width": 64, "height": 64}
+    blocking = submit(client).json()["id"]
+    parts = [
+        ({}, None, ""),
+        ({"init": {"picture": picture}}, picture, "img2img"),
+        ({"init": {"picture": picture, "mask": {"picture": mask}}}, picture, "inpaint"),
+        ({"init": {"picture": picture, "outpaint": {"left": 8}}}, picture, "outpaint"),
+        ({"init": {"picture": picture, "tiles": {"overlap": 8}}, **small}, picture, "SD upscale"),
+        ({"init": {"picture": picture, "loopback": {}}}, picture, "loopback"),
+        ({"hires": {}, **small}, None, "hires"),
+        ({"hires": {"picture": first}, **small}, first, "hires"),
+        ({"upscale": {"picture": picture, "scale": 3}}, picture, "upscale"),
+    ]
+    for number, (request, sha256, kind) in enumerate(parts):
+        job = submit(client, **request).json()["id"]
+        (row,) = client.get("/api/v1/queue").json()["waiting"]
+        assert (row["id"], row["input"]) == (job, sha256 and f"api/v1/inputs/{sha256}"), number
+        head = ["a cat", kind] if kind and kind != "upscale" else ["a cat"]
+        if kind == "upscale":
+            assert row["recipe"] == "upscale · Lanczos · 3x"
+        else:
+            assert row["recipe"].split(" · ")[: len(head) + 1] == [*head, "Euler a"]
+        client.post(f"/api/v1/jobs/{job}/cancel")
+    client.post(f"/api/v1/jobs/{blocking}/cancel")

@@ -282,6 +282,21 @@ def test_outpainting_grows_the_canvas_and_keeps_the_old_pixels(engine, tmp_path)
     assert np.array_equal(scaled[16 + 8 :, 32 + 8 :], array(scene(64, 48))[8:, 8:])
 
 
+def test_a_kept_step_of_an_outpainting_is_drawn_again_in_the_grown_picture(engine, tmp_path):
+    outpaint = Outpaint(left=32, up=16, blend=0)
+    sha256 = sent(tmp_path / "inputs", scene(64, 48))
+    init = InitImage(picture=sha256, strength=1.0, outpaint=outpaint)
+    folders = {"inputs": str(tmp_path / "inputs"), "keep": str(tmp_path / "kept")}
+    run = play(
+        engine, request(init=init, width=96, height=64), RunOptions(**folders, predicted="fast")
+    )
+    for drawn in run.of(Preview):
+        assert np.array_equal(pixels(drawn.picture)[16:, 32:], array(scene(64, 48)))
+        look = Look(0, drawn.step, "predicted", "fast")
+        again = engine.preview(tmp_path / "kept", look, inputs=tmp_path / "inputs")
+        assert again == drawn.picture
+
+
 # --- previews, branches, crashes -----------------------------------------------------------------
 
 
