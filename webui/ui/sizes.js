@@ -107,7 +107,8 @@
     const fit = width && height && !values["upscale.crop"];
     const scale = fit ? Math.min(width / known.width, height / known.height) : values["upscale.scale"];
     const made = fit ? larger(known, scale, 0, 0, nearest) : larger(known, scale, width, height, nearest);
-    say(`${tab}_size_said`, `${times(known)} becomes ${times(made)}`);
+    const first = (darkroom.picturesOf(tab) ?? []).length > 1 ? "The first one: " : "";
+    say(`${tab}_size_said`, `${first}${times(known)} becomes ${times(made)}`);
   }
 
   function draw(tab) {
