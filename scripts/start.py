@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from scripts import machine
@@ -124,18 +125,15 @@ def _test(
     return subprocess.run(command, cwd=root, env={**environ, **for_tests}).returncode
 
 
-def _command(
-    argv: Sequence[str], environ: Mapping[str, str], root: Path, here: str
-) -> int:
+def _command(argv: Sequence[str], environ: Mapping[str, str], root: Path, here: str) -> int:
     """`generate` and `batch`: they run in the folder `here`, where their files are looked for."""
     asked = options.read(argv)  # a mistake is said before the set-up, not after
     settings.read(asked.settings, environ)
-    _set_up(root, argparse.Namespace(torch_index=None))
+    with redirect_stdout(sys.stderr):  # on stdout stand the pictures alone
+        _set_up(root, argparse.Namespace(torch_index=None))
     command = [str(Environment(root / ".venv").python), "-P", "-m", "webui.commands", *argv]
     path = os.pathsep.join(each for each in (str(root), environ.get("PYTHONPATH")) if each)
-    with subprocess.Popen(
-        command, cwd=here, env={**environ, "PYTHONPATH": path}
-    ) as process:
+    with subprocess.Popen(command, cwd=here, env={**environ, "PYTHONPATH": path}) as process:
         while True:
             try:
                 return process.wait()

@@ -6,8 +6,8 @@
         for picture in darkroom.txt2img("a red fox", steps=20).wait().pictures:
             picture.save("fox.png")
 
-Needs httpx alone, and of `webui` the errors: what the server refuses is raised here as it was there.
-docs/client.md has the whole of it.
+Needs httpx alone, and of `webui` the errors: what the server refuses is raised here as the error
+that it was there. docs/client.md has the whole of it.
 """
 
 from webui.client.client import Client

@@ -124,8 +124,10 @@ class Client:
 
     def jobs(self, *states: str, limit: int = 50, before: str | None = None) -> list[Job]:
         """Newest first; of these states, if any are named; older than the job `before`."""
-        query = {"limit": limit, "state": list(states), "before": before}
-        return [self._job(each) for each in self._connection.get("jobs", query)["jobs"]]
+        answer = self._connection.get(
+            "jobs", {"limit": limit, "state": list(states), "before": before}
+        )
+        return [self._job(each) for each in answer["jobs"]]
 
     def events(self, after: str = "") -> Iterator[Event]:
         """Of all jobs, from now on or after that id; it never ends of itself."""

@@ -139,9 +139,7 @@ def _checked(address: str) -> str:
     except ValueError:
         usable = None
     if not usable or "@" in parts.netloc or parts.query or parts.fragment:
-        raise InvalidRequest(
-            "address", f"must be like http://127.0.0.1:7860, got {address[:80]!r}"
-        )
+        raise InvalidRequest("address", f"must be like http://127.0.0.1:7860, got {address[:80]!r}")
     return given.rstrip("/") + "/"
 
 

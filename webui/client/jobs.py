@@ -1,4 +1,4 @@
-"""A job as its client sees it: its state, its events, its pictures, and what can be done with it."""
+"""A job as its client sees it: state, events, pictures, and what can be done with it."""
 
 import io
 import time
@@ -249,7 +249,9 @@ class Job:
         self.values = self._connection.patch(self._path(), {"request": changes})
         return self
 
-    def move(self, to: str = "", *, before: "Job | None" = None, after: "Job | None" = None) -> "Job":
+    def move(
+        self, to: str = "", *, before: "Job | None" = None, after: "Job | None" = None
+    ) -> "Job":
         """To the "front" or the "back" of the line, or next to another job."""
         places = {"to": to, "before": before and before.id, "after": after and after.id}
         return self._told("move", {name: place for name, place in places.items() if place})
@@ -273,9 +275,7 @@ class Job:
             self._connection.post(self._path("duplicate"), body | ({"id": id} if id else {}))
         )
 
-    def branch(
-        self, step: int, *, image: int = 0, id: str | None = None, **changes: Any
-    ) -> "Job":
+    def branch(self, step: int, *, image: int = 0, id: str | None = None, **changes: Any) -> "Job":
         """A new job that goes on from a kept step of a picture, as docs/branching.md says."""
         body = {"image": image, "step": step, "changes": changes} | ({"id": id} if id else {})
         return self._made(self._connection.post(self._path("branch"), body))

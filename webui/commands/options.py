@@ -51,9 +51,7 @@ def read(argv: Sequence[str]) -> Asked:
     command = argv[0] if argv else ""
     made = parser(command)
     given = vars(made.parse_args(argv[1:]))
-    values = {
-        name.removeprefix(_FIELD): given.pop(name) for name in list(given) if _FIELD in name
-    }
+    values = {name.removeprefix(_FIELD): given.pop(name) for name in list(given) if _FIELD in name}
     if command == "generate" and not {"prompt", "upscale.picture", "init.picture"} & values.keys():
         made.error('say what to make: python launch.py generate "a red fox"')
     if problem := _halves(values):
@@ -169,7 +167,7 @@ def _metavar(field: FormField) -> str:
     if field.name in PICTURES:
         return "FILE"
     kinds = {IntegerField: "N", NumberField: "X", ChoiceField: "NAME", TextField: "TEXT"}
-    return kinds[type(field)]  # type: ignore[index]
+    return kinds[type(field)]
 
 
 def _reader(field: FormField) -> Callable[[str], Any]:
@@ -235,5 +233,3 @@ def _arguments(given: Mapping[str, Any]) -> list[str]:
         else:
             said.append(f"--{flag}={value}")
     return said
-
-

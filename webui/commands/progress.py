@@ -36,8 +36,12 @@ class Progress:
             case "Stage":
                 self.show(str(event["name"]))
             case "Step":
-                turn = f" of part {event['turn'] + 1}/{event['turns']}" if event["turns"] > 1 else ""
-                self.show(f"batch {event['batch'] + 1} · step {event['step']}/{event['steps']}{turn}")
+                turn = (
+                    f" of part {event['turn'] + 1}/{event['turns']}" if event["turns"] > 1 else ""
+                )
+                self.show(
+                    f"batch {event['batch'] + 1} · step {event['step']}/{event['steps']}{turn}"
+                )
             case "Resumed":
                 self.say(f"goes on after step {event['step']}")
             case "Warned":

@@ -1,5 +1,6 @@
 """The server of a command: the one that is named, else the one that runs, else one of its own."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import webui
 from webui import data_folder, settings
@@ -18,6 +20,10 @@ from webui.errors import InvalidRequest, StartError
 ROOT = Path(webui.__file__).parents[1]  # folders in the settings count from it
 _READY = "Darkroom is at "
 _ENDING = 20.0  # seconds that a server of our own may take to end
+# so that Ctrl+C reaches the command alone, which then cancels its job
+_APART: Mapping[str, Any] = (
+    {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+)
 _TRYING = 5.0  # seconds in which a server that runs says so
 
 
@@ -87,7 +93,7 @@ def _own(asked: Asked, environ: Mapping[str, str]) -> Iterator[Client]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        **_apart(),
+        **_APART,
     )
     assert process.stdout is not None and process.stdin is not None
     try:
@@ -105,18 +111,6 @@ def _own(asked: Asked, environ: Mapping[str, str]) -> Iterator[Client]:
             process.kill()
             process.wait()
         process.stdout.close()
-
-
-if sys.platform == "win32":
-
-    def _apart() -> dict[str, int]:
-        """So that Ctrl+C reaches the command alone, which then cancels its job."""
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-else:
-
-    def _apart() -> dict[str, bool]:
-        """So that Ctrl+C reaches the command alone, which then cancels its job."""
-        return {"start_new_session": True}
 
 
 def _login(given: str | None) -> tuple[str, str] | None:

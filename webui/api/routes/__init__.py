@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from webui.api.routes import (
     branches,
+    copies,
     embeddings,
     engine,
     events,
@@ -20,6 +21,8 @@ from webui.api.routes import (
     prompts,
     queue,
     recipes,
+    requests,
+    results,
     samplers,
     upscalers,
 )
@@ -44,5 +47,8 @@ ROUTES: Sequence[Route] = (
     pictures.router,
     prompts.router,
     recipes.router,
+    copies.router,
+    requests.router,
+    results.router,
     inputs.router,
 )
