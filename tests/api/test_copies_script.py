@@ -95,7 +95,9 @@ def apart(one: list[np.ndarray], other: list[np.ndarray]) -> int:
 
 
 def compare(services: object, engine: object, folder: Path, **values: object) -> copies.Asked:
-    asked = copies.asked(services, BASE | values)
+    given = {name: each for name, each in BASE.items() if name not in ("steps", *values)}
+    given |= values if "schedule_options" in values else {"steps": 4} | values
+    asked = copies.asked(services, given)
     made = copies.script(services, asked)
     assert made.unsaid == ()
     assert apart(ran(made.text, folder), drawn(engine, asked.request)) <= 2
@@ -132,7 +134,7 @@ def test_each_schedule_too(services, engine, once, tmp_path, sampler, schedule):
         {"sampler": "UniPC", "sampling": {"order": 2, "solver_type": "bh2"}},
         {"schedule_options": {"sigmas": [12.5, 6, 2.25, 0.5, 0.1, 0]}},
         {"sampler": "DPM2", "schedule_options": {"sigmas": [9, 3, 0]}},
-        {"schedule": "Karras", "schedule_options": {"rho": 5.0, "sigma_min": 0.1}},
+        {"schedule": "Karras", "steps": 4, "schedule_options": {"rho": 5.0, "sigma_min": 0.1}},
         {"prompt": "a (red:1.4) fox, [snow]"},
         {"prompt": "a (red:1.4) fox", "sampler": "DDIM", "emphasis": "no norm", "clip_skip": 2},
         {"prompt": "a (red:1.4) fox", "emphasis": "ignore"},

@@ -13,10 +13,12 @@ from webui.copies.quoting import comment, python
 from webui.copies.script_text import SCHEDULERS, Parts, body
 from webui.copies.source import Place, inlined, place_of, table
 from webui.errors import ModelNotFound
+from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.request import GenerationRequest
 from webui.services import Services
 
 _SAMPLERS, _SCHEDULES = "webui.engine.samplers", "webui.engine.schedules"
+_AYS: Place = ("webui.engine.families.sd1", "ALIGN_YOUR_STEPS")
 _LEVELS: Place = (_SCHEDULES, "DiscreteLevels")
 _SEEDED: Place = ("webui.engine.noise", "SeededNoise")
 _BROWNIAN: Place = ("webui.engine.brownian", "BrownianNoise")
@@ -37,7 +39,8 @@ def script(services: Services, asked: Asked) -> Script:
     if (why := _impossible(services, request)) is not None:
         return Script("", (why,))
     read = prompts.read(services, request)
-    unsaid = (*_unsaid(request), *read.unsaid)
+    beside = services.library.find(request.model).vae is not None
+    unsaid = (*_unsaid(request, beside), *read.unsaid)
     parts = _parts(services, asked, read)
     lines = [
         "from __future__ import annotations",
@@ -60,12 +63,15 @@ def _impossible(services: Services, request: GenerationRequest) -> str | None:
         entry = services.library.find(request.model)
     except ModelNotFound:
         return f"The model {request.model} is not there any more, so there is no script for it."
-    if (entry.folder / "model_index.json").is_file():
-        return None
-    return f"{entry.name} is no folder of diffusers', so there is no script for it."
+    if entry.layout != "folder" or entry.family != "sd1":
+        return "Scripts are written for models of Stable Diffusion 1 in a folder of diffusers'."
+    if entry.configs["unet"].get("in_channels") != entry.configs["vae"].get("latent_channels"):
+        return f"{entry.name} is made for inpainting, so there is no script for it."
+    return None
 
 
-def _unsaid(request: GenerationRequest) -> list[str]:
+def _unsaid(request: GenerationRequest, beside: bool) -> list[str]:
+    """`beside`: whether a VAE goes with the model by its name."""
     said = {
         "init": "It begins with a picture (init); here it begins with noise alone.",
         "hires": "The second pass (hires. fix); here is the first one alone.",
@@ -73,6 +79,8 @@ def _unsaid(request: GenerationRequest) -> list[str]:
         "extras": "The settings of extensions.",
     }
     found = [text for name, text in said.items() if getattr(request, name)]
+    if request.vae not in (AUTOMATIC_VAE, OWN_VAE) or (request.vae == AUTOMATIC_VAE and beside):
+        found.append("The separate VAE; here is the model's own.")
     if request.stop_at < 1:
         found.append("Stopping before the last step.")
     return found
@@ -94,7 +102,7 @@ def _parts(services: Services, asked: Asked, read: prompts.Prompts) -> Parts:
     own = request.schedule_options.sigmas
     wanted = [_LEVELS]
     if own is None and schedule is not None:
-        wanted += [schedule]
+        wanted += [schedule, *([_AYS] if name == "Align Your Steps" else [])]
     drops = bool(info.get("drops_penultimate")) and own is None
     wanted += [(_SCHEDULES, "without_penultimate")] if drops else []
     if scheduler is None:
@@ -104,7 +112,7 @@ def _parts(services: Services, asked: Asked, read: prompts.Prompts) -> Parts:
     code = inlined(*wanted)
     return Parts(
         request,
-        str(services.library.find(request.model).folder),
+        str(services.library.find(request.model).path),
         asked.random,
         scheduler,
         code,

@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from webui.embeddings import token_widths
 from webui.errors import DarkroomError
-from webui.prompt import Emphasis, Prompt, Variant, Window, understand, windows
+from webui.prompt import (
+    ClipVocabulary,
+    Emphasis,
+    Prompt,
+    Variant,
+    Window,
+    understand,
+    windows,
+)
 from webui.request import GenerationRequest
 from webui.services import Services
 
@@ -29,14 +36,17 @@ def read(services: Services, request: GenerationRequest) -> Prompts:
         return Prompts(None, tuple(unsaid))
     texts = _first(positive), _first(negative)
     try:
-        both = _windows(services, request, texts)
+        words = _vocabulary(services, request.model)
+        emphasis = cast(Emphasis, request.emphasis)
+        both = [windows(text, words, emphasis=emphasis) for text in texts]
     except DarkroomError as error:
         return Prompts(None, (*unsaid, f"diffusers alone reads the prompts: {error}."))
-    if both is None:
+    if any(map(_is_learned, both)):
         unsaid.append("Embeddings and mixes of words are read as plain words here.")
         return Prompts(None, tuple(unsaid))
-    as_written = texts == (request.prompt, request.negative_prompt)
-    plain = as_written and all(map(_is_plain, both))
+    asked = zip((request.prompt, request.negative_prompt), both, strict=True)
+    # diffusers' own way to read fewer layers does not work with each version of transformers
+    plain = request.clip_skip == 1 and all(_is_plain(*each, words) for each in asked)
     return Prompts(None if plain else _written(both), tuple(unsaid))
 
 
@@ -67,22 +77,24 @@ def _unsaid(prompt: Prompt, named: str) -> list[str]:
     return found
 
 
-def _windows(
-    services: Services, request: GenerationRequest, texts: Sequence[str]
-) -> list[Sequence[Window]] | None:
-    """None where a token is not the vocabulary's own. Raises DarkroomError."""
-    entry = services.library.find(request.model)
-    usable = services.embeddings.usable(token_widths(entry.folder))
-    known = {name: each.vectors for name, each in usable.items()}
-    words = services.vocabularies.of(entry.folder, known)
-    emphasis = cast(Emphasis, request.emphasis)
-    both: list[Sequence[Window]] = [windows(text, words, emphasis=emphasis) for text in texts]
-    tokens = [token for each in both for window in each for token in window.tokens]
-    return None if any(token.vector is not None for token in tokens) else both
+def _vocabulary(services: Services, model: str) -> ClipVocabulary:
+    """Raises DarkroomError."""
+    entry = services.library.find(model)
+    usable = services.embeddings.usable(entry.token_widths)
+    vectors = {name: each.vectors for name, each in usable.items()}
+    return services.vocabularies.of(entry.tokenizer, vectors)
 
 
-def _is_plain(given: Sequence[Window]) -> bool:
-    return len(given) == 1 and all(token.weight == 1 for token in given[0].tokens)
+def _is_learned(given: Sequence[Window]) -> bool:
+    """Whether a token of it is not the vocabulary's own."""
+    return any(token.vector is not None for window in given for token in window.tokens)
+
+
+def _is_plain(text: str, given: Sequence[Window], words: ClipVocabulary) -> bool:
+    """Whether its tokens are those of the text as it is written."""
+    if len(given) > 1 or any(token.weight != 1 for token in given[0].tokens):
+        return False
+    return [token.id for token in given[0].tokens] == [id for id, _, _ in words.encode(text)]
 
 
 def _written(both: Sequence[Sequence[Window]]) -> tuple[Sequence[Written], Sequence[Written]]:

@@ -110,14 +110,17 @@ def _given(parts: Parts) -> Iterator[str]:
     yield f"STEPS = {request.steps}"
     yield f"GUIDANCE = {request.guidance_scale!r}"
     yield f"WIDTH, HEIGHT = {request.width}, {request.height}"
-    yield f"CLIP_SKIP = {request.clip_skip}  # 1: all layers of the text encoder"
+    if parts.windows:
+        yield f"CLIP_SKIP = {request.clip_skip}  # 1: all layers of the text encoder"
 
 
 def _pipeline(parts: Parts) -> Iterator[str]:
     yield "pipe = StableDiffusionPipeline.from_pretrained("
     yield "    MODEL, safety_checker=None, requires_safety_checker=False"
     yield ").to(DEVICE, torch.float32)"
-    yield "levels = DiscreteLevels(DDPMScheduler.from_config(pipe.scheduler.config).alphas_cumprod)"
+    yield "signal = DDPMScheduler.from_config(pipe.scheduler.config).alphas_cumprod"
+    listed = ", ALIGN_YOUR_STEPS" if "ALIGN_YOUR_STEPS" in parts.code.text else ""
+    yield f"levels = DiscreteLevels(signal{listed})"
     yield f"sigmas = {parts.schedule}"
     yield "factor = pipe.vae_scale_factor"
     yield "shape = (pipe.unet.config.in_channels, HEIGHT // factor, WIDTH // factor)"
@@ -146,7 +149,7 @@ def _by_scheduler(parts: Parts, chosen: Scheduler) -> Iterator[str]:
     if parts.windows:
         given = "prompt_embeds=encoded(PROMPT), negative_prompt_embeds=encoded(NEGATIVE_PROMPT)"
     else:
-        given = "prompt=PROMPT, negative_prompt=NEGATIVE_PROMPT, clip_skip=CLIP_SKIP - 1 or None"
+        given = "prompt=PROMPT, negative_prompt=NEGATIVE_PROMPT"
     yield from f'''
 class Scheduler({chosen.name}):
     """diffusers' own, on the levels above."""
@@ -205,9 +208,7 @@ def _context(parts: Parts) -> Iterator[str]:
         yield "context = torch.cat([encoded(NEGATIVE_PROMPT), encoded(PROMPT)])"
         return
     yield "with torch.no_grad():"
-    yield "    towards, away = pipe.encode_prompt("
-    yield "        PROMPT, DEVICE, 1, True, NEGATIVE_PROMPT, clip_skip=CLIP_SKIP - 1 or None"
-    yield "    )"
+    yield "    towards, away = pipe.encode_prompt(PROMPT, DEVICE, 1, True, NEGATIVE_PROMPT)"
     yield "context = torch.cat([away, towards])"
 
 
