@@ -28,6 +28,10 @@
     find("result-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
     });
+    find("result-copy-as").addEventListener("click", async ({ currentTarget: button }) => {
+      said("");
+      try { await darkroom.copyAs(job.id, pictures[chosen].image, button); } catch (error) { said(error.message); }
+    });
     darkroom.sendButtons(find("result-send"), (tab) => `${tab}_send`, send, said);
     find("result-hires").addEventListener("click", async ({ currentTarget: button }) => {
       button.disabled = true;
