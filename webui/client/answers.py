@@ -36,6 +36,21 @@ class Embedding(TypedDict):
     problem: str | None
 
 
+class Lora(TypedDict):
+    """docs/lora.md says what else it has."""
+
+    name: str
+    problem: str | None
+
+
+class Copy(TypedDict):
+    kind: str  # "curl", "python", "command", "diffusers"
+    label: str
+    language: str
+    text: str
+    notes: list[str]  # what the text does not say
+
+
 class Upscaler(TypedDict):
     name: str
     kind: str  # "model", "interpolation", "latent"

@@ -7,9 +7,11 @@ from typing import Any, Self
 import httpx
 
 from webui.client.answers import (
+    Copy,
     Embedding,
     Engine,
     Health,
+    Lora,
     Model,
     Queue,
     Recipe,
@@ -180,6 +182,10 @@ class Client:
         found: list[Embedding] = answer["embeddings"]
         return found
 
+    def loras(self) -> list[Lora]:
+        found: list[Lora] = self._connection.get("loras")["loras"]
+        return found
+
     # --- reading ----------------------------------------------------------------------------------
 
     def look(self, prompt: str, negative_prompt: str = "", **how: Any) -> Mapping[str, Any]:
@@ -197,6 +203,15 @@ class Client:
         """How a picture was made, from A1111's text."""
         answer: Recipe = self._connection.post("recipes", {"text": text})
         return answer
+
+    def copies(
+        self, request: Mapping[str, Any] | None = None, *, job: str = "", image: int = -1
+    ) -> list[Copy]:
+        """A request, or that of a picture of a job, as curl, Python, a command, a script."""
+        asked = {"job": job, "image": image} if request is None else {"request": request}
+        answer = self._connection.post("copies", asked | {"address": self.address})
+        found: list[Copy] = answer["copies"]
+        return found
 
     # --- the server -------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ def reached(asked: Asked, environ: Mapping[str, str], progress: Progress) -> Ite
     login = _login(asked.login or environ.get("DARKROOM_LOGIN"))
     named = asked.server or environ.get("DARKROOM_SERVER")
     if named:
-        with Client(named, login=login, owner="command line") as client:
+        with Client(named, login=login, owner="command-line") as client:
             client.health()
             yield Reached(client, None)
         return
@@ -59,7 +59,7 @@ def _running(data_dir: Path, login: tuple[str, str] | None) -> Client | None:
     note = data_folder.find_note(data_dir)
     if note is None:
         return None
-    client = Client(note.address, login=login, timeout=_TRYING, owner="command line")
+    client = Client(note.address, login=login, timeout=_TRYING, owner="command-line")
     try:
         there = client.health()["server"] == note.server
     except NotAllowed as error:
@@ -69,7 +69,7 @@ def _running(data_dir: Path, login: tuple[str, str] | None) -> Client | None:
     except ServerUnreachable:  # it was killed, or something else is there now
         there = False
     client.close()
-    return Client(note.address, login=login, owner="command line") if there else None
+    return Client(note.address, login=login, owner="command-line") if there else None
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def _own(asked: Asked, environ: Mapping[str, str]) -> Iterator[Client]:
         if not said.startswith(_READY):
             raise StartError("Darkroom could not be started for this; what it said stands above")
         address = said.removeprefix(_READY).strip()
-        with Client(address, login=login, owner="command line") as client:
+        with Client(address, login=login, owner="command-line") as client:
             yield client
     finally:
         process.stdin.close()

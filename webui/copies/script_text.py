@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from webui.copies.prompts import Written
-from webui.copies.quoting import python
+from webui.copies.quoting import comment, python
 from webui.copies.source import Inlined
 from webui.request import GenerationRequest
 
@@ -99,6 +99,8 @@ def _given(parts: Parts) -> Iterator[str]:
     if parts.windows:
         yield "# the prompts as tokens with their weights, in windows of at most 75"
         for name, windows in zip(("PROMPT", "NEGATIVE_PROMPT"), parts.windows, strict=True):
+            text = request.prompt if name == "PROMPT" else request.negative_prompt
+            yield from comment(repr(text))
             yield f"{name} = ["
             yield from (f"    {python(each)}," for each in windows)
             yield "]"

@@ -35,7 +35,7 @@ def copies(services: Services, asked: Asked, address: str) -> Copies:
     made = script(services, asked)
     near = is_of_this_computer(urlsplit(address).hostname or "")
     return (
-        Copy("curl", "curl", "sh", curl(asked, address, login), (_SHELL, *pictures)),
+        Copy("curl", "curl", "sh", curl(asked, address, login), pictures),
         Copy("python", "Python", "python", client(asked, address, login), pictures),
         Copy(
             "command",
@@ -46,9 +46,6 @@ def copies(services: Services, asked: Asked, address: str) -> Copies:
         ),
         Copy("diffusers", "diffusers", "python", made.text, made.unsaid),
     )
-
-
-_SHELL = "For bash or zsh. The name that the job gets is the shell's, so each run is a new job."
 
 
 def _pictures(asked: Asked, address: str) -> tuple[str, ...]:

@@ -89,7 +89,7 @@
   }
 
   const LEADS = {
-    curl: "Says only what differs from the defaults.",
+    curl: "For bash or zsh. Says only what differs from the defaults.",
     python: "Needs httpx and this project's folder on the path.",
     command: "To be run in this project's folder.",
     diffusers: "Needs diffusers and torch, not Darkroom.",
