@@ -37,7 +37,7 @@ class Embedding(TypedDict):
 
 
 class Lora(TypedDict):
-    """docs/lora.md says what else it has."""
+    """docs/loras.md says what else it has."""
 
     name: str
     problem: str | None
