@@ -19,6 +19,8 @@ def generate(asked: Asked, reached: Reached, progress: Progress) -> list[str]:
     follow(job, progress)
     if job.state != "done":
         progress.say(f"the job was {job.state}")
+    if asked.out is not None and asked.folder:
+        asked.out.mkdir(parents=True, exist_ok=True)
     made = _places(job, asked.out, reached.outputs)
     for path in made:
         if asked.out is not None and not asked.out.is_dir() and path.suffix != asked.out.suffix:

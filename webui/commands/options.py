@@ -4,6 +4,7 @@ Imports the standard library alone, so that a mistake is said before anything is
 """
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ class Asked:
     values: Mapping[str, Any]  # the request's fields by name
     file: str  # of batch: its path, or "-"
     out: Path | None
+    folder: bool  # `out` is one, also if it is not there yet
     server: str | None
     login: str | None
     quiet: bool
@@ -60,7 +62,8 @@ def read(argv: Sequence[str]) -> Asked:
         command=command,
         values=values,
         file=given.pop("file", ""),
-        out=given.pop("out"),
+        out=Path(out) if (out := given.pop("out")) else None,
+        folder=bool(out) and out.endswith(("/", os.sep)),
         server=given.pop("server"),
         login=given.pop("login"),
         quiet=given.pop("quiet"),
@@ -103,8 +106,12 @@ _DESCRIPTIONS = {
 
 def _add_own(made: argparse.ArgumentParser, command: str) -> None:
     group = made.add_argument_group("command")
-    out = "file or folder for the pictures" if command == "generate" else "folder for the pictures"
-    group.add_argument("--out", metavar="PATH", type=Path, default=None, help=out)
+    out = (
+        "file for the picture; with / at its end, a folder"
+        if command == "generate"
+        else "folder for the pictures"
+    )
+    group.add_argument("--out", metavar="PATH", default=None, help=out)
     group.add_argument(
         "--server",
         metavar="ADDRESS",
