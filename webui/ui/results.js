@@ -29,6 +29,10 @@
     find("result-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
     });
+    find("result-copy-as").addEventListener("click", async ({ currentTarget: button }) => {
+      said("");
+      try { await darkroom.copyAs(job.id, pictures[chosen].image, button); } catch (error) { said(error.message); }
+    });
     darkroom.sendButtons(find("result-send"), (tab) => `${tab}_send`, send, said);
     drawPass = darkroom.passingAgain(root, () => ({ job, picture: pictures[chosen] }), said);
     draw("");

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from webui.api.routes import (
     branches,
+    copies,
     embeddings,
     engine,
     events,
@@ -21,6 +22,8 @@ from webui.api.routes import (
     prompts,
     queue,
     recipes,
+    requests,
+    results,
     samplers,
     upscalers,
 )
@@ -46,5 +49,8 @@ ROUTES: Sequence[Route] = (
     pictures.router,
     prompts.router,
     recipes.router,
+    copies.router,
+    requests.router,
+    results.router,
     inputs.router,
 )
