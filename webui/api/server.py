@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from webui.api import schema
+from webui.api.openapi.document import describe
 from webui.errors import (
     DarkroomError,
     EngineBusy,
@@ -63,6 +64,7 @@ def create(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
         app.add_api_route(
             place + "{path:path}", _nothing, methods=_METHODS, include_in_schema=False
         )
+    describe(app, services.registry)
     app.add_exception_handler(DarkroomError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import Response
 
+from webui.api.openapi.says import files, says
 from webui.events import Look, ViewKind
 from webui.jobs.job import Frame
 from webui.jobs.log import encode
@@ -37,7 +38,11 @@ def router(services: Services) -> APIRouter:
         finally:
             making.release()
 
-    @router.get("/{id}/frames/{batch}/{step}/{kind}", response_class=Response)
+    @router.get(
+        "/{id}/frames/{batch}/{step}/{kind}",
+        response_class=Response,
+        **says(content=files("image/png", "image/jpeg", "image/webp"), errors=(409, 503)),
+    )
     def frame(
         id: str,
         batch: Number,

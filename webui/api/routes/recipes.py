@@ -14,6 +14,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from webui import recipes
 from webui.api import schema
 from webui.api.body import media_type, picture_bytes
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import PICTURES, files, says
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
 from webui.metadata import NAME
@@ -22,6 +24,9 @@ from webui.services import Services
 
 MAX_TEXT = 2**20  # characters of a text
 _AT_ONCE = 4  # pictures, each of which is held in memory, and as many texts
+
+_READ = says(lists.RecipeRead, body=bodies.RecipeText, errors=(503,))
+_READ["openapi_extra"]["requestBody"]["content"] |= files(*PICTURES)
 
 
 def router(services: Services) -> APIRouter:
@@ -39,7 +44,7 @@ def router(services: Services) -> APIRouter:
         finally:
             places.release()
 
-    @router.post("")
+    @router.post("", **_READ)
     def read(body: Annotated[bytes | str, Depends(sent)]) -> dict[str, Any]:
         """A picture's bytes as image/*, or {"text": "..."} as application/json."""
         header = _looked(body) if isinstance(body, bytes) else None

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi import checkpoints
 from webui.api.sdapi.desk import Desk
 from webui.embeddings import EmbeddingEntry
@@ -19,22 +21,22 @@ def router(desk: Desk) -> APIRouter:
     _add_refreshing(router, desk)
     _add_memory(router, desk)
 
-    @router.get("/sd-models")
+    @router.get("/sd-models", **says(list[foreign.A1111Model]))
     def sd_models() -> list[dict[str, Any]]:
         """Those that can be used. `hash` is null while it is not known."""
         return [_model(desk, each) for each in library.entries() if each.problem is None]
 
     # a model's own VAE is the only one there is yet, and there are no LoRAs
-    @router.get("/sd-vae")
-    @router.get("/sd-modules")
+    @router.get("/sd-vae", **says(list[foreign.A1111Vae]))
+    @router.get("/sd-modules", **says(list[foreign.A1111Vae]))
     def sd_vae() -> list[dict[str, Any]]:
         return []
 
-    @router.get("/loras")
+    @router.get("/loras", **says(list[foreign.Named]))
     def loras() -> list[dict[str, Any]]:
         return []
 
-    @router.get("/embeddings")
+    @router.get("/embeddings", **says(foreign.A1111Embeddings))
     def listed() -> dict[str, Any]:
         found = embeddings.entries()
         return {
@@ -46,25 +48,25 @@ def router(desk: Desk) -> APIRouter:
 
 
 def _add_refreshing(router: APIRouter, desk: Desk) -> None:
-    @router.post("/refresh-checkpoints")
+    @router.post("/refresh-checkpoints", **says({"type": "null"}))
     def refresh_checkpoints() -> None:
         desk.services.library.refresh()
 
-    @router.post("/refresh-vae")
-    @router.post("/refresh-loras")
-    @router.post("/refresh-embeddings")
+    @router.post("/refresh-vae", **says({"type": "null"}))
+    @router.post("/refresh-loras", **says({"type": "null"}))
+    @router.post("/refresh-embeddings", **says({"type": "null"}))
     def refresh() -> None:
         """Nothing to do: these folders are looked at each time."""
 
 
 def _add_memory(router: APIRouter, desk: Desk) -> None:
-    @router.post("/unload-checkpoint")
+    @router.post("/unload-checkpoint", **says(foreign.Nothing, errors=(404, 503)))
     def unload() -> dict[str, Any]:
         """503 while a job runs."""
         desk.services.backend.call("unload", {"model": None}, _LOADING)
         return {}
 
-    @router.post("/reload-checkpoint")
+    @router.post("/reload-checkpoint", **says(foreign.Nothing, errors=(404, 503)))
     def reload() -> dict[str, Any]:
         entry = checkpoints.current(desk.services.library, desk.chosen.model)
         if entry is not None:

@@ -1,0 +1,156 @@
+"""What the native API answers of what there is: models, samplers, words, pictures, settings."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from webui.api.openapi.request import PICTURE
+from webui.inputs import Kept
+from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo
+from webui.jobs.job import PreviewChoice
+from webui.recipes.settled import Lost
+from webui.word_lists import Word
+
+
+class Engine(BaseModel):
+    state: str = Field(description="starting, ready, busy, dead ...")
+    device: str
+    text: str = Field(description="For people.")
+
+
+class EngineNow(BaseModel):
+    engine: Engine
+
+
+class PreviewsNow(BaseModel):
+    noisy: str | None
+    predicted: str | None
+    every: int
+    guidance: bool
+
+
+class PreviewMethods(BaseModel):
+    previews: PreviewsNow
+    methods: list[PreviewInfo]
+
+
+class PreviewsSet(BaseModel):
+    previews: PreviewsNow
+
+
+class Model(BaseModel):
+    """A model; `problem` is why it cannot be used. Further keys tell what is known of it."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    family: str | None
+    width: int | None
+    height: int | None
+    scale_factor: int | None
+    size_bytes: int
+    problem: str | None
+    default: bool
+
+
+class Models(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    models: list[Model]
+
+
+class Samplers(BaseModel):
+    samplers: list[SamplerInfo]
+
+
+class Schedules(BaseModel):
+    schedules: list[ScheduleInfo]
+
+
+class Upscaler(BaseModel):
+    name: str
+    kind: str
+    scale: int | None = Field(description="null: any, or known once it is loaded.")
+    help: str
+    problem: str | None
+
+
+class Embedding(BaseModel):
+    name: str
+    vectors: int
+    size_bytes: int
+    problem: str | None
+
+
+class Embeddings(BaseModel):
+    model: str | None
+    embeddings: list[Embedding]
+
+
+class SavedEmbedding(BaseModel):
+    embedding: Embedding
+
+
+class Names(BaseModel):
+    names: list[Word]
+
+
+class Looked(BaseModel):
+    """A prompt token by token, or the error that it has."""
+
+    model_config = ConfigDict(extra="allow")
+    error: str | None
+
+
+class PromptLooks(BaseModel):
+    prompt: Looked
+    negative_prompt: Looked
+
+
+class RecipeOfJob(BaseModel):
+    source: str | None
+    tab: str | None
+    values: dict[str, Any] = Field(description="By the form's names; null is a default.")
+    lost: list[Lost]
+
+
+class TextChunk(BaseModel):
+    name: str
+    kind: str
+    text: str
+
+
+class PictureHead(BaseModel):
+    format: str
+    width: int
+    height: int
+    mode: str
+
+
+class RecipeRead(RecipeOfJob):
+    """How a picture was made, as far as it says."""
+
+    request: dict[str, Any] | None = Field(description="Our exact request.")
+    parameters: str | None
+    pairs: list[list[str]]
+    chunks: list[TextChunk]
+    picture: PictureHead | None
+
+
+class SeenImages(BaseModel):
+    start: str = Field(json_schema_extra=PICTURE)
+    mask: str | None
+    latent_mask: str | None
+
+
+class SeenAnswer(BaseModel):
+    crop: list[int] | None
+    size: list[int]
+    latent: list[int]
+    result: list[int]
+    images: SeenImages
+
+
+class Notices(BaseModel):
+    notices: list[str]
+
+
+__all__ = ["Kept", "PreviewChoice"]
