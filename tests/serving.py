@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[1]
 def main(folder, *stub):
     import uvicorn
 
-    from tests.api.conftest import REGISTRY
+    from tests.sdapi.conftest import FULL
     from tests.test_library import make_model
     from webui import app, settings
-    from webui.api import sdapi, server
+    from webui.api import server
     from webui.backend import EngineProcess
     from webui.embeddings import Embeddings
     from webui.guard import Guard, Rules
@@ -57,7 +57,7 @@ def main(folder, *stub):
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
     services = Services(
         wanted,
-        replace(REGISTRY, routes=(*REGISTRY.routes, sdapi.router)),
+        FULL,
         library,
         line,
         engine,

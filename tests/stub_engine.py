@@ -228,7 +228,7 @@ class Stub:
             return {"width": 8, "height": 8}, (frame.rgb,)
         if name == "status":
             return {"device": "stub", "dtype": "none", "model": None, "memory": 0}, ()
-        if name == "load":
+        if name in ("load", "unload"):
             return {}, ()
         raise InvalidRequest("name", f"{name!r} is no call of the stub's")
 

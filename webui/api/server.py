@@ -14,7 +14,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from webui.api import schema
 from webui.api.openapi.document import describe
@@ -72,8 +74,19 @@ def create(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     return app
 
 
-async def _nothing(path: str) -> Any:
-    """So that what is not there is not answered by the page."""
+async def _nothing(request: Request) -> Any:
+    """So that what is not there is not answered by the page; 405 where another method is."""
+    here = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.endpoint not in (None, _nothing)
+        and route.matches(request.scope)[0] is Match.PARTIAL
+    ]
+    literal = [route for route in here if "{" not in (route.path or "")]  # /inputs/seen is no ID
+    allowed = {method for route in literal or here for method in route.methods or ()}
+    if allowed:
+        text = f"this address takes {', '.join(sorted(allowed))}, got {request.method}"
+        raise HTTPException(405, text, {"Allow": ", ".join(sorted(allowed))})
     raise HTTPException(404, "there is nothing at this address")
 
 

@@ -15,8 +15,19 @@ NewId = Annotated[
     ),
 ]  # fmt: skip
 Owner = Annotated[
-    str, Field(max_length=200, description="Who asks; `GET /live?owner=` finds the newest of it.")
+    str,
+    Field(
+        pattern="^[A-Za-z0-9_-]{0,64}$",
+        description="Who asks; `GET /live?owner=` finds the newest of it.",
+    ),
 ]
+FirstId = Annotated[
+    str,
+    Field(
+        pattern="^[A-Za-z0-9_-]{6,60}$", examples=["fox-00001"],
+        description="Chosen by the sender; the jobs are ID-0, ID-1 ... by picture.",
+    ),
+]  # fmt: skip
 ModelName = Annotated[
     str | None, Field(description="A model's name; the one that ships where it is missing.")
 ]
@@ -109,7 +120,7 @@ class Finish(Body):
     """The pictures of a triage that are to be made to their ends, one job each."""
 
     images: list[Count] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
-    id: NewId | None = None
+    id: FirstId | None = None
     owner: Owner | None = None
 
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from webui import __version__
 from webui.api.openapi import answers, bodies, foreign, lists, request
+from webui.api.openapi.parameters import explain
 from webui.interfaces import ServerRegistry
 
 _RETRY = {
@@ -117,6 +118,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         expected |= {422}
     if "{" in path:
         expected |= {404}
+    for parameter in operation.get("parameters", ()):
+        explain(path, parameter)
     form = "A1111Error" if path.startswith(_FOREIGN) else "Error"
     given = {
         status: answer for status, answer in operation["responses"].items() if int(status) < 400

@@ -5,9 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from webui.api.openapi.request import PICTURE
-from webui.inputs import Kept
 from webui.interfaces import PreviewInfo, SamplerInfo, ScheduleInfo
-from webui.jobs.job import PreviewChoice
 from webui.recipes.settled import Lost
 from webui.word_lists import Word
 
@@ -153,4 +151,11 @@ class Notices(BaseModel):
     notices: list[str]
 
 
-__all__ = ["Kept", "PreviewChoice"]
+class KeptInput(BaseModel):
+    """A picture that requests can name."""
+
+    sha256: str = Field(json_schema_extra=PICTURE)
+    width: int
+    height: int
+    mode: str = Field(description="L, RGB or RGBA.")
+    notes: list[str] = Field(description="What was done to it, in sentences.")

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from webui.api import schema
 from webui.api.body import JsonObject, picture_bytes
 from webui.api.openapi import bodies, lists
-from webui.api.openapi.says import PICTURES, REF, files, says
+from webui.api.openapi.says import PICTURES, files, says
 from webui.api.routes.pictures import contained
 from webui.errors import InvalidRequest
 from webui.fields import shown
@@ -21,8 +21,7 @@ from webui.services import Services
 _ARRIVING = 6  # pictures' files, held in memory
 _DECODED = 2  # of them at once, with their pixels
 
-KEPT = {"$ref": f"{REF}Kept"}
-_PICTURE_IN = says(KEPT, status=201, errors=(503, 507))
+_PICTURE_IN = says(lists.KeptInput, status=201, errors=(503, 507))
 _PICTURE_IN["openapi_extra"]["requestBody"] = {"required": True, "content": files(*PICTURES)}
 
 
@@ -56,7 +55,9 @@ def _add_sent(router: APIRouter, services: Services, decoding: threading.Bounded
 def _add_copies(
     router: APIRouter, services: Services, decoding: threading.BoundedSemaphore
 ) -> None:
-    @router.post("/copies", **says(KEPT, status=201, body=bodies.InputCopy, errors=(404, 507)))
+    @router.post(
+        "/copies", **says(lists.KeptInput, status=201, body=bodies.InputCopy, errors=(404, 507))
+    )
     def copy(body: JsonObject) -> dict[str, Any]:
         """{"job": id, "image": n}: a picture that this server saved; -1 is the grid."""
         schema.check_known(body, ("job", "image"))
