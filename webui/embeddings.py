@@ -6,19 +6,18 @@ breaks nothing else. Names are looked up in the list, never joined to a path. Kn
 """
 
 import hashlib
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from webui import model_folders
 from webui.embedding_header import Part, read_parts
 from webui.files import printable
 from webui.safetensors_header import HeaderError
 from webui.weight_files import PICKLES, SUFFIX, listed, status
 
 _MOST_FILES = 5000
-_MOST_CONFIG = 2**20  # bytes
 
 Stamp = tuple[str, int, int]  # path, size, time of change in ns: another one, another content
 _UNREAD: Stamp = ("", 0, 0)
@@ -56,8 +55,10 @@ class Embeddings:
     Any thread may call.
     """
 
-    def __init__(self, models_dir: Path) -> None:
-        self.folder = models_dir / "embeddings"
+    def __init__(self, *models_dirs: Path) -> None:
+        """What is saved goes into the first."""
+        self.folder = models_dirs[0] / "embeddings"
+        self._roots = models_dirs
         self._lock = threading.Lock()
         self._read: dict[Stamp, EmbeddingEntry] = {}
         self._hashes: dict[Stamp, str] = {}
@@ -66,8 +67,9 @@ class Embeddings:
         """By name."""
         with self._lock:
             found = [
-                self._entry(path.stem, path)
-                for path in listed(self.folder, (SUFFIX, *PICKLES), _MOST_FILES)
+                self._entry(path, place)
+                for place in model_folders.folders(self._roots, "embeddings")
+                for path in listed(place, (SUFFIX, *PICKLES), _MOST_FILES)
             ]
             self._read = {entry.stamp: entry for entry in found if entry.stamp != _UNREAD}
         return _told_apart(found)
@@ -95,10 +97,11 @@ class Embeddings:
             self._hashes[entry.stamp] = known
         return known
 
-    def _entry(self, name: str, path: Path) -> EmbeddingEntry:
-        shown, stamp = printable(name), _UNREAD
+    def _entry(self, path: Path, folder: Path) -> EmbeddingEntry:
+        name, stamp = path.stem, _UNREAD
+        shown = printable(name)
         try:
-            found = status(self.folder, path, "embeddings", "docs/embeddings.md")
+            found = status(folder, path, "embeddings", "docs/embeddings.md")
             stamp = (str(path), found.st_size, found.st_mtime_ns)
             if stamp in self._read:
                 return self._read[stamp]
@@ -110,18 +113,6 @@ class Embeddings:
         except OSError as error:
             problem = f"it cannot be read: {error.strerror}"
         return EmbeddingEntry(shown, path, stamp=stamp, problem=problem)
-
-
-def token_widths(model: Path) -> dict[str, int]:
-    """Of a token's vector, by text encoder, in a model's folder in diffusers layout."""
-    widths = {}
-    for name, part in (("clip_l", "text_encoder"), ("clip_g", "text_encoder_2")):
-        try:
-            with (model / part / "config.json").open("rb") as file:
-                widths[name] = int(json.loads(file.read(_MOST_CONFIG))["hidden_size"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return widths
 
 
 def _told_apart(found: list[EmbeddingEntry]) -> list[EmbeddingEntry]:

@@ -184,3 +184,7 @@ class RecipeText(Body):
     """A text as A1111 writes it beside a picture."""
 
     text: str = Field(max_length=2**20)
+
+
+class Unload(Body):
+    model: str | None = Field(default=None, description="One of those in memory; else all.")

@@ -50,9 +50,40 @@ class Model(BaseModel):
     default: bool
 
 
+class Vae(BaseModel):
+    name: str
+
+
 class Models(BaseModel):
-    model_config = ConfigDict(extra="allow")
     models: list[Model]
+    vaes: list[Vae]
+
+
+class Unloaded(BaseModel):
+    unloaded: list[str]
+
+
+class Lora(BaseModel):
+    """A LoRA as its header tells it."""
+
+    name: str = Field(description="As a prompt calls it.")
+    size_bytes: int
+    family: str = Field(description='"" if its shapes are those of none that is known.')
+    kinds: list[str]
+    rank: int | None
+    changed: int = Field(description="How many weights.")
+    networks: list[str]
+    precision: str
+    title: str
+    trigger_words: list[str]
+    hash: str = Field(description="As the file itself says it.")
+    notes: list[str]
+    problem: str | None = Field(description="Why the model cannot use it.")
+
+
+class Loras(BaseModel):
+    model: str | None
+    loras: list[Lora]
 
 
 class Samplers(BaseModel):

@@ -16,6 +16,7 @@ from webui.services import Services
 _AT_ONCE = 2  # each holds its frames in memory
 _FILES = files("video/mp4", "image/webp", "image/gif", "image/jpeg")
 _ERRORS = (409, 503)
+_POSTED = says(content=_FILES, body=bodies.NewExport, errors=_ERRORS)
 _MOST = 10**6  # pictures; no job has as many
 
 
@@ -45,17 +46,12 @@ def router(services: Services) -> APIRouter:
         size: int = 512,
         turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
-        """As a link: format mp4, webp, gif or sheet; view noisy, predicted, both or guidance."""
+        """As a link."""
         asked = {"format": format, "view": view, "method": method, "rate": rate, "size": size}
         return made(id, image, turn, asked)
 
-    @router.post(
-        "/{id}/export",
-        response_class=Response,
-        **says(content=_FILES, body=bodies.NewExport, errors=_ERRORS),
-    )
+    @router.post("/{id}/export", response_class=Response, **_POSTED)
     def post(id: str, body: JsonObject) -> Response:
-        """{"image"?, "turn"?, "format"?, "view"?, "method"?, "rate"?, "size"?}"""
         image, turn = (schema.whole(body, name, 0) for name in ("image", "turn"))
         asked = {key: value for key, value in body.items() if key not in ("image", "turn")}
         return made(id, image, turn, asked)

@@ -64,6 +64,7 @@ def router(services: Services) -> APIRouter:
     _add_one(router, services, view)
     _add_ends(router, services, view)
     _add_order(router, services, view)
+    _add_copies(router, services, view)
     return router
 
 
@@ -146,6 +147,13 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
         """A held back job may run; an interrupted one goes on after its last kept step."""
         return view.job(order.resume(known(id)))
 
+    @router.post("/{id}/drop", **says(answers.Job, errors=_MOVES))
+    def drop(id: str) -> dict[str, Any]:
+        """Takes an ended job off the list; its pictures stay."""
+        return view.job(order.drop(known(id)))
+
+
+def _add_copies(router: APIRouter, services: Services, view: schema.JobView) -> None:
     @router.post(
         "/{id}/duplicate",
         **says(answers.Job, status=201, body=bodies.Copy, optional=True, errors=(503, 507)),
@@ -164,12 +172,11 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
         """An ended job again, as a new one; {"id"?, "owner"?}."""
         schema.check_known(body, ("id", "owner"))
         new = _new(body)
-        return view.job(order.retry(known(id), new_id=new["id"], owner=new["owner"]))
-
-    @router.post("/{id}/drop", **says(answers.Job, errors=_MOVES))
-    def drop(id: str) -> dict[str, Any]:
-        """Takes an ended job off the list; its pictures stay."""
-        return view.job(order.drop(known(id)))
+        return view.job(
+            services.line.order.retry(
+                services.line.job(id).id, new_id=new["id"], owner=new["owner"]
+            )
+        )
 
 
 def _new(body: dict[str, Any]) -> dict[str, str | None]:
