@@ -45,7 +45,8 @@ class Rules:
         "/api/v1/recipes",
         "/api/v1/inputs",
     )  # take a bare picture besides JSON
-    own_bodies: tuple[str, ...] = ("/sdapi/v1/",)  # read their JSON themselves: pictures are in it
+    # read their JSON themselves: pictures are in it
+    own_bodies: tuple[str, ...] = ("/sdapi/v1/", "/mcp")
     upload_rate: float = 64 * 2**10  # bytes a second, at least
     make_room: Callable[[int], None] = lambda _: None  # for so many bytes of uploads; may be slow
     body_seconds: float = 30.0  # a JSON body has to arrive

@@ -23,7 +23,7 @@ from webui.guard.sessions import Sessions, cookie, tokens
 from webui.passwords import Account, verified
 
 _LOGIN, _LOGOUT = "/login", "/logout"
-_API = ("/api/", "/sdapi/", "/internal/")  # what an account of the API may use
+_API = ("/api/", "/sdapi/", "/internal/", "/mcp")  # what an account of the API may use
 _FORM_BYTES = 16 * 1024
 _FORM_SECONDS = 10.0
 _KNOWN = 256  # headers of programs that need not be checked again

@@ -190,3 +190,9 @@ class KeptInput(BaseModel):
     height: int
     mode: str = Field(description="L, RGB or RGBA.")
     notes: list[str] = Field(description="What was done to it, in sentences.")
+
+
+class SettingsNow(BaseModel):
+    settings: dict[str, Any] = Field(
+        description="By the names of `launch.py --help`, with _ for -."
+    )

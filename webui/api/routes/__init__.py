@@ -22,6 +22,7 @@ from webui.api.routes import (
     queue,
     recipes,
     samplers,
+    settings,
     upscalers,
 )
 from webui.interfaces import Route
@@ -41,6 +42,7 @@ ROUTES: Sequence[Route] = (
     samplers.router,
     upscalers.router,
     health.router,
+    settings.router,
     engine.router,
     notices.router,
     pictures.router,

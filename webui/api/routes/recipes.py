@@ -23,6 +23,7 @@ from webui.pictures import Header, hidden, look
 from webui.services import Services
 
 MAX_TEXT = 2**20  # characters of a text
+_OR_TEXT = " or application/json"
 _AT_ONCE = 4  # pictures, each of which is held in memory, and as many texts
 
 _READ = says(lists.RecipeRead, body=bodies.RecipeText, errors=(503,))
@@ -40,7 +41,7 @@ def router(services: Services) -> APIRouter:
         if not places.acquire(blocking=False):
             raise HTTPException(503, "other recipes are being read", {"Retry-After": "1"})
         try:
-            yield _text(await request.body()) if is_text else await picture_bytes(request)
+            yield _text(await request.body()) if is_text else await picture_bytes(request, _OR_TEXT)
         finally:
             places.release()
 

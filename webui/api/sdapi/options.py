@@ -2,21 +2,18 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from webui.api.openapi import foreign
 from webui.api.openapi.says import says
+from webui.api.routes.settings import shown
 from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.settings import CHECKPOINT
 from webui.errors import EngineBusy
-from webui.settings import Settings
 
 _LOADING = 300.0  # seconds
-_SECRET = ("auth", "auth_file", "api_auth")
 
 
 def router(desk: Desk) -> APIRouter:
@@ -45,19 +42,10 @@ def router(desk: Desk) -> APIRouter:
     @router.get("/cmd-flags", **says(foreign.Options))
     def flags() -> dict[str, Any]:
         """Without names and passwords."""
-        settings = desk.services.settings
-        return {
-            each.name: _plain(getattr(settings, each.name))
-            for each in fields(Settings)
-            if each.name not in _SECRET
-        }
+        return shown(desk.services.settings)
 
     return router
 
 
 def _load(desk: Desk, model: str) -> None:
     desk.services.backend.call("load", {"model": model}, _LOADING)
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
