@@ -5,6 +5,7 @@ import base64
 import io
 import re
 import sys
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -12,9 +13,9 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
-from tests.api.whole import built
 from tests.serving import Server
 from tests.stub_engine import signature
+from webui.api import server as api
 from webui.errors import StartError
 
 SMALL = {"prompt": "a fox", "steps": 2, "width": 64, "height": 64, "seed": 7, "sampler": "Euler a"}
@@ -156,9 +157,10 @@ def test_it_is_behind_the_login_and_the_guard(server):
 
 
 def test_without_the_flag_there_is_none_and_without_the_package_it_says_what_to_install(
-    tmp_path, monkeypatch, client
+    services, client, monkeypatch
 ):
     assert client.post("/mcp", json={}).status_code == 404
     monkeypatch.setitem(sys.modules, "webui.api.tools", None)
-    with pytest.raises(StartError, match="pip install 'mcp>=2.3,<3'"), built(tmp_path, "--mcp"):
-        pass
+    asked = replace(services, settings=replace(services.settings, mcp=True))
+    with pytest.raises(StartError, match="pip install 'mcp>=2.3,<3'"):
+        api.create(asked)

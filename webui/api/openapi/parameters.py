@@ -53,10 +53,10 @@ _TASK = "A job's id, or what a call named `force_task_id`."
 
 
 def explain(path: str, parameter: dict[str, Any]) -> None:
-    """Says what it is. Raises KeyError for one that nobody described."""
+    """Says what it is, unless its route did, or nobody."""
     schema = parameter["schema"]
     schema.pop("title", None)
-    if "description" in parameter and parameter["name"].lower() not in _PARAMETERS:
+    if parameter["name"].lower() not in _PARAMETERS:
         return
     text, more = _PARAMETERS[parameter["name"].lower()]
     if parameter["name"] == "id" and parameter["in"] == "query":
