@@ -14,8 +14,8 @@ CASES = 4  # for each address, besides those at every bound
 # sampler that is not there
 LENIENT = r"^/(sdapi|internal)/"
 ENDLESS = r"/events$"  # streams that wait for what happens; test_streams.py reads them
-# hold a request as POST /jobs does, whose every bound is tried there
-ALIKE = r"^/api/v1/(triage|jobs/\{id\}(/duplicate)?)$"
+# hold a request: a thousand bounds each, which sdapi/test_hostile_bodies.py tries, so examples here
+ALIKE = r"^/api/v1/(triage|jobs|jobs/\{id\}(/duplicate)?)$"
 # below /inputs every name is a picture's that is not there, so a GET of them is a 404
 NAMES = r"^/api/v1/inputs/(copies|seen)$"
 
@@ -76,6 +76,7 @@ def told(failures):
     return "\n".join(f"{said} of {why}" for said, why in failures.items())
 
 
+@pytest.mark.timeout(400)
 def test_a_server_answers_as_its_document_says(server):
     pid = server.process.pid
     failures, made, errors = findings(
@@ -86,15 +87,15 @@ def test_a_server_answers_as_its_document_says(server):
     assert failures == {}, told(failures)
     assert errors == []
     for name in ("not_a_server_error", "status_code_conformance", "content_type_conformance"):
-        assert made[name] >= 2000, made
+        assert made[name] >= 1500, made
     for name in ("response_schema_conformance", "negative_data_rejection"):
-        assert made[name] >= 500, made
+        assert made[name] >= 400, made
     assert made["unsupported_method"] >= 60, made
     assert server.process.poll() is None and server.process.pid == pid
     assert server.ask("health")["version"] == "0.1.0"
 
 
-def test_so_it_does_where_a_request_is_changed(server):
+def test_so_it_does_where_a_request_is_sent(server):
     schema = asked_for(server).include(path_regex=ALIKE, method_regex="POST|PATCH")
     schema.config.phases.coverage.enabled = False
     schema.config.generation.update(max_examples=4 * CASES, deterministic=True, database="none")

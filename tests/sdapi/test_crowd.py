@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import pytest
 from PIL import Image
 
 from tests.serving import Server
@@ -45,6 +46,7 @@ def all_jobs(server):
     return found
 
 
+@pytest.mark.timeout(400)
 def test_a_hundred_clients_with_a_thousand_jobs_each_get_their_own_picture(tmp_path):
     server = Server(tmp_path)
     try:
