@@ -25,7 +25,7 @@ SMALL = {"prompt": "a fox", "steps": 2, "width": 64, "height": 64, "seed": 7, "s
 def server(tmp_path_factory):
     server = Server(
         tmp_path_factory.mktemp("tools"),
-        settings=("--mcp", "--auth", "ann:sesame"),
+        settings=("--mcp", "--auth", "ann:sesame", "--api-auth", "robot:beep"),
         auth=("ann", "sesame"),
     )
     yield server
@@ -154,6 +154,10 @@ def test_it_is_behind_the_login_and_the_guard(server):
         (good | {"headers": {"host": "evil.com"}}, 421),
     ):
         assert httpx2.post(address, json=sent, **keywords).status_code == status, keywords
+    [listed], _ = asked(server, ("list_models", {}), auth=("robot", "beep"))  # programs too
+    assert listed.structured_content["models"][0]["name"] == "toy"
+    large = httpx2.post(address, content=b"x" * (65 * 2**20), **good)
+    assert large.status_code == 413
 
 
 def test_without_the_flag_there_is_none_and_without_the_package_it_says_what_to_install(

@@ -1,10 +1,16 @@
 """The OpenAPI document of both APIs, whole in itself; api/test_schemathesis.py holds it against a
 server."""
 
-import pytest
+import dataclasses
+from dataclasses import replace
 
+import pytest
+from starlette.testclient import TestClient
+
+from webui.api.server import create
 from webui.fields import BATCH_COUNT, FIELDS, ChoiceField, IntegerField, NumberField, TextField
 from webui.request import GenerationRequest, from_dict, to_dict
+from webui.settings import Settings, read
 
 DOCUMENT = "/api/v1/openapi.json"
 
@@ -134,3 +140,19 @@ def test_what_takes_another_method_says_which(client):
         answer = client.request(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
     assert client.post("/api/v1/nothing").status_code == 404
+
+
+def test_settings_are_told_without_what_is_secret(whole):
+    asked = ["--auth", "ann:sesame", "--api-auth", "robot:beep", "--port", "7865", "--mcp"]
+    read_back = replace(whole, settings=read([*asked, "--host-name", "a.example,b.example"], {}))
+    with TestClient(create(read_back), "http://localhost:7860") as client:
+        told = client.get("/api/v1/settings")
+        same = client.get("/sdapi/v1/cmd-flags").json()
+    found = told.json()["settings"]
+    assert (found["port"], found["mcp"], found["image_format"]) == (7865, True, "png")
+    assert found["host_names"] == ["a.example", "b.example"]
+    assert found["outputs"] == str(read_back.settings.outputs)
+    names = {each.name for each in dataclasses.fields(Settings)}
+    assert names - found.keys() == {"auth", "auth_file", "api_auth"}
+    assert found.keys() <= names and same == found
+    assert not any(secret in told.text for secret in ("sesame", "beep", "robot", "ann"))
