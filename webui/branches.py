@@ -167,7 +167,7 @@ def finish(
     with services.inputs.lock:
         requests = [(image, _finished(services, job, image)) for image in images]
         return [
-            services.line.submit(request, id=f"{id}-{image}" if id else None, owner=owner)
+            services.line.submit(request, id=None if id is None else f"{id}-{image}", owner=owner)
             for image, request in requests
         ]
 

@@ -46,6 +46,7 @@ class Settings:
     auth_file: tuple[Account, ...]
     api_auth: tuple[Account, ...]  # good for the API alone
     cors_allow_origins: tuple[str, ...]  # of pages that may do what ours may
+    mcp: bool  # tools for assistants, by the Model Context Protocol
     trusted_proxies: tuple[str, ...]  # addresses, networks
     max_waiting: int  # jobs
     stall_timeout: int  # seconds; 0: never
@@ -137,9 +138,8 @@ _OPTIONS = (
         "name:password for programs, good for the API alone",
         secret=True,
     ),
-    _Option(
-        "cors_allow_origins", values.origins, (), "other sites whose pages may use this server"
-    ),
+    _Option("cors_allow_origins", values.origins, (), "sites whose pages may use this server"),
+    _Option("mcp", values.flag, False, "tools for assistants at /mcp; needs the package mcp"),
     _Option("trusted_proxies", values.networks, (), "addresses of reverse proxies to believe"),
     _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
     _Option(

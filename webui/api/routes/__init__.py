@@ -25,6 +25,7 @@ from webui.api.routes import (
     requests,
     results,
     samplers,
+    settings,
     upscalers,
 )
 from webui.interfaces import Route
@@ -44,6 +45,7 @@ ROUTES: Sequence[Route] = (
     samplers.router,
     upscalers.router,
     health.router,
+    settings.router,
     engine.router,
     notices.router,
     pictures.router,
