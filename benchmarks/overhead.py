@@ -26,6 +26,7 @@ from webui.engine.models import Models
 from webui.events import Rendered
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.upscalers import Upscalers
 from webui.wire import RunOptions
@@ -42,7 +43,8 @@ def main() -> None:
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
     embeddings = Embeddings(arguments.models_dir)
-    models = Models(library, embeddings, registry.families, device)
+    files = embeddings, Loras(arguments.models_dir)
+    models = Models(library, *files, registry.families, device)
     engine = Engine(registry, models, device, Upscalers(arguments.models_dir))
     name = arguments.model or library.default()
     request = GenerationRequest(

@@ -43,8 +43,10 @@ from webui.engine.models import Models
 from webui.events import Preview, Step
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.services import Services
+from webui.upscalers import Upscalers
 
 ROOT = Path(__file__).parents[1]
 POLL, LATE = 250, 100  # ms: how often the page asks while something runs, and what may be added
@@ -182,8 +184,9 @@ def previewing(arguments: argparse.Namespace) -> bool:
     device = choose("auto", "auto")
     registry = engine_registry({"builtin": builtin})
     library = Library(ROOT / "models")
-    models = Models(library, Embeddings(ROOT / "models"), registry.families, device)
-    engine = Engine(registry, models, device)
+    files = Embeddings(ROOT / "models"), Loras(ROOT / "models")
+    models = Models(library, *files, registry.families, device)
+    engine = Engine(registry, models, device, Upscalers(ROOT / "models"))
     request = GenerationRequest(
         model=library.default(), prompt="a red apple", seed=1, steps=20,
         width=arguments.size, height=arguments.size,

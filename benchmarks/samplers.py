@@ -25,6 +25,7 @@ from webui.engine.schedules import karras
 from webui.extensions import engine_registry
 from webui.interfaces import EngineRegistry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.sampler_table import SAMPLER_INFOS
 
@@ -42,7 +43,9 @@ class Bench:
         self._registry: EngineRegistry = engine_registry({"builtin": builtin})
         library = Library(arguments.models_dir)
         embeddings = Embeddings(arguments.models_dir)
-        models = Models(library, embeddings, self._registry.families, self._device)
+        models = Models(
+            library, embeddings, Loras(arguments.models_dir), self._registry.families, self._device
+        )
         self._name = arguments.model or library.default()
         self._loaded = models.load(self._name)
         print(f"{self._name}, {arguments.images} pictures of {arguments.size} px on", end=" ")

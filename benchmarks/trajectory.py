@@ -27,6 +27,7 @@ from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.trajectories import read_header, read_step
 from webui.upscalers import Upscalers
@@ -44,7 +45,8 @@ def main() -> int:
     device = choose(arguments.device, arguments.dtype)
     registry = engine_registry({"builtin": builtin})
     library = Library(arguments.models_dir)
-    models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
+    files = Embeddings(arguments.models_dir), Loras(arguments.models_dir)
+    models = Models(library, *files, registry.families, device)
     engine = Engine(registry, models, device, Upscalers(arguments.models_dir))
     request = GenerationRequest(
         model=arguments.model or library.default(), prompt="a red apple", seed=1,

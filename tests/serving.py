@@ -37,6 +37,7 @@ def main(folder, *stub):
     from webui.jobs.log import Log
     from webui.jobs.store import Store
     from webui.library import Library
+    from webui.loras import Loras
     from webui.outputs import Outputs
     from webui.services import Services
     from webui.trajectories import Trajectories
@@ -63,6 +64,7 @@ def main(folder, *stub):
         engine,
         trajectories,
         Embeddings(wanted.models_dir),
+        Loras(wanted.models_dir),
         Upscalers(wanted.models_dir),
         Inputs(wanted.inputs_dir, wanted.input_quota),
     )

@@ -1,14 +1,13 @@
 """models/embeddings/ on disk: what is listed, what can be used, and what is wrong with the rest."""
 
 import hashlib
-import json
 import os
 
 import pytest
 
 from tests.embedding_files import raw, vectors, write
 from webui.embedding_header import Part
-from webui.embeddings import Embeddings, token_widths
+from webui.embeddings import Embeddings
 
 
 @pytest.fixture
@@ -140,15 +139,6 @@ def test_what_a_model_cannot_use_is_told_unless_the_name_is_another_ones(folder,
     assert told.keys() == {"inky", "pickled"}
     assert told["inky"] == "its vectors are 9 wide; this model's are 8"
     assert "are pickles" in told["pickled"]
-
-
-def test_a_models_widths_stand_in_its_configs(tmp_path):
-    for part, width in (("text_encoder", 768), ("text_encoder_2", 1280)):
-        (tmp_path / part).mkdir()
-        (tmp_path / part / "config.json").write_text(json.dumps({"hidden_size": width}))
-    assert token_widths(tmp_path) == {"clip_l": 768, "clip_g": 1280}
-    (tmp_path / "text_encoder_2" / "config.json").write_text("[" * 10_000)
-    assert token_widths(tmp_path) == {"clip_l": 768}
 
 
 # --- what is wrong --------------------------------------------------------------------------------

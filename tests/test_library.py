@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from webui.errors import ModelNotFound
-from webui.library import Library, ModelEntry
+from webui.library import Library, ModelEntry, Report
+from webui.library.folder import PIPELINES
 
 SHIPPED = Path(__file__).parents[1] / "models"
+KNOWN = ", ".join(PIPELINES)
 PIPELINE = {"_class_name": "StableDiffusionPipeline"}
 
 
@@ -40,14 +42,25 @@ def test_the_model_that_ships_can_be_used():
     parts = [weights, folder / "vae" / weights.name, folder / "text_encoder" / "model.safetensors"]
     assert library.find("fluent-emoji") == ModelEntry(
         name="fluent-emoji",
-        folder=folder,
+        path=folder,
         family="sd1",
         native_width=128,
         native_height=128,
         scale_factor=8,
         weights=weights,
         size_bytes=sum(part.stat().st_size for part in parts),
+        configs=library.find("fluent-emoji").configs,
+        tokenizer=folder / "tokenizer",
+        report=Report(
+            kind="checkpoint",
+            family="sd1",
+            precision="fp16",
+            prediction="epsilon",
+            parts=("unet", "vae", "text_encoder"),
+            weights=25561067,
+        ),
     )
+    assert library.find("fluent-emoji").token_widths == {"clip_l": 160}
     assert library.default() == "fluent-emoji"
     assert library.hash("fluent-emoji") == hashlib.sha256(weights.read_bytes()).hexdigest()
 
@@ -131,15 +144,13 @@ def test_the_hash_is_kept_until_the_file_changes(tmp_path):
         ("model_index.json", b" " * 2**20 + b"{}", "model_index.json is larger than 1048576 bytes"),
         (
             "model_index.json",
-            b'{"_class_name": "StableDiffusionXLPipeline"}',
-            "model_index.json says 'StableDiffusionXLPipeline'; "
-            "only StableDiffusionPipeline and StableDiffusionInpaintPipeline can be used now",
+            b'{"_class_name": "FluxPipeline"}',
+            f"model_index.json says 'FluxPipeline'; only {KNOWN} can be used now",
         ),
         (
             "model_index.json",
             b'{"_class_name": ["evil", "x.py"]}',
-            "model_index.json says ['evil', 'x.py']; only StableDiffusionPipeline and "
-            "StableDiffusionInpaintPipeline can be used now",
+            f"model_index.json says ['evil', 'x.py']; only {KNOWN} can be used now",
         ),
         ("unet/config.json", b"{}", "unet/config.json: sample_size is None"),
         ("unet/config.json", b'{"sample_size": "64"}', "unet/config.json: sample_size is '64'"),
@@ -289,7 +300,7 @@ def test_odd_names_are_shown_escaped_and_found(tmp_path):
     library = Library(tmp_path)
     assert {entry.name for entry in library.entries()} == set(names.values())
     for name, shown in names.items():
-        assert os.fsencode(library.find(shown).folder.name) == name
+        assert os.fsencode(library.find(shown).path.name) == name
         assert library.hash(shown) == hashlib.sha256(name).hexdigest()
 
 

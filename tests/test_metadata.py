@@ -165,6 +165,8 @@ def test_how_the_prompt_was_read_stands_under_a1111s_keys():
     assert line["Clip skip"] == "2"
     assert line["Emphasis"] == "No norm"
     assert line["TI hashes"] == "goldleaf: aabbccddeeff, easyneg: 112233445566"
+    line = last_line(loras={"ink": "aabbccddeeff" + "0" * 52, "wood": "1" * 64})
+    assert line["Lora hashes"] == "ink: aabbccddeeff, wood: 111111111111"
     assert [last_line(emphasis=each)["Emphasis"] for each in ("ignore", "none")] == [
         "Ignore",
         "None",

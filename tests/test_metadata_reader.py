@@ -221,6 +221,9 @@ class NoModels(Library):
     def find(self, name):
         raise ModelNotFound(name)
 
+    def find_vae(self, name):
+        raise ModelNotFound(name)
+
 
 def form_request(values):
     """What the form would submit, with its text of levels as a list again."""

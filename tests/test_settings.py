@@ -17,6 +17,7 @@ DEFAULTS = Settings(
     image_format="png",
     image_quality=90,
     models_dir=Path("models").absolute(),
+    more_models_dirs=(),
     device="auto",
     dtype="auto",
     threads=0,

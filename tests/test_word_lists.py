@@ -10,9 +10,8 @@ from webui.word_lists import Word, WordLists
 
 def models(tmp_path):
     for folder, name in (
-        ("loras", "Ink style.safetensors"),
-        ("loras", ".hidden.safetensors"),
-        ("loras", "ink.pt"),
+        ("wildcards", ".hidden.txt"),
+        ("wildcards", "ink.pt"),
         ("wildcards", "inks.txt"),
     ):
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -27,7 +26,7 @@ def tags(tmp_path, name, text):
 
 def test_files_come_first_by_name_whatever_the_capitals(tmp_path):
     tags(models(tmp_path), "my.txt", "ink drop\nother\n")
-    known = ["ink_hand", "other"]
+    known = [Word("ink_hand", "embedding"), Word("other", "embedding"), Word("Ink style", "lora")]
     assert WordLists().beginning(tmp_path, "INK", 9, known) == [
         Word("ink_hand", "embedding"),
         Word("Ink style", "lora"),

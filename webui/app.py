@@ -42,6 +42,7 @@ from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.jobs.work import Workshop
 from webui.library import Library
+from webui.loras import Loras
 from webui.outputs import Outputs
 from webui.pictures import Format
 from webui.services import Services
@@ -86,7 +87,7 @@ def build(settings: Settings, start_engine: StartEngine | None = None) -> Applic
             raise StartError(f"{settings.data_dir} cannot be written to: {error}") from error
         backend = (start_engine or engine_process)(settings)
         opened.callback(backend.close)
-        library = Library(settings.models_dir)
+        library = Library(*settings.models_dirs, hashes=settings.data_dir / "hashes.json")
         services = _services(settings, library, backend, opened)
         _logger.info("Darkroom %s starts, engine log: engine.log", webui.__version__)
         threading.Thread(
@@ -105,7 +106,8 @@ def engine_process(settings: Settings) -> EngineProcess:
     root = str(Path(webui.__file__).resolve().parents[1])
     environ = settings_module.environment()
     path = [root, environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else [root]
-    command = [sys.executable, "-m", "webui.engine", "--models-dir", str(settings.models_dir)]
+    command = [sys.executable, "-m", "webui.engine"]
+    command += ["--models-dir", *map(str, settings.models_dirs)]
     command += ["--device", settings.device, "--dtype", settings.dtype]
     command += ["--threads", str(settings.threads)]
     return EngineProcess(
@@ -145,7 +147,8 @@ def _services(
     from webui import builtin
 
     registry = server_registry({"builtin": builtin})
-    files = Embeddings(settings.models_dir), Upscalers(settings.models_dir)
+    roots = settings.models_dirs
+    files = Embeddings(*roots), Loras(*roots), Upscalers(settings.models_dir)
     return Services(settings, registry, library, line, backend, trajectories, *files, inputs)
 
 
@@ -240,6 +243,7 @@ def _warm_up(backend: Backend, library: Library) -> None:
     try:
         backend.call("load", {"model": name}, timeout=_LOADING)
         library.hash(name)
+        library.hash_ahead()
     except (DarkroomError, OSError) as error:
         _logger.warning("the model %s could not be loaded ahead: %s", name, error)
 

@@ -6,19 +6,22 @@ breaks nothing else. Names are looked up in the list, never joined to a path. Kn
 """
 
 import hashlib
-import json
+import os
+import stat
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from webui import model_folders
 from webui.embedding_header import Part, read_parts
 from webui.files import printable
 from webui.safetensors_header import HeaderError
-from webui.weight_files import PICKLES, SUFFIX, listed, status
 
 _MOST_FILES = 5000
-_MOST_CONFIG = 2**20  # bytes
+_PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")
+SUFFIX = ".safetensors"
 
 Stamp = tuple[str, int, int]  # path, size, time of change in ns: another one, another content
 _UNREAD: Stamp = ("", 0, 0)
@@ -56,8 +59,10 @@ class Embeddings:
     Any thread may call.
     """
 
-    def __init__(self, models_dir: Path) -> None:
-        self.folder = models_dir / "embeddings"
+    def __init__(self, *models_dirs: Path) -> None:
+        """What is saved goes into the first."""
+        self.folder = models_dirs[0] / "embeddings"
+        self._roots = models_dirs
         self._lock = threading.Lock()
         self._read: dict[Stamp, EmbeddingEntry] = {}
         self._hashes: dict[Stamp, str] = {}
@@ -65,9 +70,9 @@ class Embeddings:
     def entries(self) -> list[EmbeddingEntry]:
         """By name."""
         with self._lock:
+            places = model_folders.folders(self._roots, "embeddings")
             found = [
-                self._entry(path.stem, path)
-                for path in listed(self.folder, (SUFFIX, *PICKLES), _MOST_FILES)
+                self._entry(name, path, place) for place in places for name, path in _files(place)
             ]
             self._read = {entry.stamp: entry for entry in found if entry.stamp != _UNREAD}
         return _told_apart(found)
@@ -95,16 +100,16 @@ class Embeddings:
             self._hashes[entry.stamp] = known
         return known
 
-    def _entry(self, name: str, path: Path) -> EmbeddingEntry:
+    def _entry(self, name: str, path: Path, folder: Path) -> EmbeddingEntry:
         shown, stamp = printable(name), _UNREAD
         try:
-            found = status(self.folder, path, "embeddings", "docs/embeddings.md")
-            stamp = (str(path), found.st_size, found.st_mtime_ns)
+            status = _status(folder, path)
+            stamp = (str(path), status.st_size, status.st_mtime_ns)
             if stamp in self._read:
                 return self._read[stamp]
             if shown != name:
                 raise HeaderError("its name cannot be written in a prompt; rename it")
-            return EmbeddingEntry(name, path, found.st_size, read_parts(path), stamp)
+            return EmbeddingEntry(name, path, status.st_size, read_parts(path), stamp)
         except HeaderError as error:
             problem = str(error)
         except OSError as error:
@@ -112,16 +117,45 @@ class Embeddings:
         return EmbeddingEntry(shown, path, stamp=stamp, problem=problem)
 
 
-def token_widths(model: Path) -> dict[str, int]:
-    """Of a token's vector, by text encoder, in a model's folder in diffusers layout."""
-    widths = {}
-    for name, part in (("clip_l", "text_encoder"), ("clip_g", "text_encoder_2")):
-        try:
-            with (model / part / "config.json").open("rb") as file:
-                widths[name] = int(json.loads(file.read(_MOST_CONFIG))["hidden_size"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return widths
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(stem, path) of what looks like an embedding, also in folders of the folder."""
+    walk = os.walk(folder, followlinks=False)
+    found = (
+        (Path(name).stem, Path(place) / name)
+        for place, folders, names in walk
+        for name in sorted(_seen(folders, names))
+    )
+    yield from islice(found, _MOST_FILES)
+
+
+def _seen(folders: list[str], names: list[str]) -> list[str]:
+    """The files to be listed; hidden folders are not entered."""
+    folders[:] = sorted(name for name in folders if not name.startswith("."))
+    kinds = (SUFFIX, *_PICKLES)
+    return [name for name in names if name.casefold().endswith(kinds) and not name.startswith(".")]
+
+
+def _status(folder: Path, path: Path) -> os.stat_result:
+    """Raises HeaderError for what is no safetensors file of this folder."""
+    suffix = path.suffix.casefold()
+    if suffix in _PICKLES:
+        raise HeaderError(
+            f"{suffix} files are pickles, which can run code, so they are not read; "
+            "docs/embeddings.md shows how to convert it to safetensors"
+        )
+    if path.is_symlink() and not _leads_inside(folder, path):
+        raise HeaderError("it is a link that leads out of the embeddings' folder")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise HeaderError("it is not a file")
+    return status
+
+
+def _leads_inside(folder: Path, link: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        return False
 
 
 def _told_apart(found: list[EmbeddingEntry]) -> list[EmbeddingEntry]:

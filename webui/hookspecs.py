@@ -67,7 +67,7 @@ class EngineHooks:
 
     @hookspec
     def register_families(self) -> Mapping[str, Family]:  # type: ignore[empty-body]
-        """Model families by name; the first that recognises a folder loads it."""
+        """Model families, by the name that the library calls what is theirs."""
 
     @hookspec
     def register_previews(self) -> Mapping[str, PreviewDecoder]:  # type: ignore[empty-body]

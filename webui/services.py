@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import image_checks, names
+from webui import image_checks, loras, names
 from webui.backend import Backend
 from webui.embeddings import EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
-from webui.fields import BATCH_COUNT, FIELDS, TextField, shown
+from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
 from webui.inputs import Inputs
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
+from webui.loras import Loras
 from webui.outputs import write_atomically
 from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
@@ -47,6 +48,7 @@ class Services:
     backend: Backend
     trajectories: Trajectories
     embeddings: Embeddings
+    loras: Loras
     upscalers: Upscalers
     inputs: Inputs
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
@@ -133,6 +135,7 @@ def request_of(
     filled = dict(values)
     entry = _model(services.library, filled.pop("model", None))
     filled["model"] = entry.name
+    filled["vae"] = _vae(services.library, filled.get("vae", AUTOMATIC_VAE))
     filled.setdefault("prompt", "")
     sized = {"width", "height"} & filled.keys()
     filled = {"width": entry.native_width, "height": entry.native_height} | filled
@@ -144,6 +147,7 @@ def request_of(
     if "batch_count" in filled:
         filled["images"] = _images(filled)
     request = from_dict(filled)
+    loras.check(services.loras, request.prompt, request.steps, entry)
     found = image_checks.sizes(services.inputs, request)
     if (size := image_checks.working_size(request, found, entry)) is not None:
         request = image_checks.with_size(request, size, sized)
@@ -215,6 +219,20 @@ def _model(library: Library, name: object) -> ModelEntry:
     if entry.problem is not None:
         raise InvalidRequest("model", f"{entry.name} cannot be used: {entry.problem}")
     return entry
+
+
+def _vae(library: Library, name: object) -> object:
+    """As the library calls it."""
+    if not isinstance(name, str) or not name:
+        return name  # the request says what is wrong with it
+    known = {each.casefold(): each for each in (AUTOMATIC_VAE, OWN_VAE)}
+    if name.casefold() in known:
+        return known[name.casefold()]
+    try:
+        return library.find_vae(name).name
+    except ModelNotFound:
+        there = [AUTOMATIC_VAE, OWN_VAE, *(each.name for each in library.vaes())]
+        raise InvalidRequest("vae", names.unknown(name, there)) from None
 
 
 def _fill_variation(filled: dict[str, Any], id: str | None) -> None:

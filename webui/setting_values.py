@@ -19,6 +19,11 @@ def path(value: object) -> Path:
     return Path(text(value)).expanduser().absolute()
 
 
+def paths(value: object) -> tuple[Path, ...]:
+    """A list, or one text with commas."""
+    return tuple(path(each) for each in names(value)) if value != () else ()
+
+
 def names(value: object) -> tuple[str, ...]:
     """A list, or one text with commas."""
     parts = value.split(",") if isinstance(value, str) else value

@@ -34,6 +34,7 @@ class Settings:
     image_format: str  # png, jpeg, webp or avif
     image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
+    more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
     device: str
     dtype: str
     threads: int  # of torch; 0: as torch chooses
@@ -57,6 +58,11 @@ class Settings:
     def temp_dir(self) -> Path:
         """Uploads and Gradio's copies."""
         return self.data_dir / "temp"
+
+    @property
+    def models_dirs(self) -> tuple[Path, ...]:
+        """All that are looked through, the first one first."""
+        return (self.models_dir, *self.more_models_dirs)
 
     @property
     def inputs_dir(self) -> Path:
@@ -100,13 +106,11 @@ _OPTIONS = (
         "png, jpeg, webp or avif: what pictures are saved as",
     ),
     _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
-    _Option("models_dir", values.path, "models", "folder with checkpoints/ in it"),
+    _Option("models_dir", values.path, "models", "folder of models; A1111's and ComfyUI's too"),
+    _Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(
-        "dtype",
-        values.one_of("auto", "fp32", "fp16", "bf16"),
-        "auto",
-        "auto, fp32, fp16 or bf16",
+        "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"
     ),
     _Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
     _Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
@@ -134,10 +138,7 @@ _OPTIONS = (
         secret=True,
     ),
     _Option(
-        "cors_allow_origins",
-        values.origins,
-        (),
-        "other sites whose pages may use this server",
+        "cors_allow_origins", values.origins, (), "other sites whose pages may use this server"
     ),
     _Option("trusted_proxies", values.networks, (), "addresses of reverse proxies to believe"),
     _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),

@@ -20,12 +20,12 @@ class Vocabularies:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Path, tuple[_Stamp, ClipVocabulary]] = OrderedDict()
 
-    def of(self, model: Path, embeddings: Mapping[str, int]) -> ClipVocabulary:
-        """Of a model's folder, with the embeddings that it can use: their numbers of vectors.
+    def of(self, folder: Path, embeddings: Mapping[str, int]) -> ClipVocabulary:
+        """Of a tokenizer's folder, with the embeddings that a model can use: their numbers of
+        vectors.
 
         Raises ModelRefused, naming the file.
         """
-        folder = model / "tokenizer"
         stamps = tuple(stamp(folder / name) for name in _FILES)
         with self._lock:
             known = self._kept.get(folder)

@@ -19,7 +19,6 @@ from pathlib import Path
 from webui.files import stamp
 
 FOLDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # kind -> folder in models/, what it holds
-    "lora": ("loras", (".safetensors",)),
     "wildcard": ("wildcards", (".txt",)),
 }
 MOST = 200  # words in one answer
@@ -64,15 +63,15 @@ class WordLists:
         self._tags: tuple[object, _Table] = (None, _Table((), ()))
 
     def beginning(
-        self, models_dir: Path, prefix: str, limit: int, embeddings: Iterable[str] = ()
+        self, models_dir: Path, prefix: str, limit: int, others: Iterable[Word] = ()
     ) -> list[Word]:
         """At most `limit` words that begin with `prefix`, whatever the capitals: files, then tags.
 
-        An empty prefix is every file's name, and no tag. `_` and a blank are the same. `embeddings`
-        are the names of those that can be used, which `webui.embeddings` knows.
+        An empty prefix is every file's name, and no tag. `_` and a blank are the same. `others` are
+        the names of embeddings and LoRAs, which `webui.embeddings` and `webui.loras` know.
         """
         asked = _key(prefix)
-        known = [*_files(models_dir), *(Word(name, "embedding") for name in embeddings)]
+        known = [*_files(models_dir), *others]
         files = [word for word in known if _key(word.text).startswith(asked)]
         files.sort(key=lambda word: (word.kind, word.text.casefold()))
         tags = self._table(models_dir / _TAGS).beginning(asked, limit) if asked else []

@@ -27,6 +27,7 @@ from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.library import Library
+from webui.loras import Loras
 from webui.outputs import Outputs
 from webui.services import Services
 from webui.settings import read
@@ -99,6 +100,7 @@ def services(tmp_path, puppet):
         IdleBackend(),
         trajectories,
         Embeddings(models),
+        Loras(models),
         Upscalers(models),
         Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
         server_id="start-1",

@@ -177,10 +177,13 @@ def test_a_wrong_choice_of_previews_is_refused(client, body, field):
 
 def test_the_tables_can_be_read(client, tmp_path):
     models = {each["name"]: each for each in client.get("/api/v1/models").json()["models"]}
+    report = models["toy"].pop("report")
     assert models["toy"] == {
         "name": "toy", "family": "sd1", "width": 256, "height": 256, "scale_factor": 8,
-        "size_bytes": 10, "problem": None, "default": True,
+        "size_bytes": 10, "problem": None, "default": True, "layout": "folder",
     }  # fmt: skip
+    assert (report["kind"], report["prediction"], report["fits"]) == ("checkpoint", "epsilon", None)
+    assert report["parts"] == ["unet", "vae", "text_encoder"]
     assert models["broken"]["problem"].startswith("model_index.json says None")
     (tmp_path / "models" / "checkpoints" / "broken").rename(tmp_path / "away")
     refreshed = client.post("/api/v1/models/refresh").json()["models"]

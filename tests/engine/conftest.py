@@ -24,6 +24,7 @@ from webui.events import EngineEvent, Rendered, Step
 from webui.extensions import engine_registry
 from webui.interfaces import EngineRegistry
 from webui.library import Library
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.upscalers import Upscalers
 from webui.wire import RunOptions
@@ -139,7 +140,7 @@ def die(
 def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Engine:
     registry = registry or engine_registry({"builtin": builtin})
     device = choose("cpu")
-    files = Library(models_dir), Embeddings(models_dir)
+    files = Library(models_dir), Embeddings(models_dir), Loras(models_dir)
     models = Models(*files, registry.families, device)
     return Engine(registry, models, device, Upscalers(models_dir))
 

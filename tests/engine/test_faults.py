@@ -79,8 +79,8 @@ def fault():
 @pytest.fixture
 def faulty(models_dir, fault):
     class Family(StableDiffusion1):
-        def load(self, folder, device, dtype):
-            return Faulty(super().load(folder, device, dtype), fault)
+        def load(self, entry, device, dtype):
+            return Faulty(super().load(entry, device, dtype), fault)
 
     class Plugin:
         register_samplers = staticmethod(builtin.register_samplers)
@@ -89,7 +89,7 @@ def faulty(models_dir, fault):
 
         @hookimpl
         def register_families(self):
-            return {"faulty": Family()}
+            return {"sd1": Family()}
 
     return make_engine(models_dir, engine_registry({"faulty": Plugin()}))
 

@@ -221,9 +221,9 @@ def test_what_is_added_and_taken_away_again_leaves_the_word(warm):
 
 
 def test_a_tag_that_nothing_takes_is_named(warm):
-    run = play(warm, request(prompt="a red apple <lora:ink:0.8><hat:3>"))
+    run = play(warm, request(prompt="a red apple <hypernet:ink:0.8><hat:3>"))
     assert warnings(run) == [
-        "<lora:ink:0.8> has no effect: LoRA files cannot be loaded yet.",
+        "<hypernet:ink:0.8> has no effect: there is nothing of the kind 'hypernet'.",
         "<hat:3> has no effect: there is nothing of the kind 'hat'.",
     ]
     assert run.pictures == play(warm, request(prompt="a red apple ")).pictures

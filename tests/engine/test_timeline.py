@@ -18,14 +18,14 @@ def alone(conditioning):
 
 
 def test_a_stage_ends_after_its_last_step():
-    line = Timeline([Track(1.0, [(2, A), (3, B), (6, C)])], alone(EMPTY), EMPTY, 6)
+    line = Timeline([Track(1.0, [(2, A), (3, B), (6, C)])], alone(EMPTY), alone(EMPTY), 6)
     stages = [line.at(step).positive[0][1] for step in range(1, 9)]
     assert stages == [A, A, B, C, C, C, C, C]
 
 
 def test_parts_and_the_negative_change_each_at_its_own_steps():
     parts = [Track(1.0, [(1, A), (3, B)]), Track(0.5, [(2, B), (3, C)])]
-    line = Timeline(parts, Track(1.0, [(1, B), (3, A)]), EMPTY, 3)
+    line = Timeline(parts, Track(1.0, [(1, B), (3, A)]), alone(EMPTY), 3)
     seen = [(line.at(k).negative, *line.at(k).positive) for k in (1, 2, 3)]
     assert seen == [
         (B, (1.0, A), (0.5, B)),
@@ -35,13 +35,13 @@ def test_parts_and_the_negative_change_each_at_its_own_steps():
 
 
 def test_a_part_of_weight_0_is_left_out_and_does_not_even_lengthen_the_others():
-    line = Timeline([alone(A), Track(0.0, [(9, LONG)])], alone(B), EMPTY, 3)
+    line = Timeline([alone(A), Track(0.0, [(9, LONG)])], alone(B), alone(EMPTY), 3)
     assert line.at(1).positive == ((1.0, A),)
     assert line.at(1).negative is B
 
 
 def test_shorter_texts_are_padded_only_while_a_longer_one_is_in_force():
-    line = Timeline([Track(1.0, [(1, A), (3, LONG)])], alone(B), EMPTY, 3)
+    line = Timeline([Track(1.0, [(1, A), (3, LONG)])], alone(B), alone(EMPTY), 3)
     assert line.at(1).negative is B
     assert line.at(2).negative.context.flatten().tolist() == [2.0, 0.0, 0.0]
     assert line.at(2).positive[0][1] is LONG

@@ -21,6 +21,7 @@ from webui.jobs.line import JobLine
 from webui.jobs.log import Log
 from webui.jobs.store import Store
 from webui.library import Library
+from webui.loras import Loras
 from webui.outputs import Outputs
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import Services
@@ -56,7 +57,8 @@ class Whole:
         self.store = Store(wanted.data_dir / "jobs.sqlite")
         workshop = app._workshop(self.engine, saved, kept, wanted.inputs_dir)
         self.line = JobLine(self.store, Log(), workshop)
-        files = Embeddings(models), Upscalers(models), Inputs(wanted.inputs_dir, 10**9)
+        files = Embeddings(models), Loras(models), Upscalers(models)
+        files = *files, Inputs(wanted.inputs_dir, 10**9)
         parts = (wanted, REGISTRY, library, self.line, self.engine, kept, *files)
         self.client = TestClient(server.create(Services(*parts)), "http://localhost:7860")
 

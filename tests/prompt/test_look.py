@@ -38,10 +38,11 @@ def test_a_place_is_where_it_was_written(clip):
 
 
 def test_what_cannot_be_loaded_yet_is_told_before_a_picture_is_made(clip):
-    seen = look("a <lora:ink:0.8> cat <hypernet:x:1> <lora: :1> <style:x:1>", clip, 4)
+    prompt = "a <lora:ink:0.8> cat <hypernet:x:1> <lora: :1> <style:x:1>"
+    seen = look(prompt, clip, 4, misfit={"ink": "there is no LoRA 'ink'"}.get)
     notes = [(note.text, note.start, note.end) for note in seen.notes]
     assert notes[:3] == [
-        ("LoRA files cannot be loaded yet, so this does nothing.", 2, 16),
+        ("There is no LoRA 'ink'.", 2, 16),
         ("Hypernetworks cannot be loaded yet, so this does nothing.", 21, 35),
         ("This <lora:...> names nothing.", 36, 46),
     ]

@@ -16,7 +16,8 @@ from webui.errors import Failure, InvalidRequest
 from webui.events import Event, Preview, Saved
 from webui.fields import shown
 from webui.jobs.job import Job, PreviewChoice
-from webui.library import ModelEntry
+from webui.library import ModelEntry, VaeEntry, fits, needed
+from webui.loras import LoraEntry
 from webui.metadata import read_parameters
 from webui.request import to_dict
 from webui.services import Services
@@ -130,7 +131,19 @@ def embedding(entry: EmbeddingEntry, widths: Mapping[str, int]) -> dict[str, Any
     }
 
 
-def model(entry: ModelEntry, default: str | None) -> dict[str, Any]:
+def lora(entry: LoraEntry, model: ModelEntry | None) -> dict[str, Any]:
+    """As that model sees it: `problem` is why it cannot use it."""
+    values = asdict(entry)
+    for name in ("path", "stamp", "alias"):
+        del values[name]
+    return {**values, "problem": entry.problem if model is None else entry.misfit(model)}
+
+
+def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[str, Any]:
+    """With what can be known before it is loaded."""
+    hello, report = state.hello, entry.report
+    each, memory = int(hello.get("weight_bytes", 0)), int(hello.get("memory", 0))
+    known = report.weights and each
     return {
         "name": entry.name,
         "family": entry.family,
@@ -140,7 +153,19 @@ def model(entry: ModelEntry, default: str | None) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "problem": entry.problem,
         "default": entry.name == default,
+        "layout": entry.layout,
+        "report": None
+        if entry.unread
+        else {
+            **asdict(report),
+            "memory_bytes": needed(report, each) if known else None,
+            "fits": fits(report, each, memory) if known else None,
+        },
     }
+
+
+def vae(entry: VaeEntry) -> dict[str, Any]:
+    return {"name": entry.name}
 
 
 def previews(choice: PreviewChoice) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose
+from webui.engine.device import DTYPES, choose, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
 from webui.extensions import engine_registry
 from webui.library import Library
+from webui.loras import Loras
 from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
 
@@ -48,14 +49,17 @@ def main() -> int:
         send(Message({"hello": {"error": str(error)}}))
         return 1
     registry = engine_registry({"builtin": builtin})
-    library = Library(arguments.models_dir)
-    models = Models(library, Embeddings(arguments.models_dir), registry.families, device)
-    upscalers = Upscalers(arguments.models_dir)
+    folders = arguments.models_dir
+    files = Library(*folders), Embeddings(*folders), Loras(*folders)
+    models = Models(*files, registry.families, device)
+    upscalers = Upscalers(folders[0])
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
     hello = {
         "device": device.label,
+        "memory": total_memory(device),
+        "weight_bytes": device.dtype.itemsize,
         "samplers": list(registry.samplers),
         "schedules": list(registry.schedules),
         "previews": list(registry.previews),
@@ -70,7 +74,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
-    parser.add_argument("--models-dir", type=Path, required=True)
+    parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")

@@ -6,6 +6,7 @@ beside the guess it asks the guidance itself, so that no wrapper has to know of 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -37,6 +38,8 @@ class Guides:
 
     negative: Conditioning
     positive: Sequence[tuple[float, Conditioning]]  # weights and the parts of the prompt
+    # within which the network is called: LoRAs that hold at this step
+    adapted: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def alone(self) -> bool:
@@ -60,7 +63,7 @@ def guided(
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         guides = now()
         if scale == 1 and guides.alone:
-            towards = _predicted(model, x, sigma, [part for _, part in guides.positive])
+            towards = _predicted(model, x, sigma, guides, [part for _, part in guides.positive])
             parts = zip(guides.positive, towards, strict=True)
             return reduce(add, (_times(weight, clean) for (weight, _), clean in parts))
         return _pulled(model, x, sigma, guides, scale, seen)[0]
@@ -122,7 +125,7 @@ def _pulled(
 ) -> tuple[Tensor, Tensor]:
     """The guided prediction, and the unguided one."""
     parts = [part for _, part in guides.positive]
-    away, *towards = _predicted(model, x, sigma, [guides.negative, *parts])
+    away, *towards = _predicted(model, x, sigma, guides, [guides.negative, *parts])
     result = away
     for (weight, _), clean in zip(guides.positive, towards, strict=True):
         result = result + _times(scale * weight, clean - away)
@@ -135,15 +138,20 @@ def _pulled(
 
 
 def _predicted(
-    model: Model, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
+    model: Model,
+    x: Tensor,
+    sigma: Tensor,
+    guides: Guides,
+    conditionings: Sequence[Conditioning],
 ) -> list[Tensor]:
     """In one call, unless many parts would take more memory than a full batch of one prompt."""
     at_once = max(2, _LATENTS // len(x))
-    return [
-        clean
-        for first in range(0, len(conditionings), at_once)
-        for clean in model.predict(x, sigma, conditionings[first : first + at_once])
-    ]
+    with guides.adapted():
+        return [
+            clean
+            for first in range(0, len(conditionings), at_once)
+            for clean in model.predict(x, sigma, conditionings[first : first + at_once])
+        ]
 
 
 def _times(factor: float, tensor: Tensor) -> Tensor:

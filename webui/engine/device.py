@@ -90,6 +90,24 @@ def peak_memory(device: Device) -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def total_memory(device: Device) -> int:
+    """Bytes that the device has in all; of a CPU, the computer's."""
+    if device.where.type == "cuda":
+        return int(torch.cuda.mem_get_info(device.where)[1])
+    if device.where.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    return int(psutil.virtual_memory().total)
+
+
+def free_memory(device: Device) -> int:
+    """Bytes that can be had now."""
+    if device.where.type == "cuda":
+        return int(torch.cuda.mem_get_info(device.where)[0])
+    if device.where.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return int(psutil.virtual_memory().available)
+
+
 def free(device: Device) -> None:
     """Gives memory that nothing refers to any more back to the system."""
     gc.collect()

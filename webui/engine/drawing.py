@@ -17,6 +17,7 @@ from webui.engine.plan import unknown
 from webui.engine.turns import View
 from webui.errors import EngineBusy, InvalidRequest
 from webui.events import Look, Picture, PreviewKind
+from webui.fields import AUTOMATIC_VAE
 from webui.interfaces import Model, PreviewDecoder
 from webui.request import from_dict
 from webui.trajectories import Header, KeptStep, of_one, read_guidance, read_header, read_step
@@ -74,9 +75,10 @@ class Drawing:
                 return None
             kept = replace(kept, denoised=view)
         name = str(header.request["model"])
-        if running and not self._models.is_loaded(name):
+        vae = str(header.request.get("vae", AUTOMATIC_VAE))
+        if running and not self._models.is_loaded(name, vae):
             raise EngineBusy(f"drawing it takes the model {name}; look again when no job runs")
-        model = self._models.load(name).model
+        model = self._models.load(name, vae).model
         if position is not None:
             kept = of_one(kept, position)
         with memory_for("drawing the preview"):

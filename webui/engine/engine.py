@@ -13,7 +13,7 @@ import torch
 
 from webui.engine.bench import Bench
 from webui.engine.branching import branch_of, whole
-from webui.engine.conditioning.reader import Read
+from webui.engine.conditioning.reader import Read, named
 from webui.engine.control import Control
 from webui.engine.courses import course_of
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
@@ -25,7 +25,7 @@ from webui.engine.plan import Plan, plan_of, sampler_of, turn_levels
 from webui.engine.turns import Made, Result, Turn
 from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
-from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved
+from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
 from webui.events import EngineEvent, Look, Outcome, Picture, Rendered, Skipped, Stage, Warned
 from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest
@@ -86,6 +86,9 @@ class Engine:
                 if outcome != "done":
                     return outcome
             return "done"
+        except OutOfMemory:
+            self._models.keep_only_last()  # what the others took is there for the next try
+            raise
         except DarkroomError:
             free(self._device)
             raise
@@ -93,9 +96,9 @@ class Engine:
     def _bench(
         self, request: GenerationRequest, options: RunOptions, control: Control
     ) -> Generator[EngineEvent, None, Bench]:
-        if not self._models.is_loaded(request.model):
+        if not self._models.is_loaded(request.model, request.vae):
             yield Stage("loading model")
-        model = self._models.load(request.model).model
+        model = self._models.load(request.model, request.vae).model
         for name in ("width", "height"):
             _check_grid(name, getattr(request, name), model.scale_factor)
         upscaling = Upscaling(self._registry, self._upscalers, self._device)
@@ -153,7 +156,7 @@ class Engine:
 
     def _plan(self, run: Run, turn: Turn, number: int) -> Generator[EngineEvent, None, Plan]:
         read = yield from self._read(run, turn)
-        turn = replace(turn.told(), request=replace(turn.request, embeddings=read.embeddings))
+        turn = replace(turn.told(), request=named(turn.request, [read]))
         branch = None
         if number < len(run.origin):
             entry, kept = sampler_of(self._registry, turn.request), run.origin[number]
@@ -171,7 +174,8 @@ class Engine:
         if known not in run.reads:
             yield Stage("encoding prompt")
             with memory_for("encoding the prompt"):
-                read = self._models.load(asked.model).reader.read(asked, turn.steps, turn.after)
+                loaded = self._models.load(asked.model, asked.vae)
+                read = loaded.reader.read(asked, turn.steps, turn.after)
             told = {text for each in run.reads.values() for text in each.warnings}
             for text in read.warnings:
                 if text not in told:
@@ -188,8 +192,7 @@ class Engine:
         started: float,
     ) -> Generator[EngineEvent, None, bool]:
         """Sends each image of a batch; False if it was told to leave some out."""
-        named = {name: sha for read in run.reads.values() for name, sha in read.embeddings.items()}
-        request = replace(run.request, embeddings=named)
+        request = named(run.request, run.reads.values())
         yield Stage("decoding")
         for number in range(batch * request.batch_size, request.images):
             if run.control.drops(batch):

@@ -158,10 +158,10 @@ class Session:
         return {}, ()
 
     def _unload(self, args: dict[str, Any]) -> Answer:
-        """One model, or whichever there is for None."""
+        """One model, or all for None."""
         if self._running is not None:
-            raise EngineBusy("a job runs; unload the model when none does")
-        return {"unloaded": self._engine.unload(args["model"])}, ()
+            raise EngineBusy("a job runs; unload models when none does")
+        return {"unloaded": self._models.unload(args["model"])}, ()
 
     def _preview(self, args: dict[str, Any]) -> Answer:
         drawn = self._engine.preview(
@@ -182,5 +182,6 @@ class Session:
         return {
             "device": self._device.label,
             "model": self._models.loaded,
+            "models": self._models.kept,
             "memory": peak_memory(self._device),
         }, ()

@@ -9,10 +9,12 @@ from types import MappingProxyType
 
 from webui.fields.forms import FORM, FormField
 from webui.fields.generation import (
+    AUTOMATIC_VAE,
     BATCH_COUNT,
     GENERATION,
     MAX_BATCH_COUNT,
     MAX_BATCH_SIZE,
+    OWN_VAE,
     RESUME,
     STOP_AT,
 )
@@ -30,12 +32,14 @@ from webui.fields.kinds import (
 from webui.fields.sampling import NOISE, OWN_SIGMAS, SAMPLING, SCHEDULING
 
 __all__ = [
+    "AUTOMATIC_VAE",
     "BATCH_COUNT",
     "FIELDS",
     "FORM",
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
     "OWN_SIGMAS",
+    "OWN_VAE",
     "RESUME",
     "STOP_AT",
     "AnyField",

@@ -2,6 +2,8 @@
 
 from webui.fields.kinds import AnyField, ChoiceField, IntegerField, NumberField, TextField
 
+AUTOMATIC_VAE = "Automatic"  # the one that goes with the model by its name, else its own
+OWN_VAE = "None"  # A1111's word for the model's own
 MAX_BATCH_SIZE = 8  # pictures denoised together
 MAX_BATCH_COUNT = 100
 
@@ -40,6 +42,14 @@ GENERATION: tuple[AnyField, ...] = (
         label="Model",
         help="The weights that turn noise into a picture; from the folder models/.",
         metadata="Model",
+    ),
+    ChoiceField(
+        name="vae",
+        label="VAE",
+        default=AUTOMATIC_VAE,
+        help="What turns latents into pictures. Automatic: the one beside the model with its name, "
+        "else the model's own. None: its own always.",
+        metadata="VAE",
     ),
     ChoiceField(
         name="sampler",

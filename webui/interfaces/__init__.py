@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from webui.library import ModelEntry
+
 __all__ = [
     "Conditioning",
     "Denoiser",
@@ -74,7 +76,6 @@ class Denoiser(Protocol):
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x (B, C, h, w) noisy latent, sigma () its noise level; returns the clean (B, C, h, w)."""
-        ...
 
 
 class Noise(Protocol):
@@ -124,20 +125,16 @@ class Levels(Protocol):
     @property
     def sigmas(self) -> Tensor:
         """(T,) float32, rising."""
-        ...
 
     @property
     def align_your_steps(self) -> Sequence[float]:
         """The family's published list of best noise levels, falling; empty if it has none."""
-        ...
 
     def sigma_to_t(self, sigma: Tensor) -> Tensor:
         """The (fractional) training timestep of each noise level; same shape."""
-        ...
 
     def t_to_sigma(self, t: Tensor) -> Tensor:
         """The inverse; same shape."""
-        ...
 
 
 class Schedule(Protocol):
@@ -146,7 +143,6 @@ class Schedule(Protocol):
 
         What people can set are keyword-only arguments after `levels`.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +151,8 @@ class Conditioning:
 
     context: Tensor  # (1, tokens, width), what its attention looks at
     pooled: Tensor | None = None  # (1, width), of the text as a whole, where the family has one
+    negative: bool = False  # of a negative prompt
+    empty: bool = False  # of a text without a word
 
 
 class TextEncoder(Protocol):
@@ -163,21 +161,21 @@ class TextEncoder(Protocol):
     @property
     def name(self) -> str:
         """As embedding files call it: "clip_l"."""
-        ...
 
     @property
     def width(self) -> int:
         """Of a token's vector."""
-        ...
 
     @property
     def layers(self) -> int:
         """The most that clip skip can be."""
-        ...
+
+    @property
+    def network(self) -> Any:
+        """The transformer itself."""
 
     def vectors(self, ids: Sequence[int]) -> Tensor:
         """The table's rows (n, width). Raises ModelRefused for an id that it has not."""
-        ...
 
     def encode(
         self, ids: Sequence[int], replaced: Mapping[int, Tensor], clip_skip: int = 1
@@ -187,7 +185,6 @@ class TextEncoder(Protocol):
         `replaced` gives the vectors (width,) that stand in place of the table's, by place in `ids`.
         `clip_skip` 1 takes the last layer, 2 the one before it. Raises ModelRefused as `vectors`.
         """
-        ...
 
 
 class Model(Protocol):
@@ -214,6 +211,13 @@ class Model(Protocol):
         """The model, told what it paints on: `picture` (1, 3, H, W) in [-1, 1], of which it is to
         see what lies where `mask` (1, 1, H, W) is below 0.5. One that is not made for that is
         itself; one that is must be told before it predicts."""
+
+    @property
+    def networks(self) -> Mapping[str, Any]:
+        """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
+
+    def with_vae(self, path: Path | None) -> Model:
+        """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
@@ -247,11 +251,9 @@ class Model(Protocol):
 
 
 class Family(Protocol):
-    """Recognises a kind of model by its structure and loads it."""
+    """Loads one kind of model; which kind a model is, the library tells by its structure."""
 
-    def recognises(self, folder: Path) -> bool: ...
-
-    def load(self, folder: Path, device: Any, dtype: Any) -> Model:
+    def load(self, entry: ModelEntry, device: Any, dtype: Any) -> Model:
         """Raises ModelRefused, naming the file."""
         ...
 

@@ -17,7 +17,7 @@ from webui.metadata import images, keys
 from webui.request import GenerationRequest
 
 HASH_DIGITS = 10
-TI_HASH_DIGITS = 12
+FILE_HASH_DIGITS = 12
 OURS = "darkroom-"  # how our Version begins
 _NOTE = re.compile(r"(\w[\w \-/]+): (.+)", re.DOTALL)  # a key as A1111's reader knows it
 _PART = {"sampling", "schedule_options"}
@@ -37,7 +37,7 @@ def parameters_text(
         first += [*_named(request, keys.FIRST), *_size(request, "Size")]
         first += [("Model hash", model_hash[:HASH_DIGITS]), ("Model", request.model)]
         first += _rest(request)
-    rest = [*_of_images(images.pairs(request)), *_embeddings(request), *_noted(notes)]
+    rest = [*_of_images(images.pairs(request)), *_files(request), *_noted(notes)]
     last_pairs = [*first, *rest, ("Version", OURS + version)]
     last = ", ".join(f"{key}: {_quoted(value)}" for key, value in last_pairs if value != "")
     lines = [request.prompt]
@@ -114,13 +114,16 @@ def _size(request: GenerationRequest, key: str) -> list[Pair]:
     return [] if width is None else [(key, f"{width}x{height}")]
 
 
-def _embeddings(request: GenerationRequest) -> list[Pair]:
+def _files(request: GenerationRequest) -> list[Pair]:
     """As A1111 names the files that were used: the first digits of each one's sha256."""
-    hashes = [
-        f"{re.sub('[:,]', '', name)}: {digest[:TI_HASH_DIGITS]}"
-        for name, digest in request.embeddings.items()
-    ]
-    return [("TI hashes", ", ".join(hashes))]
+    pairs: list[Pair] = []
+    for key, files in (("Lora hashes", request.loras), ("TI hashes", request.embeddings)):
+        hashes = [
+            f"{re.sub('[:,]', '', name)}: {digest[:FILE_HASH_DIGITS]}"
+            for name, digest in files.items()
+        ]
+        pairs.append((key, ", ".join(hashes)))
+    return pairs
 
 
 def _noted(notes: Sequence[str]) -> list[Pair]:

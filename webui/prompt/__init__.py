@@ -5,6 +5,7 @@ stage's text to tokens. `parse_attention` and `schedule` are A1111's two parsers
 """
 
 from webui.prompt.attention import Emphasis, parse_attention
+from webui.prompt.loras import LoraUse, lora_uses
 from webui.prompt.parts import (
     Mixing,
     Note,
@@ -27,6 +28,7 @@ from webui.prompt.windowing import windows
 __all__ = [
     "ClipVocabulary",
     "Emphasis",
+    "LoraUse",
     "Mixing",
     "Note",
     "Part",
@@ -39,6 +41,7 @@ __all__ = [
     "Vector",
     "Vocabulary",
     "Window",
+    "lora_uses",
     "parse_attention",
     "schedule",
     "understand",

@@ -1,16 +1,16 @@
 """A prompt under the microscope: what it comes to, token by token, without making a picture."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 
 from webui.errors import InvalidRequest
 from webui.prompt.attention import Emphasis
+from webui.prompt.loras import lora_uses
 from webui.prompt.mentions import mentions
 from webui.prompt.parts import Mixing, Note, Tag, Token, Vector, Vocabulary, Window
-from webui.prompt.tags import KNOWN
 from webui.prompt.traced import Traced
 from webui.prompt.understanding import TracedStage, read
 from webui.prompt.vocabulary import ClipVocabulary
@@ -75,10 +75,12 @@ def look(
     positive: bool = True,
     emphasis: Emphasis = "original",
     unusable: Mapping[str, str] = _NONE,
+    misfit: Callable[[str], str | None] | None = None,
 ) -> Look:
     """What `understand` and `windows` make of a prompt. Raises InvalidRequest as these do.
 
-    `unusable`: names of embeddings that the model cannot use, and why.
+    `unusable`: names of embeddings that the model cannot use, and why; `misfit` says why it cannot
+    use the LoRA of a name, if it cannot.
     """
     reading = read(text, steps, positive=positive, emphasis=emphasis)
     texts: dict[str, tuple[int, Traced]] = {}
@@ -86,11 +88,8 @@ def look(
         SeenPart(part.weight, tuple(_stages(stages, texts)))
         for part, stages in zip(reading.prompt.parts, reading.stages, strict=True)
     )
-    notes = [*reading.prompt.notes, *_unused(reading.prompt.tags), *_embeddings(text, vocabulary)]
-    notes += [
-        Note(f"The embedding {name} is read as plain words: {unusable[name]}.", start, end)
-        for name, start, end in mentions(text, unusable)
-    ]
+    notes = [*reading.prompt.notes, *_unused(reading.prompt.tags, misfit)]
+    notes += _embeddings(text, vocabulary, unusable)
     seen, tokens, of = [], 0, SIZE
     for _, traced in list(texts.values())[:MOST_TEXTS]:
         made = _windows(traced.text, vocabulary, emphasis, positive)
@@ -153,12 +152,15 @@ def _vector(vector: Vector | None, vocabulary: ClipVocabulary) -> tuple[str, str
 # --- notes ---------------------------------------------------------------------------------------
 
 
-def _unused(tags: Sequence[Tag]) -> Iterator[Note]:
-    """What others load and this cannot yet; the engine says so too, with the picture."""
+def _unused(tags: Sequence[Tag], misfit: Callable[[str], str | None] | None) -> Iterator[Note]:
+    """What cannot be loaded; the engine says so too, instead of a picture or with it."""
     for tag in tags:
-        if tag.kind in KNOWN and tag.arguments and tag.arguments[0].strip():
-            what = "Hypernetworks" if tag.kind == "hypernet" else "LoRA files"
-            yield Note(f"{what} cannot be loaded yet, so this does nothing.", tag.start, tag.end)
+        if tag.kind == "hypernet" and tag.arguments and tag.arguments[0].strip():
+            told = "Hypernetworks cannot be loaded yet, so this does nothing."
+            yield Note(told, tag.start, tag.end)
+        for use in lora_uses([tag]):
+            if misfit and (problem := misfit(use.name)):
+                yield Note(f"{problem[0].upper()}{problem[1:]}.", tag.start, tag.end)
 
 
 def _borders(traced: Traced, made: Sequence[Window]) -> Iterator[Note]:
@@ -182,7 +184,9 @@ def _within_a_word(text: str, before: Token, after: Token) -> bool:
     return touching and text[after.start - 1].isalnum() and text[after.start].isalnum()
 
 
-def _embeddings(text: str, vocabulary: Vocabulary) -> Iterator[Note]:
+def _embeddings(text: str, vocabulary: Vocabulary, unusable: Mapping[str, str]) -> Iterator[Note]:
+    for name, start, end in mentions(text, unusable):
+        yield Note(f"The embedding {name} is read as plain words: {unusable[name]}.", start, end)
     for match in _EMBEDDING.finditer(text):
         known = match[1] in vocabulary.embeddings
         told = (

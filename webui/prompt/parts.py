@@ -31,6 +31,7 @@ class Tag:
     named: Mapping[str, str]  # name=value
     start: int
     end: int
+    held: tuple[tuple[int, int], ...] | None = None  # (first, last) of its steps; None: all
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 
 from webui.errors import InvalidRequest
-from webui.prompt import brackets, composition, mixes, schedules, tags
+from webui.prompt import brackets, composition, mixes, schedules, tags, timing
 from webui.prompt.attention import Emphasis
 from webui.prompt.mixes import Mix
 from webui.prompt.parts import Mixing, Note, Part, Prompt, Stage, Tag, Variant
@@ -63,8 +63,9 @@ def read(
     clean = tags.without_comments(text)
     notes = _unclosed(clean)
     taken: list[Tag] = []
+    marked = clean
     if positive:
-        clean, taken, others = tags.without_tags(clean)
+        clean, taken, others = tags.without_tags(marked)
     else:
         others = _left_as_text(clean)
     atoms = mixes.places(clean.text)
@@ -78,6 +79,8 @@ def read(
         notes += said
         traced.append(stages)
         parts.append(Part(piece.weight, tuple(_plain(stage) for stage in stages)))
+    if taken:
+        taken = timing.timed(taken, marked.text, steps, hires_steps)
     kept = tuple(sorted(notes, key=lambda note: note.start)[:_MOST_NOTES])
     return Reading(Prompt(tuple(parts), tuple(taken), kept), tuple(traced))
 

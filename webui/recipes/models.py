@@ -1,6 +1,7 @@
 """Which model here is the one that a recipe names: by the weights' hash first, then by name."""
 
 from webui.errors import DarkroomError, ModelNotFound
+from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.library import Library
 from webui.metadata import HASH_DIGITS
 from webui.recipes.settled import Draft
@@ -26,6 +27,18 @@ def choose(library: Library, draft: Draft, name: str | None, given_hash: str) ->
     elif name or wanted:
         key, value = ("Model", name) if name else ("Model hash", wanted)
         draft.lose(key, value, problem)
+
+
+def choose_vae(library: Library, draft: Draft, name: str) -> None:
+    """Fills `vae`, or says why not."""
+    known = {each.casefold(): each for each in (AUTOMATIC_VAE, OWN_VAE)}
+    draft.values["vae"] = known.get(name.casefold(), AUTOMATIC_VAE)
+    if name.casefold() in known:
+        return
+    try:
+        draft.values["vae"] = library.find_vae(name).name
+    except ModelNotFound:
+        draft.lose("VAE", name, "there is no such VAE here")
 
 
 def _named(library: Library, name: str | None) -> tuple[str | None, str]:

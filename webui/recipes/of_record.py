@@ -6,7 +6,7 @@ from webui.fields import FIELDS, MAX_BATCH_COUNT, MAX_BATCH_SIZE, OWN_SIGMAS, ST
 from webui.metadata import Record, value_of
 from webui.metadata.keys import DECLARED
 from webui.recipes import of_images
-from webui.recipes.models import choose
+from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, Tables, settle
 from webui.request import GenerationRequest
 
@@ -28,6 +28,7 @@ def draft(tables: Tables, record: Record) -> Draft:
     draft.values.setdefault("schedule", "Automatic")
     del draft.values["model"]
     choose(library, draft, request.model, record.model_hash)
+    choose_vae(library, draft, request.vae)
     if request.resume is not None:
         branch = f"step {request.resume.step} of job {request.resume.job}"
         draft.lose("Branch of", branch, "a form's pictures begin at noise; a timeline branches")

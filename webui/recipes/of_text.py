@@ -7,18 +7,18 @@ from typing import Any
 
 from webui import names
 from webui.errors import InvalidRequest
-from webui.fields import OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
+from webui.fields import AUTOMATIC_VAE, OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
 from webui.metadata import Text, images, keys
 from webui.recipes import of_images
-from webui.recipes.models import choose
+from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, Tables, declared, settle
 
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _WHOLE = re.compile(r"[+-]?\d{1,30}(\.0{1,9})?")
 _MAX_NUMBER = 40  # characters
 _SIZES = {**keys.SIZES, **images.SIZES}
-_TAKEN_APART = ("sampler", "schedule", "model")  # looked up in what there is
+_TAKEN_APART = ("sampler", "schedule", "model", "vae")  # looked up in what there is
 _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothing here; () is any
     "Version": (),
     "Model hash": (),  # looked up with the model
@@ -45,7 +45,6 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Module 1": ("Built in",),
     "Face restoration": ("False", "None"),
     "Tiling": ("False",),
-    "VAE": ("Automatic", "None"),
     "VAE hash": (),
     "VAE Encoder": ("Full",),
     "VAE Decoder": ("Full",),
@@ -65,6 +64,7 @@ def draft(tables: Tables, text: Text) -> Draft:
     given = {keys.OTHER_NAMES.get(key, key): value for key, value in text.pairs}  # the last counts
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
+    choose_vae(library, draft, given.get("VAE", AUTOMATIC_VAE))
     sampler = draft.values.get("sampler", "")
     of_pictures = of_images.names_of(given, text.prompt)
     fields, others = {**keys.fields(sampler), **of_pictures}, keys.of_other_samplers(sampler)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, STOP_AT, shown
+from webui.fields import AUTOMATIC_VAE, FIELDS, STOP_AT, shown
 from webui.request.images import (
     INIT_PARTS,
     Hires,
@@ -51,10 +51,12 @@ class GenerationRequest:
 
     model: str  # a name in the library, never a path
     prompt: str
+    vae: str = AUTOMATIC_VAE  # a name in the library, AUTOMATIC_VAE or OWN_VAE
     negative_prompt: str = ""
     emphasis: str = "original"  # what weights in a prompt do
     clip_skip: int = 1  # the text encoder's last layer that counts, from the end
     embeddings: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 it was made with
+    loras: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 of its tensors
     seed: int  # a number always: "random" is settled before
     rng: str = "cpu"
     variation: Variation | None = None
@@ -86,7 +88,8 @@ class GenerationRequest:
                 raise InvalidRequest(name, f"must be a JSON object, got {shown(value)}")
         if not isinstance(self.extras, Mapping):
             raise InvalidRequest("extras", "must map extension names to their settings")
-        _check_hashes(self.embeddings)
+        _check_hashes("embeddings", self.embeddings)
+        _check_hashes("loras", self.loras)
         STOP_AT.check(self.stop_at)
         for name in ("guidance_scale", "stop_at"):
             object.__setattr__(self, name, float(getattr(self, name)))
@@ -170,15 +173,13 @@ def _check_together(request: GenerationRequest) -> None:
             )
 
 
-def _check_hashes(embeddings: object) -> None:
-    if not isinstance(embeddings, Mapping):
-        raise InvalidRequest(
-            "embeddings", "must map embeddings' names to the sha256 of their files"
-        )
-    for name, digest in embeddings.items():
+def _check_hashes(field: str, hashes: object) -> None:
+    if not isinstance(hashes, Mapping):
+        raise InvalidRequest(field, f"must map {field}' names to the sha256 of their files")
+    for name, digest in hashes.items():
         if not isinstance(digest, str) or not SHA256.fullmatch(digest):
             raise InvalidRequest(
-                "embeddings",
+                field,
                 f"must give 64 hexadecimal digits for {shown(name)}, got {shown(digest)}",
             )
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, HTTPException
 
 from webui.api import schema
 from webui.api.body import JsonObject
-from webui.embeddings import token_widths
 from webui.services import Services, save_embedding
 
 _MAKING = 2  # at once, each of which holds a thread until the engine has time for it
@@ -24,7 +23,7 @@ def router(services: Services) -> APIRouter:
         404 if there is no such model.
         """
         name = model if model is not None else services.library.default()
-        widths = token_widths(services.library.find(name).folder) if name is not None else {}
+        widths = services.library.find(name).token_widths if name is not None else {}
         entries = services.embeddings.entries()
         return {"model": name, "embeddings": [schema.embedding(each, widths) for each in entries]}
 

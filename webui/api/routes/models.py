@@ -1,11 +1,14 @@
-"""The models there are, with the problem of each that cannot be used."""
+"""The models there are: what each is, as far as that is known before it is loaded; unloading."""
 
 from typing import Any
 
 from fastapi import APIRouter
 
 from webui.api import schema
+from webui.api.body import OptionalObject
 from webui.services import Services
+
+_UNLOADING = 30.0  # seconds
 
 
 def router(services: Services) -> APIRouter:
@@ -14,13 +17,27 @@ def router(services: Services) -> APIRouter:
 
     @router.get("")
     def listed() -> dict[str, Any]:
-        default = library.default()
-        return {"models": [schema.model(entry, default) for entry in library.entries()]}
+        """`report` is null while nobody has looked into a file of a list of thousands."""
+        default, state = library.default(), services.backend.state()
+        return {
+            "models": [schema.model(entry, default, state) for entry in library.entries()],
+            "vaes": [schema.vae(entry) for entry in library.vaes()],
+        }
 
     @router.post("/refresh")
     def refresh() -> dict[str, Any]:
-        """Reads the folder again."""
+        """Reads the folders again."""
         library.refresh()
+        library.hash_ahead()
         return listed()
+
+    @router.post("/unload")
+    def unload(body: OptionalObject) -> dict[str, Any]:
+        """{"model"} lets that one go out of memory, {} all of them; 503 while a job runs."""
+        schema.check_known(body, ("model",))
+        name = schema.text(body, "model", None)
+        found = library.find(name).name if name is not None else None
+        answer: dict[str, Any] = services.backend.call("unload", {"model": found}, _UNLOADING)
+        return answer
 
     return router

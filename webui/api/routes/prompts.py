@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
 from webui.api import schema
 from webui.api.body import JsonObject
-from webui.embeddings import token_widths
 from webui.errors import InvalidRequest, ModelNotFound, ModelRefused
 from webui.fields import FIELDS, shown
+from webui.library import ModelEntry
 from webui.prompt import ClipVocabulary, Emphasis
 from webui.prompt.look import Look, look
 from webui.services import Services
-from webui.word_lists import MOST
+from webui.word_lists import MOST, Word
 
 LONGEST = 100_000  # characters of a prompt that is looked at
 _ASKED = ("prompt", "negative_prompt", "model", "steps", "emphasis")
@@ -32,13 +33,16 @@ def router(services: Services) -> APIRouter:
         schema.check_known(body, _ASKED)
         steps, emphasis = _steps(body), _emphasis(body)
         texts = {name: _text(body, name) for name in ("prompt", "negative_prompt")}
-        words, unusable = _vocabulary(services, schema.text(body, "model", None))
+        entry, words, unusable = _vocabulary(services, schema.text(body, "model", None))
+
+        told: dict[str, Any] = {
+            "emphasis": emphasis,
+            "unusable": unusable,
+            "misfit": partial(services.loras.misfit, model=entry),
+        }
 
         def seen(name: str) -> Look:
-            positive = name == "prompt"
-            return look(
-                texts[name], words, steps, positive=positive, emphasis=emphasis, unusable=unusable
-            )
+            return look(texts[name], words, steps, positive=name == "prompt", **told)
 
         return {name: _told(seen, name) for name in texts}
 
@@ -49,30 +53,33 @@ def router(services: Services) -> APIRouter:
     ) -> dict[str, Any]:
         """LoRAs, embeddings, wildcards and tags that begin so; none but files without a prefix."""
         entries = services.embeddings.entries()
-        embeddings = [entry.name for entry in entries if entry.problem is None]
+        files = [Word(entry.name, "embedding") for entry in entries if entry.problem is None]
+        files += [Word(name, "lora") for name in services.loras.names()]
         models = services.settings.models_dir
-        found = services.word_lists.beginning(models, prefix, limit, embeddings)
+        found = services.word_lists.beginning(models, prefix, limit, files)
         return {"names": [asdict(word) for word in found]}
 
     return router
 
 
-def _vocabulary(services: Services, name: str | None) -> tuple[ClipVocabulary, dict[str, str]]:
-    """A model's, and the embeddings that it cannot use: their names, and why."""
+def _vocabulary(
+    services: Services, name: str | None
+) -> tuple[ModelEntry, ClipVocabulary, dict[str, str]]:
+    """A model and its, and the embeddings that it cannot use: their names, and why."""
     name = name or services.library.default()
     if name is None:
         raise InvalidRequest("model", "there is no model to use")
     try:
-        folder = services.library.find(name).folder
-        widths = token_widths(folder)
+        entry = services.library.find(name)
+        widths = entry.token_widths
         usable = services.embeddings.usable(widths)
         vectors = {key: entry.vectors for key, entry in usable.items()}
-        words = services.vocabularies.of(folder, vectors)
+        words = services.vocabularies.of(entry.tokenizer, vectors)
     except ModelNotFound as error:
         raise InvalidRequest("model", str(error)) from None
     except ModelRefused as error:
         raise InvalidRequest("model", f"{name} cannot be used: {error}") from None
-    return words, services.embeddings.unusable(widths)
+    return entry, words, services.embeddings.unusable(widths)
 
 
 def _told(look_at: Callable[[str], Look], name: str) -> dict[str, Any]:

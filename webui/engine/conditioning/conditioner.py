@@ -4,8 +4,9 @@ Knows a model's text encoders alone: neither the grammar of prompts nor what els
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from webui.engine.conditioning.blending import combined
 from webui.engine.conditioning.emphasis import emphasised
+from webui.engine.lora import Strengths, unadapted
 from webui.errors import InvalidRequest
 from webui.interfaces import Conditioning, TextEncoder
 from webui.prompt.parts import Mixing, Token, Vector, Window
@@ -37,14 +39,23 @@ class Reading:
 
     emphasis: str = "original"
     clip_skip: int = 1
+    negative: bool = False  # as what the picture should not show
+    loras: Strengths = ()  # what the text encoders wear
 
 
 class Conditioner:
     """Encodes texts for one model, and remembers the last ones."""
 
-    def __init__(self, encoders: Sequence[TextEncoder], embedded: Embedded) -> None:
+    def __init__(
+        self,
+        encoders: Sequence[TextEncoder],
+        embedded: Embedded,
+        adapted: Callable[[Strengths], AbstractContextManager[None]] = unadapted,
+    ) -> None:
+        """`adapted` is what the encoders are called within."""
         self._encoders = encoders
         self._embedded = embedded
+        self._adapted = adapted
         self._kept: OrderedDict[object, Conditioning] = OrderedDict()
         self._used = 0  # bytes of what is kept
 
@@ -58,7 +69,10 @@ class Conditioner:
         windows = tuple(windows) or (EMPTY,)
         key = windows, reading, self._contents(windows)
         if key not in self._kept:
-            self._keep(key, joined([self._window(window, reading) for window in windows]))
+            with self._adapted(reading.loras):
+                made = joined([self._window(window, reading) for window in windows])
+            empty = not any(window.tokens for window in windows)
+            self._keep(key, replace(made, negative=reading.negative, empty=empty))
         self._kept.move_to_end(key)
         return self._kept[key]
 
@@ -82,7 +96,9 @@ class Conditioner:
 
         pooled = [each.pooled for each in padded if each.pooled is not None]
         return Conditioning(
-            whole([each.context for each in padded]), whole(pooled) if pooled else None
+            whole([each.context for each in padded]),
+            whole(pooled) if pooled else None,
+            reading.negative,
         )
 
     def vectors(self, tokens: Sequence[Token]) -> dict[str, Tensor]:
@@ -172,7 +188,7 @@ def joined(windows: Sequence[Conditioning]) -> Conditioning:
     """One after the other along the tokens; the first one's pooled vector counts, as in A1111."""
     if len(windows) == 1:
         return windows[0]
-    return Conditioning(torch.cat([each.context for each in windows], dim=1), windows[0].pooled)
+    return replace(windows[0], context=torch.cat([each.context for each in windows], dim=1))
 
 
 def equally_long(conditionings: Sequence[Conditioning], empty: Conditioning) -> list[Conditioning]:

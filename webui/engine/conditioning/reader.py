@@ -1,7 +1,8 @@
 """A request's prompts, read for one model: what guides each step, and what to tell about it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from torch import Tensor
@@ -15,10 +16,12 @@ from webui.engine.conditioning.conditioner import (
 )
 from webui.engine.conditioning.timeline import Timeline, Track
 from webui.engine.embeddings import Learned
+from webui.engine.lora import Adapters
 from webui.errors import InvalidRequest
-from webui.prompt import Emphasis, understand, windows
+from webui.prompt import Emphasis, lora_uses, understand, windows
+from webui.prompt.loras import KINDS as LORA_KINDS
 from webui.prompt.mentions import mentions
-from webui.prompt.parts import Part, Prompt, Tag, Vocabulary
+from webui.prompt.parts import Part, Prompt, Vocabulary
 from webui.request import GenerationRequest
 
 _MANY = 150  # steps, so that what changes from step to step is seen to
@@ -33,16 +36,32 @@ class Read:
 
     timeline: Timeline
     embeddings: Mapping[str, str]  # those they name -> sha256 of the file
+    loras: Mapping[str, str]  # those that do something -> sha256 of the file's tensors
     warnings: tuple[str, ...]
+
+
+def named(request: GenerationRequest, reads: Iterable[Read]) -> GenerationRequest:
+    """The request with the hashes of the files that were used, and of no others."""
+    embeddings: dict[str, str] = {}
+    loras: dict[str, str] = {}
+    for read in reads:
+        embeddings |= read.embeddings
+        loras |= read.loras
+    return replace(request, embeddings=embeddings, loras=loras)
 
 
 class Reader:
     """Reads prompts for one model."""
 
     def __init__(
-        self, conditioner: Conditioner, learned: Learned, vocabulary_of: VocabularyOf
+        self,
+        conditioner: Conditioner,
+        learned: Learned,
+        vocabulary_of: VocabularyOf,
+        adapters: Adapters,
     ) -> None:
         """`vocabulary_of` gives the model's vocabulary with the embeddings that can be named."""
+        self._adapters = adapters
         self._conditioner = conditioner
         self._learned = learned
         self._vocabulary_of = vocabulary_of
@@ -60,14 +79,25 @@ class Reader:
         count, second = (after, steps) if after else (steps, None)
         positive = understand(request.prompt, count, hires_steps=second)
         negative = understand(request.negative_prompt, count, positive=False, hires_steps=second)
-        reading = Reading(request.emphasis, request.clip_skip)
+        worn = self._adapters.worn(lora_uses(positive.tags), steps)
+        plain = Reading(request.emphasis, request.clip_skip)
+        readings = [(end, replace(plain, loras=loras)) for end, loras in worn.text]
         texts = self._texts(cast(Emphasis, request.emphasis))
-        tracks = [self._track(part, texts, reading, "prompt") for part in positive.parts]
-        away = self._track(negative.parts[0], texts, reading, "negative_prompt")
-        empty = self._conditioner.text((EMPTY,), reading)
-        timeline = Timeline(tracks, away, empty, steps)
+        tracks = [self._track(part, texts, readings, "prompt") for part in positive.parts]
+        unwanted = [(end, replace(each, negative=True)) for end, each in readings]
+        away = self._track(negative.parts[0], texts, unwanted, "negative_prompt")
+        filling = [(end, self._conditioner.text((EMPTY,), each)) for end, each in readings]
+        adapted = [
+            (end, partial(self._adapters.unet, loras, worn.bound)) for end, loras in worn.unet
+        ]
+        timeline = Timeline(tracks, away, Track(1.0, filling), steps, adapted)
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
-        return Read(timeline, hashes, tuple(self._warnings(request, positive, texts, hashes)))
+        warnings = [
+            *self._warnings(request, positive, hashes),
+            *_changed("embedding", request.embeddings, hashes),
+            *_changed("LoRA", request.loras, worn.hashes),
+        ]
+        return Read(timeline, hashes, worn.hashes, tuple(warnings))
 
     def vectors(self, text: str) -> dict[str, Tensor]:
         """What a text's tokens are before the transformer: (n, width) by text encoder.
@@ -93,35 +123,37 @@ class Reader:
         self._learned.refresh()
         return Texts(self._vocabulary_of(self._learned.vectors), emphasis)
 
-    def _track(self, part: Part, texts: "Texts", reading: Reading, field: str) -> Track:
+    def _track(
+        self,
+        part: Part,
+        texts: "Texts",
+        readings: Sequence[tuple[int, Reading]],
+        field: str,
+    ) -> Track:
+        """A stage ends where the text changes, and where LoRAs of the text encoders do."""
         stages = []
-        for stage in part.stages:
+        ends = {stage.end_step for stage in part.stages} | {end for end, _ in readings}
+        for end in sorted(ends):
+            stage = next(each for each in part.stages if end <= each.end_step)
+            reading = next(each for last, each in readings if end <= last)
             variants = [(each.ratio, texts.windows(each.text, field)) for each in stage.variants]
-            made = self._conditioner.blend(variants, stage.mixing, reading)
-            stages.append((stage.end_step, made))
+            stages.append((end, self._conditioner.blend(variants, stage.mixing, reading)))
         return Track(part.weight, stages)
 
     def _warnings(
         self,
         request: GenerationRequest,
         positive: Prompt,
-        texts: "Texts",
         hashes: Mapping[str, str],
     ) -> Iterator[str]:
         for tag in positive.tags:
-            yield f"{request.prompt[tag.start : tag.end]} has no effect: {_unused(tag)}."
+            if tag.kind not in LORA_KINDS:
+                written = request.prompt[tag.start : tag.end]
+                yield f"{written} has no effect: there is nothing of the kind {tag.kind!r}."
         both = f"{request.prompt}\n{request.negative_prompt}"
         misfits = self._learned.misfits()
         for name, _, _ in mentions(both, misfits):
             yield f"The embedding {name} was read as plain words: {misfits[name]}."
-        for name, digest in request.embeddings.items():
-            if name not in hashes:
-                yield f"The embedding {name}, which the request was made with, is not used now."
-            elif hashes[name] != digest:
-                yield (
-                    f"The embedding {name} is not the one that the request was made with: its file "
-                    f"has the hash {hashes[name][:12]}, not {digest[:12]}."
-                )
 
 
 class Texts:
@@ -154,7 +186,13 @@ class Texts:
         return sorted({name for each in self._read.values() for name in embeddings_in(each)})
 
 
-def _unused(tag: Tag) -> str:
-    if tag.kind in ("lora", "lyco"):
-        return "LoRA files cannot be loaded yet"
-    return f"there is nothing of the kind {tag.kind!r}"
+def _changed(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Where the files are other ones than those that the request was made with."""
+    for name, digest in before.items():
+        if name not in now:
+            yield f"The {kind} {name}, which the request was made with, is not used now."
+        elif now[name] != digest:
+            yield (
+                f"The {kind} {name} is not the one that the request was made with: its file has "
+                f"the hash {now[name][:12]}, not {digest[:12]}."
+            )

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
+from webui.engine.families.refiner import StableDiffusionXLRefiner
 from webui.engine.families.sd1 import StableDiffusion1
+from webui.engine.families.sd2 import StableDiffusion2
+from webui.engine.families.sdxl import StableDiffusionXL
 from webui.interfaces import Family
 
-FAMILIES: Mapping[str, Family] = {"sd1": StableDiffusion1()}
+FAMILIES: Mapping[str, Family] = {  # by the name that the library calls it
+    "sd1": StableDiffusion1(),
+    "sd2": StableDiffusion2(),
+    "sdxl": StableDiffusionXL(),
+    "refiner": StableDiffusionXLRefiner(),
+}

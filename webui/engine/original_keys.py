@@ -1,0 +1,70 @@
+"""Tensors under the names that diffusers' and transformers' networks have, of checkpoints that
+still have those of the programs that trained them.
+
+The tables are diffusers' own (`diffusers.loaders.single_file_utils`); its loader itself goes to the
+network where a config is missing, so only what converts is taken from it.
+"""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from diffusers.loaders import single_file_utils
+
+from webui.engine.tensors import Tensors, without
+from webui.library.shapes import UNET, VAE
+from webui.library.structure import ENCODERS
+
+Config = Mapping[str, Any]
+
+
+def prefix(family: str, part: str) -> str:
+    """What the keys of a part begin with, in a checkpoint of the family."""
+    return {"unet": UNET, "vae": VAE, **ENCODERS[family]}[part]
+
+
+def unet(tensors: Tensors, config: Config) -> Tensors:
+    """Names of diffusers' UNet2DConditionModel."""
+    made: Tensors
+    made = single_file_utils.convert_ldm_unet_checkpoint(tensors, config)  # type: ignore[no-untyped-call]
+    return made
+
+
+def vae(tensors: Tensors, config: Config) -> Tensors:
+    """Names of diffusers' AutoencoderKL; also of one that has them already."""
+    plain = without(VAE, tensors)
+    if "encoder.down_blocks.0.resnets.0.conv1.weight" in plain:
+        return plain
+    made: Tensors
+    made = single_file_utils.convert_ldm_vae_checkpoint(plain, config)  # type: ignore[no-untyped-call]
+    return made
+
+
+def text(tensors: Tensors, before: str) -> Tensors:
+    """Names of transformers' CLIPTextModelWithProjection; `before` is the keys' prefix."""
+    if before.endswith("transformer."):  # transformers' own names
+        return without(before, tensors)
+    width = tensors[f"{before}token_embedding.weight"].shape[1]
+    # all that it asks of a network
+    network = SimpleNamespace(config=SimpleNamespace(hidden_size=width))
+    made: Tensors
+    made = single_file_utils.convert_open_clip_checkpoint(  # type: ignore[no-untyped-call]
+        network, tensors, prefix=before
+    )
+    return made
+
+
+def attention_renamed(tensors: Tensors) -> Tensors:
+    """A VAE's attention as diffusers calls it since 2023, of files from before."""
+    return {
+        next((key.replace(old, new) for old, new in _ATTENTION if old in key), key): tensor
+        for key, tensor in tensors.items()
+    }
+
+
+_ATTENTION = tuple(
+    (f".attentions.0.{old}.", f".attentions.0.{new}.")
+    for old, new in (
+        ("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0"),
+    )
+)  # fmt: skip

@@ -1,0 +1,23 @@
+"""models/ on disk: what is there, what of it can be used, and the hashes of the weights.
+
+A model is a folder in diffusers layout or one safetensors file. Whatever is in it may have come
+from anywhere: it is read with limits, and a broken one is listed with its problem and breaks
+nothing else. Knows no torch: what a checkpoint is, its header says.
+"""
+
+from webui.library.catalogue import PREFERRED, Library
+from webui.library.entries import ENCODERS, ModelEntry, Report, VaeEntry
+from webui.library.memory import fits, needed
+from webui.library.single_file import separate_vae_config
+
+__all__ = [
+    "ENCODERS",
+    "PREFERRED",
+    "Library",
+    "ModelEntry",
+    "Report",
+    "VaeEntry",
+    "fits",
+    "needed",
+    "separate_vae_config",
+]

@@ -1,0 +1,66 @@
+"""What the library lists: values, complete, without a way to the disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+# the text encoders of a family: as embedding files call them, and the part that holds each
+ENCODERS: Mapping[str, Mapping[str, str]] = {
+    "sd1": {"clip_l": "text_encoder"},
+    "sd2": {"clip_h": "text_encoder"},
+    "sdxl": {"clip_l": "text_encoder", "clip_g": "text_encoder_2"},
+    "refiner": {"clip_g": "text_encoder_2"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What can be known of a model before it is loaded, from headers and configs alone."""
+
+    kind: str = ""  # "checkpoint", or what the file is instead: "lora", "vae", ...
+    family: str = ""  # "" of what cannot be used
+    precision: str = ""  # of the UNet's weights: "fp16"; the commonest first if there are several
+    prediction: str = ""  # "epsilon" or "v_prediction"; "" is tried out when it is loaded
+    zero_terminal_snr: bool = False
+    parts: tuple[str, ...] = ()  # that are there: "unet", "vae", "text_encoder", ...
+    weights: int = 0  # numbers that are loaded
+    vae: str = ""  # the separate VAE that goes with it by its name
+    notes: tuple[str, ...] = ()  # what is missing or odd, and can be lived with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    name: str  # as lists show it; what cannot be printed is escaped
+    path: Path  # of the folder or the file
+    layout: Literal["folder", "file"] = "folder"
+    family: str = ""  # "sd1", "sd2", "sdxl", "refiner"; "" if it is none that can be used
+    native_width: int = 0  # pixels the model was trained at; 0 if unknown
+    native_height: int = 0
+    scale_factor: int = 8  # pixels per latent cell, each way
+    weights: Path = Path()  # what the model is known by: the UNet's, or the whole file
+    size_bytes: int = 0  # of all weights
+    # what networks are built from, by part
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    tokenizer: Path = Path()  # the folder of the vocabulary
+    vae: Path | None = None  # a separate one, beside it by its name
+    report: Report = Report()
+    problem: str | None = None  # why it cannot be used
+    unread: bool = False  # it is there, and nobody has looked into it yet
+
+    @property
+    def token_widths(self) -> dict[str, int]:
+        """Of a token's vector, by text encoder."""
+        return {
+            name: int(self.configs[part]["hidden_size"])
+            for name, part in ENCODERS.get(self.family, {}).items()
+            if isinstance(self.configs.get(part, {}).get("hidden_size"), int)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VaeEntry:
+    """A separate VAE."""
+
+    name: str  # the file's, without the suffix
+    path: Path

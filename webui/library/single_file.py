@@ -1,0 +1,196 @@
+"""A checkpoint that is one safetensors file, in the key layouts of the programs that trained it."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from webui.files import printable
+from webui.library import bounds, header, shapes
+from webui.library.declared import Sections, declared
+from webui.library.entries import ModelEntry, Report
+from webui.library.header import Header, HeaderError
+from webui.library.native_size import native_size
+from webui.library.problem import ProblemError
+from webui.library.structure import ENCODERS, FOLDERS, KINDS, Structure, structure
+
+SUFFIX = ".safetensors"
+PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+_CONFIGS = Path(__file__).parent / "configs"
+_ROOT = Path(__file__).parents[2]
+# CLIP's vocabulary, which all families share and no checkpoint holds, comes with what ships
+VOCABULARY = _ROOT / "models" / "checkpoints" / "fluent-emoji" / "tokenizer"
+_SIZE_IDS = {"sdxl": 6, "refiner": 5}  # numbers about its size that a picture is conditioned on
+_EMA = "model_ema."
+
+
+def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
+    """The file as the list has it; never raises. `vae` is one that goes with it by its name."""
+    size, report = 0, Report()
+    try:
+        size = _checked(path)
+        found = header.read(path)
+        what = structure(found)
+        report = _report(found, what)
+        _check_kind(found, what)
+        configs = _configs(path, found, what.family)
+        report = _report(found, what, configs, vae)
+        return _usable(path, name, size, configs, report, vae)
+    except (ProblemError, HeaderError) as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"it cannot be read: {error.strerror}"
+    return ModelEntry(
+        name=name, path=path, layout="file", weights=path, size_bytes=size, report=report,
+        problem=problem,
+    )  # fmt: skip
+
+
+def separate_vae_config(path: Path, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a VAE's file, for a model whose `own` VAE has that config: the scale of the latents is the
+    model's. Raises ProblemError, HeaderError, OSError."""
+    _checked(path)
+    found = header.read(path)
+    what = structure(found)
+    if what.kind != "vae":
+        raise ProblemError(f"this is {KINDS[what.kind]}, not a VAE")
+    prefix = shapes.VAE if any(key.startswith(shapes.VAE) for key in found.tensors) else ""
+    said = declared(path, found)["vae"]
+    config = shapes.with_heads("vae", {**own, **shapes.vae(found, prefix), **said})
+    bounds.check("vae", "vae", config)
+    return config
+
+
+def _usable(
+    path: Path, name: str, size: int, configs: Sections, report: Report, vae: Path | None
+) -> ModelEntry:
+    scale_factor, width, height = native_size(configs["unet"], configs["vae"])
+    return ModelEntry(
+        name=name, path=path, layout="file", family=report.family, native_width=width,
+        native_height=height, scale_factor=scale_factor, weights=path, size_bytes=size,
+        configs=configs, tokenizer=VOCABULARY, vae=vae, report=report,
+    )  # fmt: skip
+
+
+def _checked(path: Path) -> int:
+    """Its size in bytes. Raises ProblemError for what is no file to be opened."""
+    suffix = path.suffix.casefold()
+    if suffix in PICKLES:
+        raise ProblemError(
+            f"{suffix} files are pickles, which can run code, so they are not read; "
+            "docs/models.md shows how to convert it to safetensors"
+        )
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # the reader of safetensors takes no other names
+        raise ProblemError("the file's name is not valid UTF-8; rename it") from None
+    if not path.is_file():
+        raise ProblemError("it is not a file" if path.exists() else "it is a link to nothing")
+    return path.stat().st_size
+
+
+def _check_kind(found: Header, what: Structure) -> None:
+    """Raises ProblemError for what is no checkpoint of a family here."""
+    if what.family:
+        whole = [key for key, each in found.tensors.items() if _is_wrong(key, each.dtype)]
+        if whole:
+            raise ProblemError(f"{whole[0][:80]} holds whole numbers, which are no weights")
+        return
+    if what.other:
+        raise ProblemError(f"this is {what.other}, which cannot be used yet")
+    if what.kind == "checkpoint":
+        raise ProblemError("its text encoders are none that a family here has")
+    named = KINDS[what.kind]
+    place = FOLDERS.get(what.kind)
+    if what.kind == "unet":
+        named += ": its text encoder and VAE are missing"
+    advice = f"; it belongs into {place}" if place else ""
+    raise ProblemError(f"{named}, not a checkpoint{advice}")
+
+
+def _is_wrong(key: str, dtype: str) -> bool:
+    if dtype in header.FLOATS:
+        return False
+    return key.startswith((shapes.UNET, shapes.VAE)) or key.endswith(".weight")
+
+
+def _configs(path: Path, found: Header, family: str) -> Sections:
+    """By part: what ships for the family, what the shapes say, what is declared; last counts."""
+    said, shipped = declared(path, found), _shipped(family)
+    sized = {part: _of_shapes(part, found, family) for part in shipped if part != "scheduler"}
+    if "text_encoder_2" in sized:
+        sized["unet"] |= _size_conditioning(found, family, sized["text_encoder_2"])
+    if family == "sd2":  # it was trained on what comes before the last layer, which is left out
+        sized["text_encoder"]["num_hidden_layers"] -= 1
+    configs: Sections = {}
+    for part, ours in shipped.items():
+        merged = {**ours, **sized.get(part, {}), **said.get(part, {})}
+        if part != "scheduler" and merged.keys() - ours.keys():
+            merged = shapes.with_heads(part, merged)
+        configs[part] = merged
+        bounds.check(part, part, merged)
+    return configs
+
+
+def _of_shapes(part: str, found: Header, family: str) -> dict[str, Any]:
+    if part == "unet":
+        return shapes.unet(found)
+    if part == "vae":
+        has_one = any(key.startswith(shapes.VAE) for key in found.tensors)
+        return shapes.vae(found) if has_one else {}
+    prefix = ENCODERS[family][part]
+    read = shapes.clip if prefix.endswith("transformer.") else shapes.open_clip
+    return read(found, prefix)
+
+
+def _size_conditioning(found: Header, family: str, text: Mapping[str, Any]) -> dict[str, Any]:
+    shape = found.shape(f"{shapes.UNET}label_emb.0.0.weight")
+    width = shape[1] if shape is not None and len(shape) == 2 else 0
+    each, left = divmod(width - int(text["projection_dim"]), _SIZE_IDS[family])
+    if each <= 0 or left:
+        raise ProblemError("its UNet and its text encoders do not fit together")
+    return {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": each,
+        "projection_class_embeddings_input_dim": width,
+    }
+
+
+def _report(
+    found: Header, what: Structure, configs: Sections | None = None, vae: Path | None = None
+) -> Report:
+    scheduler = (configs or {}).get("scheduler", {})
+    notes = []
+    if any(key.startswith(_EMA) for key in found.tensors):
+        notes.append("it also holds averaged (EMA) weights, which are not loaded")
+    parts = _parts(found, what)
+    if what.family and "vae" not in parts:
+        notes.append("it holds no VAE: one with its name, or one that is chosen, is used")
+    used = [each for key, each in found.tensors.items() if not key.startswith(_EMA)]
+    unet = [each for key, each in found.tensors.items() if key.startswith(shapes.UNET)]
+    return Report(
+        kind=what.kind,
+        family=what.family,
+        precision=header.precision(unet or found.tensors.values()),
+        prediction=str(scheduler.get("prediction_type", "")),
+        zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
+        parts=parts,
+        weights=sum(tensor.count for tensor in used),
+        vae=printable(vae.stem) if vae else "",
+        notes=tuple(notes),
+    )
+
+
+def _parts(found: Header, what: Structure) -> tuple[str, ...]:
+    prefixes = {"unet": shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {})}
+    there = found.tensors.keys()
+    return tuple(
+        part for part, prefix in prefixes.items() if any(key.startswith(prefix) for key in there)
+    )
+
+
+@cache
+def _shipped(family: str) -> Sections:
+    made: Sections = json.loads((_CONFIGS / f"{family}.json").read_text("utf-8"))
+    return made
