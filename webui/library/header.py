@@ -59,13 +59,21 @@ def read(path: Path) -> Header:
     """Raises HeaderError, OSError."""
     with path.open("rb") as file:
         start = file.read(8)
-        room = file.seek(0, 2) - 8
-        length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > room or length > _MOST_HEADER:
-            raise HeaderError(_no_header(start, length, room))
+        length = length_of(start, file.seek(0, 2))
         file.seek(8)
         text = file.read(length)
-    return _parsed(text, room - length)
+        return parsed(text, file.seek(0, 2) - 8 - length)
+
+
+def length_of(start: bytes, size: int) -> int:
+    """Of the header's text, of a file of `size` bytes that begins with the 8 bytes `start`.
+
+    Raises HeaderError.
+    """
+    length, room = int.from_bytes(start, "little"), size - 8
+    if len(start) < 8 or length > room or length > _MOST_HEADER:
+        raise HeaderError(_no_header(start, length, room))
+    return length
 
 
 def precision(tensors: Iterable[Tensor]) -> str:
@@ -91,8 +99,8 @@ def _no_header(start: bytes, length: int, room: int) -> str:
     return "it is no safetensors file, or it is cut: its header does not fit into it"
 
 
-def _parsed(text: bytes, room: int) -> Header:
-    """`room` is how many bytes of tensors are behind the header."""
+def parsed(text: bytes, room: int) -> Header:
+    """`room` is how many bytes of tensors are behind the header. Raises HeaderError."""
     try:
         found = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
