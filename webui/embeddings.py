@@ -6,22 +6,18 @@ breaks nothing else. Names are looked up in the list, never joined to a path. Kn
 """
 
 import hashlib
-import os
-import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from webui import model_folders
 from webui.embedding_header import Part, read_parts
 from webui.files import printable
 from webui.safetensors_header import HeaderError
+from webui.weight_files import PICKLES, SUFFIX, listed, status
 
 _MOST_FILES = 5000
-_PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")
-SUFFIX = ".safetensors"
 
 Stamp = tuple[str, int, int]  # path, size, time of change in ns: another one, another content
 _UNREAD: Stamp = ("", 0, 0)
@@ -70,9 +66,10 @@ class Embeddings:
     def entries(self) -> list[EmbeddingEntry]:
         """By name."""
         with self._lock:
-            places = model_folders.folders(self._roots, "embeddings")
             found = [
-                self._entry(name, path, place) for place in places for name, path in _files(place)
+                self._entry(path, place)
+                for place in model_folders.folders(self._roots, "embeddings")
+                for path in listed(place, (SUFFIX, *PICKLES), _MOST_FILES)
             ]
             self._read = {entry.stamp: entry for entry in found if entry.stamp != _UNREAD}
         return _told_apart(found)
@@ -100,62 +97,22 @@ class Embeddings:
             self._hashes[entry.stamp] = known
         return known
 
-    def _entry(self, name: str, path: Path, folder: Path) -> EmbeddingEntry:
-        shown, stamp = printable(name), _UNREAD
+    def _entry(self, path: Path, folder: Path) -> EmbeddingEntry:
+        name, stamp = path.stem, _UNREAD
+        shown = printable(name)
         try:
-            status = _status(folder, path)
-            stamp = (str(path), status.st_size, status.st_mtime_ns)
+            found = status(folder, path, "embeddings", "docs/embeddings.md")
+            stamp = (str(path), found.st_size, found.st_mtime_ns)
             if stamp in self._read:
                 return self._read[stamp]
             if shown != name:
                 raise HeaderError("its name cannot be written in a prompt; rename it")
-            return EmbeddingEntry(name, path, status.st_size, read_parts(path), stamp)
+            return EmbeddingEntry(name, path, found.st_size, read_parts(path), stamp)
         except HeaderError as error:
             problem = str(error)
         except OSError as error:
             problem = f"it cannot be read: {error.strerror}"
         return EmbeddingEntry(shown, path, stamp=stamp, problem=problem)
-
-
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(stem, path) of what looks like an embedding, also in folders of the folder."""
-    walk = os.walk(folder, followlinks=False)
-    found = (
-        (Path(name).stem, Path(place) / name)
-        for place, folders, names in walk
-        for name in sorted(_seen(folders, names))
-    )
-    yield from islice(found, _MOST_FILES)
-
-
-def _seen(folders: list[str], names: list[str]) -> list[str]:
-    """The files to be listed; hidden folders are not entered."""
-    folders[:] = sorted(name for name in folders if not name.startswith("."))
-    kinds = (SUFFIX, *_PICKLES)
-    return [name for name in names if name.casefold().endswith(kinds) and not name.startswith(".")]
-
-
-def _status(folder: Path, path: Path) -> os.stat_result:
-    """Raises HeaderError for what is no safetensors file of this folder."""
-    suffix = path.suffix.casefold()
-    if suffix in _PICKLES:
-        raise HeaderError(
-            f"{suffix} files are pickles, which can run code, so they are not read; "
-            "docs/embeddings.md shows how to convert it to safetensors"
-        )
-    if path.is_symlink() and not _leads_inside(folder, path):
-        raise HeaderError("it is a link that leads out of the embeddings' folder")
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise HeaderError("it is not a file")
-    return status
-
-
-def _leads_inside(folder: Path, link: Path) -> bool:
-    try:
-        return link.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
-        return False
 
 
 def _told_apart(found: list[EmbeddingEntry]) -> list[EmbeddingEntry]:

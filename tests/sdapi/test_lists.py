@@ -1,7 +1,10 @@
 """What there is, as A1111's clients ask for it; options; what is read back."""
 
+import json
+
 import pytest
 
+from tests import headers
 from tests.sdapi.conftest import SMALL
 from webui.api.sdapi.settings import SETTINGS
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
@@ -78,9 +81,8 @@ def test_a_model_is_found_by_what_clients_call_it(api):
 
 @pytest.mark.parametrize(
     "path",
-    ["sd-vae", "sd-modules", "loras", "hypernetworks", "face-restorers", "prompt-styles",
-     "extensions"],
-)  # fmt: skip
+    ["hypernetworks", "face-restorers", "prompt-styles", "extensions"],
+)
 def test_lists_of_what_there_is_nothing_of(api, path):
     answer = api.get(path)
     assert (answer.status_code, answer.json()) == (200, [])
@@ -208,7 +210,7 @@ def test_choosing_a_model_loads_it_before_the_answer(api):
     [
         ({"CLIP_stop_at_last_layers": 13}, "CLIP_stop_at_last_layers: must be from 1 to 12"),
         ({"CLIP_stop_at_last_layers": "two"}, "must be a whole number"),
-        ({"sd_vae": "kl-f8.safetensors"}, "sd_vae: must be Automatic or None"),
+        ({"sd_vae": "kl-f8.safetensors"}, "sd_vae: must be one of: Automatic, None"),
         ({"sd_vae": {"a": 1}}, "sd_vae"),
         ({"samples_format": "webp"}, "samples_format: is png"),
         ({"eta_ancestral": 7}, "eta_ancestral"),
@@ -235,3 +237,47 @@ def test_a_damaged_file_of_options_costs_only_what_is_damaged(api):
     assert Chosen(api.services).all()["send_seed"] is False
     path.write_text("[", "utf-8")
     assert Chosen(api.services).all()["send_seed"] is True
+
+
+# --- separate VAEs, LoRAs ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(api):
+    """A VAE and a LoRA in the models' folder; taken away again."""
+    folder = api.services.settings.models_dir
+    place = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    pair = {f"{place}.lora_down.weight": [8, 320], f"{place}.lora_up.weight": [320, 8]}
+    made = (
+        headers.write(folder / "VAE" / "sharp.safetensors", {"decoder.conv_in.weight": [4, 4]}),
+        headers.write(folder / "Lora" / "ink.safetensors", pair, {"ss_output_name": "ink_v2"}),
+        headers.write(folder / "Lora" / "wrong.safetensors", {"weight": [4]}),
+    )
+    api.post("refresh-vae")
+    yield made
+    for each in made:
+        each.unlink()
+    api.post("refresh-vae")
+
+
+def test_separate_vaes_are_listed_and_chosen_by_name_or_file(api, files):
+    listed = [{"model_name": "sharp", "filename": str(files[0])}]
+    assert api.get("sd-vae").json() == api.get("sd-modules").json() == listed
+    answer = api.txt2img(override_settings={"sd_vae": "sharp.safetensors"})
+    assert api.request(answer).vae == "sharp"
+    assert json.loads(answer.json()["info"])["sd_vae_name"] == "sharp"
+    for said, kept in (("VAE/Sharp.safetensors", "sharp"), ("none", "None"), ("", "Automatic")):
+        assert api.post("options", {"sd_vae": said}).status_code == 200
+        assert api.get("options").json()["sd_vae"] == kept
+        assert api.request(api.txt2img()).vae == kept
+
+
+def test_loras_are_listed_with_what_their_trainers_wrote(api, files):
+    assert api.get("loras").json() == [
+        {
+            "name": "ink",
+            "alias": "ink_v2",
+            "path": str(files[1]),
+            "metadata": {"ss_output_name": "ink_v2"},
+        }
+    ]

@@ -227,14 +227,6 @@ class Engine:
             raise EngineBusy(f"it takes the model {model}; try again when no job runs")
         return embedding_file(self._models.load(model).reader.vectors(text), text)
 
-    def unload(self, model: str | None = None) -> list[str]:
-        """Lets that model go, or whichever is in memory; returns what went."""
-        loaded = self._models.loaded
-        if loaded is None or model not in (None, loaded):
-            return []
-        self._models.let_go()
-        return [loaded]
-
     def load(self, model: str) -> None:
         """Loads a model ahead of its first use."""
         self._models.load(model)

@@ -21,9 +21,8 @@ from webui.loras.entries import LoraEntry, Stamp
 from webui.loras.report import entry
 from webui.prompt import lora_uses, understand
 from webui.prompt.loras import KINDS
+from webui.weight_files import PICKLES, SUFFIX
 
-_SUFFIX = ".safetensors"
-_PICKLES = (".pt", ".bin", ".ckpt", ".pth", ".pkl")
 _MOST_FILES = 20_000
 _PICTURES = (".png", ".preview.png", ".jpg", ".preview.jpg", ".webp", ".preview.webp")
 _CHUNK = 2**20  # bytes
@@ -54,7 +53,7 @@ class Loras:
         """The one that a prompt calls so: by its name, its file's name without the suffix, with
         its folders or without, or what its trainer called it; capitals do not matter where only
         one fits. None if it is none, or more than one."""
-        wanted = name.replace("\\", "/").removesuffix(_SUFFIX)
+        wanted = name.replace("\\", "/").removesuffix(SUFFIX)
         files = [(each, path) for each, path in self._files() if _is_one(each, path)]
         for spelled in (_as_it_is, str.casefold):
             for part in (_as_it_is, _stem):
@@ -94,7 +93,7 @@ class Loras:
             found += [
                 (path, path.relative_to(folder).with_suffix(""))
                 for path, is_folder in model_folders.walk(folder, ())
-                if not is_folder and path.suffix.casefold() in (_SUFFIX, *_PICKLES)
+                if not is_folder and path.suffix.casefold() in (SUFFIX, *PICKLES)
             ][: _MOST_FILES - len(found)]
         stems = Counter(path.stem.casefold() for path, _ in found)
         named = [
@@ -150,13 +149,13 @@ def _stem(name: str) -> str:
 def _is_one(name: str, path: Path) -> bool:
     """Whether it can be called in a prompt."""
     plain = name.isprintable() and not any(each in name for each in ":<>=")
-    return plain and path.suffix.casefold() == _SUFFIX
+    return plain and path.suffix.casefold() == SUFFIX
 
 
 def _check(path: Path, name: str, status: os.stat_result) -> None:
     """Raises ProblemError for what is not even to be opened."""
     suffix = path.suffix.casefold()
-    if suffix in _PICKLES:
+    if suffix in PICKLES:
         raise ProblemError(
             f"{suffix} files are pickles, which can run code, so they are not read; "
             "docs/models.md says how to convert one"

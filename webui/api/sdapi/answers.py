@@ -12,7 +12,9 @@ from webui.api.sdapi.asked import Asked
 from webui.api.sdapi.pictures import Sent, again, sent
 from webui.errors import ModelNotFound
 from webui.events import Saved
+from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.jobs.job import Job
+from webui.library import ModelEntry
 from webui.metadata import HASH_DIGITS, read_text
 from webui.request import GenerationRequest
 from webui.services import Services
@@ -112,10 +114,17 @@ def _model(services: Services, request: GenerationRequest) -> dict[str, Any]:
     return {
         "sd_model_name": request.model,
         "sd_model_hash": digest[:HASH_DIGITS] or None,
-        "sd_vae_name": None,
-        "sd_vae_hash": None,
+        "sd_vae_name": _separate_vae(request, entry),
+        "sd_vae_hash": None,  # nobody reads a whole VAE for it
         "is_using_inpainting_conditioning": entry is not None and checkpoints.inpaints(entry),
     }
+
+
+def _separate_vae(request: GenerationRequest, entry: ModelEntry | None) -> str | None:
+    """None where the model's own was used."""
+    if request.vae == AUTOMATIC_VAE:
+        return entry.report.vae or None if entry else None
+    return None if request.vae == OWN_VAE else request.vae
 
 
 def _extra(files: Sequence[Sent]) -> Mapping[str, str]:

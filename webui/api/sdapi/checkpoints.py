@@ -1,15 +1,14 @@
 """Models as A1111 calls them: "name [first ten digits of the sha256]"."""
 
-import json
 from pathlib import Path
 
 from webui.errors import InvalidRequest, ModelNotFound
+from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.library import Library, ModelEntry
 from webui.metadata import HASH_DIGITS
 from webui.names import unknown
 
 _SUFFIXES = (".safetensors", ".ckpt")
-_MOST_CONFIG = 2**20  # bytes
 _INPAINTING = 9  # channels that the UNet of such a model takes
 _LEAST = 8  # digits of a hash that name a model
 
@@ -58,10 +57,21 @@ def current(library: Library, chosen: str | None) -> ModelEntry | None:
     return None
 
 
+def find_vae(library: Library, name: str, given: object) -> str:
+    """Automatic, None (the model's own) or a separate VAE, by its name or its file's. Raises
+    InvalidRequest, naming the field `name`."""
+    words = {"": AUTOMATIC_VAE, "automatic": AUTOMATIC_VAE, "none": OWN_VAE}
+    if isinstance(given, str) and len(given) <= 500:
+        if given.casefold() in words:
+            return words[given.casefold()]
+        try:
+            return library.find_vae(Path(given).name).name
+        except ModelNotFound:
+            pass
+    there = [AUTOMATIC_VAE, OWN_VAE, *(each.name for each in library.vaes())]
+    raise InvalidRequest(name, unknown(given, there))
+
+
 def inpaints(entry: ModelEntry) -> bool:
-    """Whether its UNet is told what it paints on; False where no config beside it says so."""
-    try:
-        with (entry.weights.parent / "config.json").open("rb") as file:
-            return bool(json.loads(file.read(_MOST_CONFIG))["in_channels"] == _INPAINTING)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    """Whether its UNet is told what it paints on."""
+    return entry.configs.get("unet", {}).get("in_channels") == _INPAINTING

@@ -60,6 +60,7 @@ IMG2IMG: Table = {
 PICTURES = {"init_images": "init.picture", "mask": "init.mask.picture"}
 OTHER_NAMES = {  # of ours: A1111's, where no table above has it
     "model": "sd_model_checkpoint",
+    "vae": "sd_vae",
     "images": "n_iter",
     "seed_resize": "seed_resize_from_w",
     "clip_skip": "CLIP_stop_at_last_layers",

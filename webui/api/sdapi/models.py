@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from webui.api.sdapi import checkpoints
 from webui.api.sdapi.desk import Desk
 from webui.embeddings import EmbeddingEntry
-from webui.library import ModelEntry
+from webui.library import ModelEntry, header
+from webui.loras import LoraEntry
 from webui.metadata import HASH_DIGITS
 
 _LOADING = 300.0  # seconds
@@ -24,15 +25,19 @@ def router(desk: Desk) -> APIRouter:
         """Those that can be used. `hash` is null while it is not known."""
         return [_model(desk, each) for each in library.entries() if each.problem is None]
 
-    # a model's own VAE is the only one there is yet, and there are no LoRAs
     @router.get("/sd-vae")
-    @router.get("/sd-modules")
     def sd_vae() -> list[dict[str, Any]]:
-        return []
+        return [{"model_name": each.name, "filename": str(each.path)} for each in library.vaes()]
+
+    @router.get("/sd-modules")
+    def sd_modules() -> list[dict[str, Any]]:
+        """Forge's name for what it can put beside a checkpoint."""
+        return sd_vae()
 
     @router.get("/loras")
     def loras() -> list[dict[str, Any]]:
-        return []
+        """Those that can be used."""
+        return [_lora(each) for each in desk.services.loras.entries() if each.problem is None]
 
     @router.get("/embeddings")
     def listed() -> dict[str, Any]:
@@ -47,10 +52,10 @@ def router(desk: Desk) -> APIRouter:
 
 def _add_refreshing(router: APIRouter, desk: Desk) -> None:
     @router.post("/refresh-checkpoints")
+    @router.post("/refresh-vae")
     def refresh_checkpoints() -> None:
         desk.services.library.refresh()
 
-    @router.post("/refresh-vae")
     @router.post("/refresh-loras")
     @router.post("/refresh-embeddings")
     def refresh() -> None:
@@ -81,6 +86,20 @@ def _model(desk: Desk, entry: ModelEntry) -> dict[str, Any]:
         "sha256": digest or None,
         "filename": str(entry.weights),
         "config": None,
+    }
+
+
+def _lora(entry: LoraEntry) -> dict[str, Any]:
+    """`metadata`: what its trainer wrote into it."""
+    try:
+        metadata = dict(header.read(entry.path).metadata)
+    except (header.HeaderError, OSError):  # it has changed this moment
+        metadata = {}
+    return {
+        "name": entry.name,
+        "alias": entry.alias or entry.name,
+        "path": str(entry.path),
+        "metadata": metadata,
     }
 
 

@@ -13,12 +13,11 @@ from typing import Any
 
 from webui.api.sdapi import checkpoints, reading
 from webui.errors import InvalidRequest, NotSaved
-from webui.fields import FIELDS, shown
+from webui.fields import AUTOMATIC_VAE, FIELDS, shown
 from webui.services import Services
 
 _MOST = 2**20  # bytes of the file
 _FORMATS = {"jpeg": "jpg"}  # A1111's names of formats, where they differ from ours
-_VAES = ("Automatic", "None", "")  # the model's own
 _RNG = {"cpu": "CPU", "nv": "NV"}
 _EMPHASIS = {"original": "Original", "no norm": "No norm", "ignore": "Ignore", "none": "None"}
 
@@ -52,21 +51,14 @@ def _checked(field: str, read: Callable[[str, Any], Any], name: str, value: Any)
     return found
 
 
-def _vae(name: str, value: object) -> str:
-    if value not in _VAES:
-        raise InvalidRequest(
-            name, f"must be Automatic or None, which are the model's own; got {shown(value)}"
-        )
-    return "Automatic" if value == "" else str(value)
-
-
+VAE = "sd_vae"
 _eta = partial(_checked, "sampling.eta", reading.number)
 # eta's, of which a sampler takes the one that A1111 has for it
 SETTINGS: Mapping[str, Setting] = {
     "CLIP_stop_at_last_layers": Setting(
         1, partial(_checked, "clip_skip", reading.whole), "clip_skip"
     ),
-    "sd_vae": Setting("Automatic", _vae),
+    VAE: Setting(AUTOMATIC_VAE, reading.text, "vae"),
     "eta_ancestral": Setting(1.0, _eta),
     "eta_ddim": Setting(0.0, _eta),
     "s_churn": Setting(
@@ -128,6 +120,8 @@ class Chosen:
             if name == CHECKPOINT:
                 if value:  # null and "": the one that is chosen
                     found[name] = checkpoints.find(self._services.library, name, value)
+            elif name == VAE and value is not None:
+                found[name] = checkpoints.find_vae(self._services.library, name, value)
             elif name in _FIXED:
                 if value not in (None, now[name]) and name != "sd_checkpoint_hash":
                     raise InvalidRequest(
