@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -67,6 +68,7 @@ def main(folder, *stub):
         Loras(wanted.models_dir),
         Upscalers(wanted.models_dir),
         Inputs(wanted.inputs_dir, wanted.input_quota),
+        app._downloads(wanted, library, ExitStack()),
     )
     guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)

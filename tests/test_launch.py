@@ -29,7 +29,8 @@ def project(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "launch.py", tmp_path)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "webui").mkdir()
-    for name in ("__init__.py", "errors.py", "passwords.py", "setting_values.py", "settings.py"):
+    names = ("errors", "passwords", "setting_table", "setting_values", "settings")
+    for name in (f"{each}.py" for each in ("__init__", *names)):
         shutil.copy(ROOT / "webui" / name, tmp_path / "webui")
     return tmp_path
 

@@ -19,6 +19,8 @@ from starlette.exceptions import HTTPException
 from webui.api import schema
 from webui.errors import (
     DarkroomError,
+    DownloadFailed,
+    DownloadNotFound,
     EngineBusy,
     EngineDied,
     Failure,
@@ -26,6 +28,7 @@ from webui.errors import (
     JobNotFound,
     LineFull,
     ModelNotFound,
+    NotAllowed,
     NotSaved,
     WrongState,
     failure,
@@ -41,6 +44,9 @@ _STATUS: dict[type[DarkroomError], int] = {
     EngineBusy: 503,
     EngineDied: 503,
     NotSaved: 507,
+    NotAllowed: 403,
+    DownloadFailed: 502,
+    DownloadNotFound: 404,
 }
 _RETRY_AFTER = "5"  # seconds
 _A1111 = ("/sdapi/", "/internal/")

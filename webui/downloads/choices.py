@@ -18,6 +18,7 @@ INDEX = SIGNS[0]  # model_index.json
 _UNREAD = ("safety_checker", "feature_extractor", "image_encoder", "safety_concept")
 _MOST_CONFIG = 64 * 2**20  # bytes; a tokenizer.json has up to 20 MB
 _MOST_SHOWN = 500
+_TEXTS = (*CONFIGS, ".md", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".yaml", ".yml", ".py")
 _GENERIC = re.compile(  # names that say nothing of what a file is
     r"(diffusion_pytorch_model|pytorch_lora_weights|model|adapter_model|learned_embeds"
     r"|pytorch_model)(\.\w+)?"
@@ -101,7 +102,7 @@ def _sorted_out(files: Sequence[HubFile]) -> tuple[list[HubFile], list[Refused]]
 
 
 def _looks_like_weights(name: str) -> bool:
-    return not name.casefold().endswith((*CONFIGS, ".md", ".png", ".jpg", ".jpeg", ".webp", ".yaml"))
+    return not name.casefold().endswith(_TEXTS)
 
 
 def _is_single(name: str, folders: set[str]) -> bool:
@@ -118,9 +119,7 @@ def _stem(name: str, id: str) -> str:
 
 def _of_folder(found: Repository, place: str, sound: Sequence[HubFile]) -> Iterator[Choice]:
     """The folder as it is, and once more for each variant of its weights ("fp16")."""
-    inside = {
-        each.name[len(place) :]: each for each in sound if each.name.startswith(place)
-    }
+    inside = {each.name[len(place) :]: each for each in sound if each.name.startswith(place)}
     parts = {name.partition("/")[0] for name in inside if name.count("/") == 1}
     parts -= set(_UNREAD)
     configs = [
@@ -158,9 +157,7 @@ def _weights(inside: Mapping[str, HubFile], part: str) -> dict[str, HubFile]:
     return {match[1] or "": file for match, file in found if match}
 
 
-def _weights_of(
-    inside: Mapping[str, HubFile], parts: set[str], variant: str
-) -> Iterator[Wanted]:
+def _weights_of(inside: Mapping[str, HubFile], parts: set[str], variant: str) -> Iterator[Wanted]:
     """Under the plain name, which is the one that is looked for; a part without it stays plain."""
     for part in sorted(parts):
         held = _weights(inside, part)

@@ -1,7 +1,7 @@
 """The hub's side of it: what a repository holds and allows, in its own protocol.
 
-    GET /api/models/OWNER/NAME/revision/REVISION?blobs=true     files, sizes, hashes, licence, commit
-    GET /OWNER/NAME/resolve/COMMIT/FILE                         the file, after a redirect or two
+    GET /api/models/OWNER/NAME/revision/REVISION?blobs=true   files, sizes, hashes, licence, commit
+    GET /OWNER/NAME/resolve/COMMIT/FILE                       the file, after a redirect or two
 
 (huggingface.co/docs/hub/api; any server that speaks it will do.) Nothing that comes is believed:
 it is read with limits, and every name of a file is checked before it is used.

@@ -1,4 +1,4 @@
-"""What a file can be for here, and the folder for it: ours, or A1111's or ComfyUI's that is there."""
+"""What a file can be for here, and the folder for it: ours, A1111's or ComfyUI's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webui.downloads import placing
 from webui.downloads.looks import Look, Wish, look
-from webui.downloads.records import Download, Records, of_look
+from webui.downloads.records import Download, Records, State, of_look
 from webui.downloads.table import Table
 from webui.downloads.web import Access, Check, Web, WebError
 from webui.downloads.worker import Worker
@@ -21,6 +21,7 @@ from webui.errors import DownloadFailed, InvalidRequest, NotAllowed
 _MOST_OPEN = 100
 _LOOKING = 45.0  # seconds
 _LOOKS = 4  # at once
+_RESUMED: tuple[State, ...] = ("paused", "failed", "waiting", "running")
 _PAUSES = (1.0, 3.0, 10.0, 30.0)  # seconds
 
 
@@ -31,7 +32,7 @@ class Downloads:
         self,
         models_dir: Path,
         records: Path,
-        access: Access = Access(),
+        access: Access,
         *,
         forbidden: str = "",
         arrived: Callable[[], None] = lambda: None,
@@ -46,9 +47,7 @@ class Downloads:
         self._open_web = open_web
         self._looking = threading.BoundedSemaphore(_LOOKS)
         self._table = Table(Records(records))
-        self._worker = Worker(
-            self._table, lambda check: open_web(access, check), arrived, pauses
-        )
+        self._worker = Worker(self._table, lambda check: open_web(access, check), arrived, pauses)
         self._go()
 
     def look(self, wish: Wish) -> Look:
@@ -107,8 +106,7 @@ class Downloads:
         """Goes on where it is. Raises NotAllowed, DownloadNotFound, WrongState, NotSaved."""
         self._check_allowed()
         with self._table.changed:
-            open_ones = ("paused", "failed", "waiting", "running")
-            found = self._table.need(id, open_ones, "resumed")
+            found = self._table.need(id, _RESUMED, "resumed")
             if not found.is_open:
                 self._table.keep(replace(found, state="waiting", error=""))
                 self._go()

@@ -24,6 +24,7 @@ from webui.library.header import HeaderError
 from webui.weight_files import SUFFIX
 
 RESERVE = 512 * 2**20  # bytes that are left free
+_UNSAID = Licence()
 _MOST_INDEX = 2**20  # bytes
 _HEX = set("0123456789abcdef")
 
@@ -60,7 +61,7 @@ class Look:
     revision: str = ""
     commit: str = ""
     page: str = ""
-    licence: Licence = Licence()
+    licence: Licence = _UNSAID
     gated: bool = False
     choices: tuple[Choice, ...] = ()
     refused: tuple[Refused, ...] = ()

@@ -30,7 +30,7 @@ class Download:
     hub_id: str = ""
     revision: str = ""
     page: str = ""
-    licence: Licence = Licence()
+    licence: Licence
     kind: str
     folder: Path
     target: str

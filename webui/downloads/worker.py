@@ -32,7 +32,7 @@ class Worker:
         arrived: Callable[[], None],
         pauses: Sequence[float],
     ) -> None:
-        """`pauses`: seconds before each further try without a new byte; after them it has failed."""
+        """`pauses`: seconds before another try without a new byte; after the last it has failed."""
         self._table = table
         self._open_web = open_web
         self._arrived = arrived

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from webui.api.routes import (
     branches,
+    downloads,
     embeddings,
     engine,
     events,
@@ -36,6 +37,7 @@ ROUTES: Sequence[Route] = (
     exports.router,
     previews.router,
     models.router,
+    downloads.router,
     embeddings.router,
     loras.router,
     samplers.router,
