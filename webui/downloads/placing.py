@@ -9,7 +9,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from webui.downloads.fetching import WrongFileError
+from webui.downloads.fetching import WrongFileError, forget
 from webui.downloads.looks import Item
 from webui.library.header import HeaderError, read
 from webui.weight_files import SUFFIX
@@ -35,11 +35,12 @@ def bytes_there(folder: Path, id: str, count: int) -> int:
 
 
 def check_weights(item: Item, part: Path) -> None:
-    """Raises WrongFileError if it should be weights and is none, OSError."""
+    """Raises WrongFileError if it should be weights and is none, which then is gone; OSError."""
     if item.target.endswith(SUFFIX):
         try:
             read(part)
         except HeaderError as error:
+            forget(part)
             raise WrongFileError(f"{item.name}: {error}; it has been thrown away") from None
 
 

@@ -106,6 +106,8 @@ class Worker:
             if now.state == "running" and failed:
                 _logger.warning("download of %s: %s", download.source, failed)
                 there = placing.bytes_there(download.folder, download.id, len(download.items))
+                if not there:
+                    placing.clear(download.folder, download.id)
                 now = replace(now, state="failed", error=failed, done_bytes=there)
                 self._table.keep_if_possible(replace(now, bytes_per_second=0.0))
 
