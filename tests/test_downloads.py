@@ -595,9 +595,7 @@ def test_a_length_in_the_head_that_is_a_lie_does_no_harm(hub, downloads, tmp_pat
     downloads.resume(made.id)
     failed = settled(downloads, made.id)
     assert failed.state == "failed" and "style.safetensors has" in failed.error
-    assert list(tree(failed.folder / ".downloads")) == [] and list(tree(failed.folder)) in (
-        [], [".downloads"], [f".downloads/{failed.id}"],
-    )  # fmt: skip
+    assert tree(failed.folder) == {}
 
 
 def test_where_the_hub_and_the_file_disagree_nothing_is_fetched(hub, downloads, tmp_path):
@@ -635,7 +633,7 @@ def test_a_file_that_changes_into_something_else_is_thrown_away(hub, downloads, 
     body = weights(tmp_path, padding=5000)
     hub.extra["/a.safetensors"] = (200, {}, body)
     made = held(hub, downloads, f"{hub.cdn}/a.safetensors")
-    hub.extra["/a.safetensors"] = (200, {}, b"\x80\x04" + bytes(len(body) - 2))
+    hub.extra["/a.safetensors"] = (200, {}, b"PK\x03\x04" * (len(body) // 4) + bytes(len(body) % 4))
     downloads.resume(made.id)
     failed = settled(downloads, made.id)
     assert "a.safetensors: it is a pickle under another name" in failed.error
@@ -676,8 +674,8 @@ def test_a_file_that_has_gone_is_not_asked_for_again(hub, downloads, tmp_path):
     asked = len(hub.asked)
     downloads.resume(made.id)
     failed = settled(downloads, made.id)
-    assert (failed.state, failed.error) == ("failed", "127.0.0.1:%s has no such file (404)"
-                                            % hub.address.rpartition(":")[2])  # fmt: skip
+    host = hub.address.removeprefix("http://")
+    assert (failed.state, failed.error) == ("failed", f"{host} has no such file (404)")
     assert len(hub.asked) == asked + 1
 
 
@@ -929,7 +927,7 @@ def test_what_is_there_is_never_written_over(hub, downloads, tmp_path):
         downloads.add(Wish(source="ann/style"))
     hub.faults.stall["style.safetensors"] = 100_000
     made = downloads.add(Wish(source="ann/style", name="other"))
-    with pytest.raises(InvalidRequest, match="name: other.safetensors is being downloaded alread"):
+    with pytest.raises(InvalidRequest, match="name: Other.safetensors is being downloaded alread"):
         downloads.add(Wish(source="ann/style", name="Other"))
     (place / "other.safetensors").write_bytes(b"meanwhile")
     downloads.pause(made.id)
@@ -963,7 +961,8 @@ import sys
 from huggingface_hub import HfApi, hf_hub_download
 hub, folder = sys.argv[1:]
 info = HfApi(endpoint=hub, token=False).model_info("ann/style", files_metadata=True)
-print(info.sha, [(each.rfilename, each.size, each.lfs and each.lfs.sha256) for each in info.siblings])
+found = [(each.rfilename, each.size, each.lfs and each.lfs.sha256) for each in info.siblings]
+print(info.sha, found)
 for name in ("style.safetensors", "config.json"):
     path = hf_hub_download("ann/style", name, endpoint=hub, cache_dir=folder, token=False)
     print(len(open(path, "rb").read()))
