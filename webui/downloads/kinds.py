@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webui import model_folders
-from webui.library.header import Header, precision
 from webui.library.problem import ProblemError
 from webui.library.structure import KINDS as STRUCTURES
 from webui.library.structure import structure
 from webui.loras.keys import changes
 from webui.loras.report import family as lora_family
+from webui.safetensors_header import Header, precision
 
 
 @dataclass(frozen=True, slots=True)

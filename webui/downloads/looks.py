@@ -20,7 +20,7 @@ from webui.errors import InvalidRequest
 from webui.fields import shown
 from webui.guard.strict_json import NotStrictError, parse
 from webui.library.folder import PIPELINES
-from webui.library.header import HeaderError
+from webui.safetensors_header import HeaderError
 from webui.weight_files import SUFFIX
 
 RESERVE = 512 * 2**20  # bytes that are left free

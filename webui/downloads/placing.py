@@ -11,7 +11,7 @@ from pathlib import Path
 
 from webui.downloads.fetching import WrongFileError, forget
 from webui.downloads.looks import Item
-from webui.library.header import HeaderError, read
+from webui.safetensors_header import HeaderError, read
 from webui.weight_files import SUFFIX
 
 _PLACE = ".downloads"

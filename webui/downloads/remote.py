@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from webui.downloads.hub import MOST_BYTES, check_status
 from webui.downloads.web import Answer, Web, WebError
-from webui.library.header import Header, HeaderError, length_of, parsed
+from webui.safetensors_header import Header, HeaderError, length_of, parsed
 
 _FIRST = 512 * 2**10  # bytes: the whole header of nearly every file
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
