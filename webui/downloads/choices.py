@@ -139,7 +139,7 @@ def _of_folder(found: Repository, place: str, sound: Sequence[HubFile]) -> Itera
         behind = f"({variant})" if variant else ""
         yield Choice(
             id=f"{place or './'}{behind}",
-            label=f"{place or 'the whole model'}, as a folder{behind and ' '}{behind}",
+            label=f"{place or 'The whole model'}, as a folder{behind and ' '}{behind}",
             name=f"{title}-{variant}" if variant else title,
             folder=True,
             files=tuple(sorted(files, key=lambda each: each.target)),

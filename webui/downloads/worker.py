@@ -137,11 +137,11 @@ class Worker:
 
     def _timed(self, steps: Iterator[int], id: str) -> Iterator[int]:
         """The same; now and then the table is told how far it is, and how fast."""
-        speed, last, since = 0.0, -1, time.monotonic()
-        for done in steps:
+        speed, last, since = 0.0, -1, 0.0
+        for number, done in enumerate(steps):
             passed = time.monotonic() - since
-            if last < 0 or passed >= _TOLD:
-                if last >= 0:
+            if number < 2 or passed >= _TOLD:
+                if number >= 2:  # before it there was the connection to be made
                     newest = max(0, done - last) / passed
                     speed = newest if not speed else speed + _EVEN * (newest - speed)
                 last, since = done, time.monotonic()

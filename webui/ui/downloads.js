@@ -29,7 +29,7 @@
       find("forbidden").textContent = allowed ? "" : darkroom.sentence(reason);
       for (const part of ["ask", "lead"]) find(part).hidden = !allowed;
       if (!find("kind").children.length) {
-        for (const { kind, label, folder } of kinds) find("kind").append(Object.assign(node("option", "", `${label}s, in ${folder}/`), { value: kind }));
+        for (const { kind, label, folder } of kinds) find("kind").append(Object.assign(node("option", "", label), { value: kind, title: `${folder}/` }));
       }
       draw(downloads);
       const arrived = downloads.filter(({ id, state }) => state === "done" && !ended.has(id));
