@@ -739,6 +739,14 @@ def test_redirects_never_leave_https_even_where_http_is_allowed():
     assert next_hop("http://a/x", "https://b/y", Access(private=True)) == "https://b/y"
 
 
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://a.org/b", "//me:pw@b.org/c"])
+def test_redirects_are_looked_at_on_the_way(hub, downloads, place):
+    hub.extra["/a.safetensors"] = (302, {"Location": place}, b"")
+    with pytest.raises(DownloadFailed, match="127.0.0.1 leads to another address, which must"):
+        downloads.look(Wish(source=f"{hub.cdn}/a.safetensors"))
+    assert len(hub.asked) == 1
+
+
 def test_a_circle_of_redirects_ends(hub, downloads):
     hub.extra["/a.safetensors"] = (302, {"Location": "/a.safetensors"}, b"")
     with pytest.raises(DownloadFailed, match="leads from one address to the next without an end"):
@@ -778,7 +786,9 @@ def test_addresses_of_this_network_are_not_connected_to(address):
     assert sockets.connected == []
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
+)
 def test_public_addresses_are(address):
     sockets = Elsewhere({address: 1})  # where nobody listens
     with (

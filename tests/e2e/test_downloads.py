@@ -32,6 +32,7 @@ def server(tmp_path, hub):
 HOSTILE = '<img src=x onerror="window.PWN=1">'
 
 
+@pytest.mark.timeout(240)
 def test_a_model_is_looked_at_fetched_paused_and_taken_up_again(hub, server, open_tab, tmp_path):
     body = weights(tmp_path, padding=3_000_000)
     files = folder(tmp_path) | {"style.safetensors": body, f"{HOSTILE}.ckpt": b"p"}

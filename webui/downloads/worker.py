@@ -14,7 +14,7 @@ from webui.downloads.table import Table
 from webui.downloads.web import Check, Web, WebError
 from webui.downloads.work import worked
 
-_TOLD = 0.2  # seconds between two words on how far it is
+_MEASURED = 0.2  # seconds, at least
 _EVEN = 0.1  # how much the newest measurement counts for the speed
 _PATIENCE = 5.0  # seconds that the thread has to end
 _logger = logging.getLogger(__name__)
@@ -136,17 +136,18 @@ class Worker:
         self._arrived()
 
     def _timed(self, steps: Iterator[int], id: str) -> Iterator[int]:
-        """The same; now and then the table is told how far it is, and how fast."""
-        speed, last, since = 0.0, -1, 0.0
+        """The same; the table is told how far it is, and how fast."""
+        speed, last, since = 0.0, 0, time.monotonic()
         for number, done in enumerate(steps):
             passed = time.monotonic() - since
-            if number < 2 or passed >= _TOLD:
-                if number >= 2:  # before it there was the connection to be made
-                    newest = max(0, done - last) / passed
-                    speed = newest if not speed else speed + _EVEN * (newest - speed)
+            if number < 2:  # until then there was a connection to be made
                 last, since = done, time.monotonic()
-                with self._table.changed:
-                    self._table.show(id, done_bytes=done, bytes_per_second=speed, error="")
+            elif passed >= _MEASURED:
+                newest = max(0, done - last) / passed
+                speed = newest if not speed else speed + _EVEN * (newest - speed)
+                last, since = done, time.monotonic()
+            with self._table.changed:
+                self._table.show(id, done_bytes=done, bytes_per_second=speed, error="")
             yield done
 
     def _wait(self, seconds: float, id: str, reason: str) -> None:
