@@ -16,7 +16,8 @@ import pytest
 from tests import headers
 from tests.hub import COMMIT, Hub
 from webui.downloads import Access, Downloads, Wish
-from webui.downloads.web import Web, WebError, next_hop
+from webui.downloads.sockets import WebError
+from webui.downloads.web import Web, next_hop
 from webui.errors import (
     DownloadFailed,
     DownloadNotFound,
@@ -422,6 +423,15 @@ def test_what_cannot_go_on_begins_anew(hub, downloads, tmp_path, fault):
     done = fetch(downloads, address)
     assert (done.state, tree(tmp_path / "models")) == ("done", {"loras/a.safetensors": body})
     assert [each.sent for each in hub.asked[1:]] == [300_000, len(body)]
+
+
+def test_what_begins_anew_is_counted_anew_for_its_hash(hub, downloads, tmp_path):
+    body = weights(tmp_path, padding=900_000)
+    hub.add("ann/style", {"style.safetensors": body})
+    hub.faults.cut["style.safetensors"] = [300_000]
+    hub.faults.no_ranges.add("style.safetensors")
+    done = fetch(downloads, "ann/style")
+    assert (done.state, tree(tmp_path / "models")) == ("done", {"loras/style.safetensors": body})
 
 
 def test_a_file_with_a_hash_needs_no_etag_to_go_on(hub, downloads, tmp_path):
@@ -865,7 +875,8 @@ def test_where_it_is_forbidden_nothing_is_asked_nor_taken_up(hub, opened, tmp_pa
 
 HOSTILE = (
     "../out.safetensors", "a/../../out.safetensors", "/tmp/out.safetensors", "..\\out.safetensors",
-    "C:\\out.safetensors", "C:out.safetensors", "a\0b.safetensors", "a\nb.safetensors",
+    "C:\\out.safetensors", "a\\b.safetensors", "C:out.safetensors", "a\0b.safetensors",
+    "a\nb.safetensors",
     "con.safetensors", "sub/NUL.safetensors", "COM1.safetensors", "lpt9 .safetensors",
     ".hidden.safetensors", ".ssh/a.safetensors", "a./b.safetensors", "a /b.safetensors",
     " a.safetensors", "a\u202egnp.safetensors", "a\u200bb.safetensors", "a\u2028b.safetensors",

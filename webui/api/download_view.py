@@ -7,6 +7,8 @@ from typing import Any
 
 from webui.api import schema
 from webui.downloads import KINDS, Download, Downloads, Look, Wish, folder_of, free_bytes
+from webui.downloads.choices import Choice
+from webui.downloads.looks import Item
 from webui.files import printable
 
 WISHES = tuple(each.name for each in fields(Wish))
@@ -45,10 +47,7 @@ def download(made: Download) -> dict[str, Any]:
         "kind": made.kind,
         "folder": made.folder.name,
         "name": made.target,
-        "files": [
-            {"name": each.name, "target": each.target, "size_bytes": each.size}
-            for each in made.items
-        ],
+        "files": [_file(each) for each in made.items],
         "size_bytes": made.size_bytes,
         "done_bytes": made.done_bytes,
         "bytes_per_second": round(made.bytes_per_second),
@@ -72,16 +71,7 @@ def look(found: Look) -> dict[str, Any]:
         "page": found.page or None,
         "licence": asdict(found.licence),
         "gated": found.gated,
-        "choices": [
-            {
-                "choice": each.id,
-                "label": each.label,
-                "folder": each.folder,
-                "size_bytes": each.size_bytes,
-                "problem": each.problem,
-            }
-            for each in found.choices
-        ],
+        "choices": [_choice(each) for each in found.choices],
         "refused": [
             {"name": printable(each.name), "reason": each.reason} for each in found.refused
         ],
@@ -92,20 +82,26 @@ def look(found: Look) -> dict[str, Any]:
         "free_bytes": found.free_bytes,
         "name": found.name or None,
         "target": found.target or None,
-        "files": [
-            {
-                "name": each.name,
-                "target": each.target,
-                "size_bytes": each.size,
-                "sha256": each.sha256 or None,
-            }
-            for each in found.items
-        ],
+        "files": [{**_file(each), "sha256": each.sha256 or None} for each in found.items],
         "size_bytes": found.size_bytes,
         "warnings": list(found.warnings),
         "problems": [{"field": field, "text": text} for field, text in found.problems],
         "wish": asdict(wanted) if found.id else None,
     }
+
+
+def _choice(made: Choice) -> dict[str, Any]:
+    return {
+        "choice": made.id,
+        "label": made.label,
+        "folder": made.folder,
+        "size_bytes": made.size_bytes,
+        "problem": made.problem,
+    }
+
+
+def _file(item: Item) -> dict[str, Any]:
+    return {"name": item.name, "target": item.target, "size_bytes": item.size}
 
 
 def _place(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import BinaryIO
 from webui.downloads.hub import check_status
 from webui.downloads.looks import Item
 from webui.downloads.remote import size_of, span_of
-from webui.downloads.web import Answer, Check, Web, WebError
+from webui.downloads.sockets import Check, WebError
+from webui.downloads.web import Answer, Web
 
 _CHUNK = 2**20  # bytes, when a file here is read
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from webui.downloads.sockets import WebError
 from webui.downloads.sources import HubSource
-from webui.downloads.web import Access, Answer, Web, WebError
+from webui.downloads.web import Access, Answer, Web
 from webui.files import printable
 from webui.guard.strict_json import NotStrictError, parse
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from webui.downloads import placing
 from webui.downloads.looks import Look, Wish, look
 from webui.downloads.records import Download, Records, State, of_look
+from webui.downloads.sockets import Check, WebError
 from webui.downloads.table import Table
-from webui.downloads.web import Access, Check, Web, WebError
+from webui.downloads.web import Access, Web
 from webui.downloads.worker import Worker
 from webui.errors import DownloadFailed, InvalidRequest, NotAllowed
 

@@ -14,8 +14,9 @@ from webui.downloads.hub import HubFile, Licence, Repository, check_status, file
 from webui.downloads.kinds import KINDS, folder_of, guess
 from webui.downloads.names import kind_problem_of, problem_of, suffix_problem_of
 from webui.downloads.remote import beginning
+from webui.downloads.sockets import WebError
 from webui.downloads.sources import AddressSource, HubSource, source_of
-from webui.downloads.web import Web, WebError
+from webui.downloads.web import Web
 from webui.errors import InvalidRequest
 from webui.fields import shown
 from webui.guard.strict_json import NotStrictError, parse

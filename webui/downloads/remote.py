@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from webui.downloads.hub import MOST_BYTES, check_status
-from webui.downloads.web import Answer, Web, WebError
+from webui.downloads.sockets import WebError
+from webui.downloads.web import Answer, Web
 from webui.safetensors_header import Header, HeaderError, length_of, parsed
 
 _FIRST = 512 * 2**10  # bytes: the whole header of nearly every file

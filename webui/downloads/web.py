@@ -5,38 +5,22 @@ to a log, and lets us open the sockets: so the address that was checked is the o
 connected to, whatever a name server answers the second time.
 """
 
-import ipaddress
-import socket
 import ssl
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
 import webui
+from webui.downloads.sockets import SILENCE, Check, Resolve, Sockets, WebError, resolved
 
 _MOST_HOPS = 8
 _LONGEST = 8192  # characters of an address
 _CONNECT = 15.0  # seconds
-_SILENCE = 30.0  # seconds without a byte
-_SLICE = 0.25  # seconds after which somebody who waits for a byte looks whether to go on
 _AGENT = f"Darkroom/{webui.__version__}"
 _REDIRECTS = (301, 302, 303, 307, 308)
-
-Resolve = Callable[[str, int], Iterable[str]]
-Check = Callable[[], None]  # raises to end what is under way
-
-
-class WebError(Exception):
-    """Why nothing came, for people."""
-
-    def __init__(self, text: str, *, again: bool = False) -> None:
-        super().__init__(text)
-        self.again = again  # the same may work later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +107,8 @@ class Web:
     ) -> None:
         self.access = access
         self._check = check
-        opened = _Sockets(
-            sockets or httpcore.SyncBackend(), resolve or _resolved, access.private, check
+        opened = Sockets(
+            sockets or httpcore.SyncBackend(), resolve or resolved, access.private, check
         )
         self._pool = httpcore.ConnectionPool(
             httpcore.default_ssl_context(), max_connections=2, network_backend=opened
@@ -163,7 +147,7 @@ class Web:
         # the hub's own hosts alone: what it leads to has the right to the file in its address
         if self.access.token and origin(address) == origin(self.access.hub):
             sent["Authorization"] = f"Bearer {self.access.token}"
-        timeout = {"connect": _CONNECT, "read": _SILENCE, "write": _SILENCE, "pool": _SILENCE}
+        timeout = {"connect": _CONNECT, "read": SILENCE, "write": SILENCE, "pool": SILENCE}
         with self._pool.stream(
             "GET", address, headers=list(sent.items()), extensions={"timeout": timeout}
         ) as response:
@@ -196,112 +180,6 @@ def _told(host: str) -> Iterator[None]:
             f"{host} cannot be reached; is this computer connected to the network?", again=True
         ) from error
     except httpcore.TimeoutException as error:
-        raise WebError(f"{host} has sent nothing for {_SILENCE:.0f} s", again=True) from error
+        raise WebError(f"{host} has sent nothing for {SILENCE:.0f} s", again=True) from error
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
         raise WebError(f"the connection to {host} broke off", again=True) from error
-
-
-def _resolved(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        raise httpcore.ConnectError("no name of a computer") from None
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
-
-
-class _Sockets(httpcore.NetworkBackend):
-    """Connects to checked addresses alone."""
-
-    def __init__(
-        self, inner: httpcore.NetworkBackend, resolve: Resolve, private: bool, check: Check
-    ) -> None:
-        self._inner = inner
-        self._resolve = resolve
-        self._private = private
-        self._check = check
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        self._check()
-        try:
-            addresses = list(self._resolve(host, port))
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        if not self._private:
-            _check_public(host, addresses)
-        failed: Exception = httpcore.ConnectError("there is no address")
-        for address in addresses:
-            self._check()
-            try:
-                stream = self._inner.connect_tcp(address, port, timeout, local_address)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed = error
-            else:
-                return _Stream(stream, self._check)
-        raise failed
-
-
-class _Stream(httpcore.NetworkStream):
-    """Waits in slices, so that a stop is obeyed while nothing comes."""
-
-    def __init__(self, inner: httpcore.NetworkStream, check: Check) -> None:
-        self._inner = inner
-        self._check = check
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        until = time.monotonic() + (timeout or _SILENCE)
-        while True:
-            self._check()
-            try:
-                return self._inner.read(max_bytes, _SLICE)
-            except httpcore.ReadTimeout:
-                if time.monotonic() >= until:
-                    raise
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout), self._check)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-def _check_public(host: str, addresses: Iterable[str]) -> None:
-    """Raises WebError if one of them is not: a name with two answers is not to be trusted."""
-    for each in addresses:
-        if not _is_public(each):
-            raise WebError(
-                f"{host} is an address of this computer or its network, from which nothing is "
-                "fetched unless the server is started with --private-downloads"
-            )
-
-
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind NAT64; the last 32 bits
-
-
-def _is_public(text: str) -> bool:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    inner: ipaddress.IPv4Address | None = None
-    if isinstance(address, ipaddress.IPv6Address):
-        teredo = address.teredo
-        inner = address.ipv4_mapped or address.sixtofour or (teredo and teredo[1])
-        if address in _TRANSLATED:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    found = inner or address
-    return found.is_global and not found.is_multicast

@@ -6,7 +6,8 @@ from webui.downloads import placing
 from webui.downloads.fetching import fetched
 from webui.downloads.looks import RESERVE, free_bytes
 from webui.downloads.records import Download
-from webui.downloads.web import Check, Web, WebError
+from webui.downloads.sockets import Check, WebError
+from webui.downloads.web import Web
 
 
 def worked(web: Web, download: Download, check: Check) -> Iterator[int]:

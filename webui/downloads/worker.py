@@ -10,8 +10,9 @@ from dataclasses import replace
 from webui.downloads import placing
 from webui.downloads.fetching import WrongFileError
 from webui.downloads.records import Download
+from webui.downloads.sockets import Check, WebError
 from webui.downloads.table import Table
-from webui.downloads.web import Check, Web, WebError
+from webui.downloads.web import Web
 from webui.downloads.work import worked
 
 _MEASURED = 0.2  # seconds, at least

@@ -6,13 +6,18 @@ from fastapi import APIRouter
 
 from webui.api import download_view as view
 from webui.api.body import JsonObject, OptionalObject
+from webui.downloads import Downloads
 from webui.services import Services
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/downloads", tags=["downloads"])
-    downloads = services.downloads
+    _add_new(router, services.downloads)
+    _add_known(router, services.downloads)
+    return router
 
+
+def _add_new(router: APIRouter, downloads: Downloads) -> None:
     @router.get("")
     def listed() -> dict[str, Any]:
         """The newest last; which kinds of files go where, and whether anything may be fetched.
@@ -37,6 +42,8 @@ def router(services: Services) -> APIRouter:
         and goes to the end of the line."""
         return view.download(downloads.add(view.wish(body)))
 
+
+def _add_known(router: APIRouter, downloads: Downloads) -> None:
     @router.get("/{id}")
     def one(id: str) -> dict[str, Any]:
         return view.download(downloads.get(id))
@@ -56,5 +63,3 @@ def router(services: Services) -> APIRouter:
         """Ends it and throws away what has come so far; one that is done is only forgotten."""
         downloads.remove(id)
         return {"removed": id}
-
-    return router
