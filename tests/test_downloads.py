@@ -372,6 +372,8 @@ def test_a_file_is_fetched_once_and_told_when_it_is_there(hub, opened, tmp_path)
     assert told == [{"loras/style.safetensors": body}]
     fetched = [each for each in hub.asked if each.host == "cdn" and "range" not in each.headers]
     assert [each.sent for each in fetched] == [len(body)]
+    # not of the branch, which may have moved on since the look
+    assert {each.path.split("/")[4] for each in hub.asked if "/resolve/" in each.path} == {COMMIT}
 
 
 def test_a_broken_connection_goes_on_where_it_broke(hub, downloads, tmp_path):
