@@ -469,7 +469,7 @@ def test_one_can_be_paused_taken_up_and_cancelled_while_nothing_comes(hub, downl
     until(lambda: part.exists() and part.stat().st_size >= 393_216)
     paused = downloads.pause(made.id)
     assert paused.state == "paused"
-    until(lambda: downloads._worker._running == "")  # within a quarter of a second
+    until(lambda: downloads._worker._running == "", 10)  # within a quarter of a second
     assert downloads.get(made.id).state == "paused" and part.stat().st_size >= 393_216
     downloads.resume(made.id)
     until(lambda: downloads.get(made.id).state == "running")
@@ -869,6 +869,7 @@ def test_where_it_is_forbidden_nothing_is_asked_nor_taken_up(hub, opened, tmp_pa
         with pytest.raises(NotAllowed, match="it is not allowed here"):
             verb()
     assert (closed.get(made.id).state, hub.asked) == ("waiting", [])
+    assert closed._worker._thread is None
     closed.remove(made.id)  # to throw away is allowed
     assert tree(tmp_path / "models") == {}
 
