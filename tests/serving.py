@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +73,7 @@ def main(folder, *arguments):
         Loras(wanted.models_dir),
         Upscalers(wanted.models_dir),
         Inputs(wanted.inputs_dir, wanted.input_quota),
+        app._downloads(wanted, library, ExitStack()),
     )
     guarded = Guard(server.create(services), rules(wanted, ""))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)

@@ -32,7 +32,8 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "webui" / "fields", tmp_path / "webui" / "fields")
     for name in ("__init__.py", "options.py"):
         shutil.copy(ROOT / "webui" / "commands" / name, tmp_path / "webui" / "commands")
-    for name in ("__init__.py", "errors.py", "passwords.py", "setting_values.py", "settings.py"):
+    names = ("errors", "passwords", "setting_table", "setting_values", "settings")
+    for name in (f"{each}.py" for each in ("__init__", *names)):
         shutil.copy(ROOT / "webui" / name, tmp_path / "webui")
     return tmp_path
 

@@ -11,6 +11,7 @@ from tests.test_library import make_model
 from webui.api import server
 from webui.api.routes import ROUTES
 from webui.backend import EngineState
+from webui.downloads import Access, Downloads
 from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
@@ -92,6 +93,7 @@ def services(tmp_path, puppet):
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
     trajectories = Trajectories(settings.data_dir / "kept", 0)
+    downloads = Downloads(models, settings.data_dir / "downloads", Access(), forbidden="not here")
     yield Services(
         settings,
         REGISTRY,
@@ -103,6 +105,7 @@ def services(tmp_path, puppet):
         Loras(models),
         Upscalers(models),
         Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
+        downloads,
         server_id="start-1",
     )
     line.close()

@@ -22,6 +22,8 @@ from webui.api import schema
 from webui.api.openapi.document import describe
 from webui.errors import (
     DarkroomError,
+    DownloadFailed,
+    DownloadNotFound,
     EngineBusy,
     EngineDied,
     Failure,
@@ -29,6 +31,7 @@ from webui.errors import (
     JobNotFound,
     LineFull,
     ModelNotFound,
+    NotAllowed,
     NotSaved,
     StartError,
     WrongState,
@@ -48,6 +51,9 @@ _STATUS: dict[type[DarkroomError], int] = {
     EngineBusy: 503,
     EngineDied: 503,
     NotSaved: 507,
+    NotAllowed: 403,
+    DownloadFailed: 502,
+    DownloadNotFound: 404,
 }
 _RETRY_AFTER = "5"  # seconds
 _A1111 = ("/sdapi/", "/internal/")

@@ -19,7 +19,7 @@ from webui.ui.theme import theme
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css", "canvas.css", "picker.css", "copies.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css", "copies.css", "downloads.css"),
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
@@ -33,6 +33,7 @@ _SCRIPTS = (
     *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
     *("drawn.js", "seen.js", "inpaint.js", "sketch.js", "copies.js"),
+    *("downloads_rows.js", "downloads.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from webui.api.routes import (
     branches,
     copies,
+    downloads,
     embeddings,
     engine,
     events,
@@ -40,6 +41,7 @@ ROUTES: Sequence[Route] = (
     exports.router,
     previews.router,
     models.router,
+    downloads.router,
     embeddings.router,
     loras.router,
     samplers.router,
