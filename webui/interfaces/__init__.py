@@ -4,7 +4,8 @@ No implementation is known here, and torch is imported for the type checker alon
 the engine has; `tables` is what the server says of it, `upscalers` what makes pictures larger.
 
 Tensors are batch first: latents (B, C, h, w), images (B, 3, H, W) in [-1, 1]. Noise levels are
-sigmas, the standard deviation of the noise in latent units (Karras et al. 2022, arXiv:2206.00364).
+sigmas, the standard deviation of the noise in latent units (Karras et al. 2022, arXiv:2206.00364);
+of a model of a rectified flow, the share of noise, from 0 to 1.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ __all__ = [
     "UpscalerInfo",
     "UpscalerKind",
     "UpscalerNetwork",
+    "WholeTextEncoder",
+    "Written",
 ]
 
 # --- the engine ----------------------------------------------------------------------------------
@@ -123,6 +126,11 @@ class Levels(Protocol):
     """The noise levels a model was trained on."""
 
     @property
+    def flow(self) -> bool:
+        """Whether noise is mixed in, (1 - sigma) * clean + sigma * noise, as in rectified flows;
+        else it is added: clean + sigma * noise."""
+
+    @property
     def sigmas(self) -> Tensor:
         """(T,) float32, rising."""
 
@@ -135,6 +143,10 @@ class Levels(Protocol):
 
     def t_to_sigma(self, t: Tensor) -> Tensor:
         """The inverse; same shape."""
+
+    def shifted(self, shift: float | None) -> Levels:
+        """The same, moved up by another shift than the model's own, None. Raises InvalidRequest
+        where there is nothing to move."""
 
 
 class Schedule(Protocol):
@@ -151,6 +163,7 @@ class Conditioning:
 
     context: Tensor  # (1, tokens, width), what its attention looks at
     pooled: Tensor | None = None  # (1, width), of the text as a whole, where the family has one
+    beside: Tensor | None = None  # (1, tokens, width), of an encoder that reads whole texts
     negative: bool = False  # of a negative prompt
     empty: bool = False  # of a text without a word
 
@@ -187,6 +200,21 @@ class TextEncoder(Protocol):
         """
 
 
+Written = Sequence[tuple[str, float]]  # the pieces of a text, each with its weight
+
+
+class WholeTextEncoder(Protocol):
+    """One with a vocabulary of its own, that reads a text at once, not in windows."""
+
+    def encode(self, written: Written) -> Tensor:
+        """(1, tokens, width), always as many tokens. What is too long is cut off."""
+        ...
+
+    def cut_off(self, written: Written) -> int:
+        """How many tokens of it are too many."""
+        ...
+
+
 class Model(Protocol):
     """Weights that are loaded, and everything that depends on their family."""
 
@@ -206,6 +234,10 @@ class Model(Protocol):
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
         """What they make of a text stands side by side in the context's width."""
+
+    @property
+    def whole_text_encoder(self) -> WholeTextEncoder | None:
+        """What it makes of a text stands beside that."""
 
     def painting(self, picture: Tensor, mask: Tensor) -> Model:
         """The model, told what it paints on: `picture` (1, 3, H, W) in [-1, 1], of which it is to
@@ -269,6 +301,7 @@ class SamplerEntry:
     memory: bool = False  # its steps have one
     own_pace: bool = False  # it does not walk `sigmas` one by one: its steps have a pace
     plus_plus: bool = False  # CFG++: takes `unguided`, and a guidance scale from 0 to 1
+    flow: Sampler | None = None  # how it walks the levels of a rectified flow; None: not at all
 
 
 class PreviewDecoder(Protocol):
