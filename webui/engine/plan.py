@@ -193,7 +193,7 @@ def sampler_on(
 ) -> SamplerEntry:
     """As it walks these levels. Raises InvalidRequest as `sampler_of`, and for one that does not.
 
-    Automatic means the model's own spacing on a rectified flow, whatever the sampler.
+    On a rectified flow Automatic means one schedule, whatever the sampler.
     """
     entry = sampler_of(registry, request)
     if not levels.flow:

@@ -98,10 +98,8 @@ def without(sampler: Sampler, option: str, instead: str) -> Sampler:
     @wraps(sampler)
     def walk(*given: Any, **options: Any) -> Iterator[Step]:
         if options.get(option):
-            raise InvalidRequest(
-                f"sampling.{option}",
-                f"must be 0 with a flow model, got {options[option]:g}; for fresh noise take {instead}",
-            )
+            wrong = f"must be 0 with a flow model, got {options[option]:g}"
+            raise InvalidRequest(f"sampling.{option}", f"{wrong}; for fresh noise take {instead}")
         return sampler(*given, **options)
 
     return walk

@@ -233,8 +233,8 @@ SCHEDULES: Mapping[str, Schedule] = {
     "Linear-quadratic": linear_quadratic,
 }
 
-# those that mean something for rectified flows, the model's own spacing first
-FOR_FLOWS = ("Uniform", "Simple", "Normal", "SGM Uniform", "DDIM", "Beta", "Linear-quadratic")
+# those that mean something for rectified flows; the first one is what Automatic means there
+FOR_FLOWS = ("SGM Uniform", "Simple", "Uniform", "Normal", "DDIM", "Beta", "Linear-quadratic")
 
 
 def without_penultimate(schedule: Callable[[int], Tensor], n: int) -> Tensor:

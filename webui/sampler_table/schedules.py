@@ -11,7 +11,7 @@ SCHEDULE_INFOS: Sequence[ScheduleInfo] = (
         name="Automatic",
         parameters=(*_ENDS, "rho", "shift"),
         flow=True,
-        help="What suits the sampler, as in A1111; with a flow model Uniform.",
+        help="What suits the sampler, as in A1111; with a flow model SGM Uniform.",
     ),
     ScheduleInfo(
         name="Uniform",

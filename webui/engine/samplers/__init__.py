@@ -3,7 +3,8 @@
 A sampler is a generator: it walks the sigmas down and yields a Step for each, ending at a clean
 latent. It keeps no state between runs and knows nothing of models or prompts. With k past steps it
 goes on at step k, exactly as if it had made them. What people can set are keyword-only arguments,
-with the papers' defaults. `flow` says how each walks the levels of a rectified flow. SAMPLERS is in the order of the page: A1111's, then the others.
+with the papers' defaults. `flow` says how each walks the levels of a rectified flow. SAMPLERS is in
+the order of the page: A1111's, then the others.
 """
 
 from collections.abc import Mapping
