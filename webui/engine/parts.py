@@ -25,7 +25,7 @@ from transformers import (
     CLIPTokenizer,
     T5Config,
     T5EncoderModel,
-    T5TokenizerFast,
+    T5Tokenizer,
 )
 
 from webui.engine import original_keys
@@ -117,7 +117,7 @@ class Parts:
     def t5(self, part: str) -> T5TextEncoder:
         with refusing(self._name(part.replace("text_encoder", "tokenizer"))):
             place = self.entry.path / part.replace("text_encoder", "tokenizer")
-            tokenizer = T5TokenizerFast.from_pretrained(str(place), local_files_only=True)
+            tokenizer = T5Tokenizer.from_pretrained(str(place), local_files_only=True)
         with refusing(self._name(part)):
             given = self._config(part)
             config = T5Config(**{key: given[key] for key in _T5 if key in given})

@@ -72,11 +72,11 @@ def exploded(sampler: Sampler) -> Sampler:
         def flowing(level: Tensor) -> Tensor:
             return sigmas[0] if level >= levels[0] else level / (1 + level)
 
-        def denoised(latent: Tensor, level: Tensor) -> Tensor:
-            return denoise(latent / (1 + level), flowing(level))
+        def denoised(x: Tensor, sigma: Tensor) -> Tensor:
+            return denoise(x / (1 + sigma), flowing(sigma))
 
-        def drawn(level: Tensor, level_next: Tensor) -> Tensor:
-            return noise(flowing(level), flowing(level_next))
+        def drawn(sigma: Tensor, sigma_next: Tensor) -> Tensor:
+            return noise(flowing(sigma), flowing(sigma_next))
 
         def grown(step: Step, level: Tensor) -> Step:
             return step._replace(x=step.x * (1 + level))

@@ -67,12 +67,11 @@ class TransformerModel:
         patch = int(network.config.patch_size)
         seen = functional.pad(x, (0, -width % patch, 0, -height % patch), mode="circular")
         pooled = [each.pooled for each in conditionings if each.pooled is not None]
+        contexts = [self._context(each) for each in conditionings]
         (output,) = network(
             hidden_states=seen.to(network.dtype).repeat(count, 1, 1, 1),
             timestep=(sigma.to(x.device) * TIMESTEPS).expand(count * batch),
-            encoder_hidden_states=self._expanded(
-                [self._context(each) for each in conditionings], batch
-            ),
+            encoder_hidden_states=self._expanded(contexts, batch),
             pooled_projections=self._expanded(pooled, batch),
             return_dict=False,
         )
@@ -109,10 +108,8 @@ class TransformerModel:
 
     def _expanded(self, each: Sequence[Tensor], batch: int) -> Tensor:
         """(1, ...) each, for a batch of pictures."""
-        made = [
-            tensor.to(self.transformer.dtype).expand(batch, *tensor.shape[1:]) for tensor in each
-        ]
-        return torch.cat(made)
+        repeated = [tensor.expand(batch, *tensor.shape[1:]) for tensor in each]
+        return torch.cat(repeated).to(self.transformer.dtype)
 
     def _check(self, height: int, width: int) -> None:
         """Raises InvalidRequest for a latent with more cells than the network has places for."""

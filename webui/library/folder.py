@@ -24,22 +24,33 @@ PIPELINES = (
     "StableDiffusionXLPipeline",
     "StableDiffusionXLImg2ImgPipeline",
     "StableDiffusionXLInpaintPipeline",
+    "StableDiffusion3Pipeline",
+    "StableDiffusion3Img2ImgPipeline",
+    "StableDiffusion3InpaintPipeline",
 )
 WEIGHTS = {  # component -> the file that holds it
     "unet": "diffusion_pytorch_model.safetensors",
+    "transformer": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
     "text_encoder_2": "model.safetensors",
+    "text_encoder_3": "model.safetensors",
 }
-SIGNS = ("model_index.json", "unet")  # what tells a model from a folder of models
+SIGNS = ("model_index.json", "unet", "transformer")  # what tells a model from a folder of models
 _CONFIGS = {  # what the loaders of a part build it from
     "unet": "config.json",
+    "transformer": "config.json",
     "vae": "config.json",
     "text_encoder": "config.json",
     "text_encoder_2": "config.json",
+    "text_encoder_3": "config.json",
     "scheduler": "scheduler_config.json",
 }
-_PARTS = (*_CONFIGS, "tokenizer", "tokenizer_2")
+_PARTS = (*_CONFIGS, "tokenizer", "tokenizer_2", "tokenizer_3")
+_OPTIONAL = {  # what the kind of pipeline's index may leave out
+    "StableDiffusionXL": ("text_encoder", "tokenizer"),  # the refiner has the second one alone
+    "StableDiffusion3": ("text_encoder_3", "tokenizer_3"),
+}
 _MAX_JSON = 2**20  # bytes
 _MAX_PART_FILES = 100
 
@@ -54,22 +65,24 @@ def watched(folder: Path) -> list[Path]:
 
 def entry(folder: Path, name: str) -> ModelEntry:
     """The folder as the list has it; never raises."""
-    weights = folder / "unet" / WEIGHTS["unet"]
+    flow = (folder / "transformer").is_dir() and not (folder / "unet").is_dir()
+    network = "transformer" if flow else "unet"
+    weights = folder / network / WEIGHTS[network]
     try:
         _check_path(folder)
         parts = _parts(_object(folder / "model_index.json"))
         size_bytes = sum(_check_part(folder, part) for part in parts)
         configs = {part: _config(folder, part) for part in parts if part in _CONFIGS}
-        scale_factor, width, height = native_size(configs["unet"], configs["vae"])
+        scale_factor, width, height = native_size(configs[network], configs["vae"])
         for part, config in configs.items():
             bounds.check(part, f"{part}/{_CONFIGS[part]}", config)
-        _check_scheduler(configs["scheduler"])
+        _check_scheduler(configs["scheduler"], flow)
         family = _family(configs)
         return ModelEntry(
             name=name, path=folder, family=family, native_width=width, native_height=height,
             scale_factor=scale_factor, weights=weights, size_bytes=size_bytes, configs=configs,
             tokenizer=folder / ("tokenizer" if "tokenizer" in parts else "tokenizer_2"),
-            report=_report(folder, family, configs),
+            report=_report(folder, family, network, configs),
         )  # fmt: skip
     except (ProblemError, OSError) as error:
         problem = str(error) if isinstance(error, ProblemError) else _os_problem(folder, error)
@@ -83,11 +96,16 @@ def _parts(index: Mapping[str, Any]) -> list[str]:
         raise ProblemError(
             f"model_index.json says {shown(kind)}; only {', '.join(PIPELINES)} can be used now"
         )
-    if "XL" not in str(kind):
-        return [part for part in _PARTS if not part.endswith("_2")]
-    # SDXL's refiner has the second text encoder alone
-    without = [part for part in ("text_encoder", "tokenizer") if not _named(index, part)]
-    return [part for part in _PARTS if part not in without]
+    named = str(kind)
+    flow = named.startswith("StableDiffusion3")
+    absent = ["unet" if flow else "transformer"]
+    if not flow:
+        absent += [part for part in _PARTS if part.endswith("_3")]
+    if named.startswith(("StableDiffusionPipeline", "StableDiffusionInpaint")):
+        absent += [part for part in _PARTS if part.endswith("_2")]
+    optional = next((parts for start, parts in _OPTIONAL.items() if named.startswith(start)), ())
+    absent += [part for part in optional if not _named(index, part)]
+    return [part for part in _PARTS if part not in absent]
 
 
 def _named(index: Mapping[str, Any], part: str) -> bool:
@@ -96,7 +114,11 @@ def _named(index: Mapping[str, Any], part: str) -> bool:
 
 
 def _family(configs: Mapping[str, Mapping[str, Any]]) -> str:
-    """By structure: which text encoders there are, and what the UNet takes of them."""
+    """By structure: which text encoders there are, and what the network takes of them."""
+    if "transformer" in configs:
+        if "joint_attention_dim" not in configs["transformer"]:
+            raise ProblemError("transformer/config.json: is none of Stable Diffusion 3's")
+        return "sd3"
     if "text_encoder_2" in configs:
         if configs["unet"].get("addition_embed_type") != "text_time":
             raise ProblemError("unet/config.json: takes no sizes, as every SDXL model does")
@@ -105,28 +127,39 @@ def _family(configs: Mapping[str, Mapping[str, Any]]) -> str:
     return "sd2" if configs["text_encoder"].get("hidden_act") == "gelu" else "sd1"
 
 
-def _check_scheduler(config: Mapping[str, Any]) -> None:
+def _check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
     kind = str(config.get("_class_name", ""))
-    if kind.startswith(("EDM", "FlowMatch")):
+    if kind.startswith("EDM") or (kind.startswith("FlowMatch") and not flow):
         raise ProblemError(f"scheduler/ says {shown(kind)}; such models cannot be used yet")
+    if flow and not kind.startswith("FlowMatch"):
+        raise ProblemError(f"scheduler/ says {shown(kind)}, and its transformer needs a FlowMatch")
+    if flow and config.get("use_dynamic_shifting"):
+        raise ProblemError(
+            "scheduler/ says use_dynamic_shifting, a shift for each size; such models cannot be "
+            "used yet"
+        )
 
 
-def _report(folder: Path, family: str, configs: Mapping[str, Mapping[str, Any]]) -> Report:
+def _report(
+    folder: Path, family: str, network: str, configs: Mapping[str, Mapping[str, Any]]
+) -> Report:
     found = {part: _header(folder / part / name) for part, name in WEIGHTS.items()}
-    notes = tuple(
-        f"{part}: {problem}" for part, problem in found.items() if isinstance(problem, str)
-    )
+    notes = [f"{part}: {problem}" for part, problem in found.items() if isinstance(problem, str)]
+    if network == "transformer" and "text_encoder_3" not in configs:
+        notes.append("it holds no T5: texts are read by CLIP alone")
     headers = {part: each for part, each in found.items() if isinstance(each, Header)}
     scheduler = configs["scheduler"]
     return Report(
         kind="checkpoint",
         family=family,
-        precision=header.precision(headers["unet"].tensors.values()) if "unet" in headers else "",
-        prediction=str(scheduler.get("prediction_type", "epsilon")),
+        precision=header.precision(headers[network].tensors.values()) if network in headers else "",
+        prediction=(
+            "flow" if network == "transformer" else str(scheduler.get("prediction_type", "epsilon"))
+        ),
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         parts=tuple(part for part in WEIGHTS if part in configs),
         weights=sum(each.count for part in headers.values() for each in part.tensors.values()),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
