@@ -21,7 +21,7 @@ class Report:
 
     kind: str = ""  # "checkpoint", or what the file is instead: "lora", "vae", ...
     family: str = ""  # "" of what cannot be used
-    precision: str = ""  # of the UNet's or transformer's weights: "fp16"; the commonest first if there are several
+    precision: str = ""  # of the denoising network's weights: "fp16"; the commonest first
     prediction: str = ""  # "epsilon", "v_prediction", "flow"; "" is tried out when it is loaded
     zero_terminal_snr: bool = False
     parts: tuple[str, ...] = ()  # that are there: "unet", "vae", "text_encoder", ...

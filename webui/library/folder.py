@@ -65,18 +65,18 @@ def watched(folder: Path) -> list[Path]:
 
 def entry(folder: Path, name: str) -> ModelEntry:
     """The folder as the list has it; never raises."""
-    flow = (folder / "transformer").is_dir() and not (folder / "unet").is_dir()
-    network = "transformer" if flow else "unet"
-    weights = folder / network / WEIGHTS[network]
+    weights = folder / "unet" / WEIGHTS["unet"]
     try:
         _check_path(folder)
         parts = _parts(_object(folder / "model_index.json"))
+        network = "transformer" if "transformer" in parts else "unet"
+        weights = folder / network / WEIGHTS[network]
         size_bytes = sum(_check_part(folder, part) for part in parts)
         configs = {part: _config(folder, part) for part in parts if part in _CONFIGS}
-        scale_factor, width, height = native_size(configs[network], configs["vae"])
+        scale_factor, width, height = native_size(configs[network], configs["vae"], network)
         for part, config in configs.items():
             bounds.check(part, f"{part}/{_CONFIGS[part]}", config)
-        _check_scheduler(configs["scheduler"], flow)
+        _check_scheduler(configs["scheduler"], network == "transformer")
         family = _family(configs)
         return ModelEntry(
             name=name, path=folder, family=family, native_width=width, native_height=height,
