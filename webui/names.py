@@ -59,6 +59,9 @@ def check_options(registry: ServerRegistry, request: GenerationRequest) -> None:
             f"got {options.solver_type}",
         )
     parameters = schedule_parameters(registry, request.sampler, request.schedule)
+    if request.schedule == "Automatic":
+        schedule = registry.schedules.get(sampler.automatic, schedule)
+    schedule = replace(schedule, parameters=parameters)
     given = asdict(request.schedule_options)
     own = given.pop("sigmas") is not None
     for name in _given(given):
@@ -72,8 +75,9 @@ def schedule_parameters(registry: ServerRegistry, sampler: str, schedule: str) -
     own schedule, and with a flow model one that has a shift."""
     if schedule != "Automatic":
         return registry.schedules[schedule].parameters
-    meant = registry.schedules[registry.samplers[sampler].automatic].parameters
-    return (*meant, *(("shift",) if "shift" not in meant else ()))
+    info = registry.schedules.get(registry.samplers[sampler].automatic)
+    meant = info.parameters if info else ()
+    return meant if "shift" in meant else (*meant, "shift")
 
 
 def unknown(given: object, known: Iterable[str]) -> str:

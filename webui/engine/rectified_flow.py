@@ -67,29 +67,42 @@ def exploded(sampler: Sampler) -> Sampler:
         past: Sequence[Step] = (),
         **options: Any,
     ) -> Iterator[Step]:
-        levels = _exploding(sigmas)
-
-        def flowing(level: Tensor) -> Tensor:
-            return sigmas[0] if level >= levels[0] else level / (1 + level)
-
-        def denoised(x: Tensor, sigma: Tensor) -> Tensor:
-            return denoise(x / (1 + sigma), flowing(sigma))
-
-        def drawn(sigma: Tensor, sigma_next: Tensor) -> Tensor:
-            return noise(flowing(sigma), flowing(sigma_next))
-
-        def grown(step: Step, level: Tensor) -> Step:
-            return step._replace(x=step.x * (1 + level))
-
-        made = [grown(*each) for each in zip(past, levels[1:], strict=False)]
+        exploding = _Exploding(denoise, noise, sigmas)
+        levels = exploding.levels
+        made = [_grown(*each) for each in zip(past, levels[1:], strict=False)]
         for i in range(len(past), len(levels) - 1):
             latent = made[-1].x if made else x * (1 + levels[0])
-            step = next(sampler(denoised, latent, levels, drawn, made, **options))
+            step = next(
+                sampler(exploding.denoise, latent, levels, exploding.noise, made, **options)
+            )
             flow = step._replace(x=step.x / (1 + levels[i + 1]))
-            made.append(grown(flow, levels[i + 1]))
+            made.append(_grown(flow, levels[i + 1]))
             yield flow
 
     return walk
+
+
+class _Exploding:
+    """The latents of a flow divided by the share of what is clean in them."""
+
+    def __init__(self, denoise: Denoiser, noise: Noise, sigmas: Tensor) -> None:
+        """`sigmas` (n + 1,), `denoise` and `noise` are the flow's."""
+        self._denoise, self._noise, self._first = denoise, noise, sigmas[0]
+        finite = sigmas.double().clamp(max=_TOP)
+        self.levels = (finite / (1 - finite)).to(sigmas.dtype)  # (n + 1,)
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self._denoise(x / (1 + sigma), self._flowing(sigma))
+
+    def noise(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        return self._noise(self._flowing(sigma), self._flowing(sigma_next))
+
+    def _flowing(self, level: Tensor) -> Tensor:
+        return self._first if level >= self.levels[0] else level / (1 + level)
+
+
+def _grown(step: Step, level: Tensor) -> Step:
+    return step._replace(x=step.x * (1 + level))
 
 
 def without(sampler: Sampler, option: str, instead: str) -> Sampler:
@@ -103,9 +116,3 @@ def without(sampler: Sampler, option: str, instead: str) -> Sampler:
         return sampler(*given, **options)
 
     return walk
-
-
-def _exploding(sigmas: Tensor) -> Tensor:
-    """The noise levels (n + 1,) of latents divided by what is clean in them."""
-    finite = sigmas.double().clamp(max=_TOP)
-    return (finite / (1 - finite)).to(sigmas.dtype)
