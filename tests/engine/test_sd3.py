@@ -359,6 +359,18 @@ def test_a_transformer_that_does_not_fit_is_refused(models, tmp_path):
         play(make_engine(tmp_path), asked(model="wrong"))
 
 
+def test_weights_in_pieces_are_the_same_weights(models, engine, pipe, tmp_path):
+    folder = tmp_path / "checkpoints" / "pieces"
+    pipe.save_pretrained(folder, max_shard_size="400KB")
+    for part in ("transformer", "text_encoder_3"):
+        assert len(list((folder / part).glob("*-of-*.safetensors"))) > 1
+    assert Library(tmp_path).find("pieces").report.weights == (
+        Library(models).find("sd3").report.weights
+    )
+    whole, pieces = play(engine, asked()), play(make_engine(tmp_path), asked(model="pieces"))
+    assert whole.pictures == pieces.pictures
+
+
 # --- texts ----------------------------------------------------------------------------------------
 
 

@@ -38,7 +38,7 @@ from webui.engine.unet_model import SizeIds, Told, UNetModel, as_it_is, assumed_
 from webui.engine.vae import Vae
 from webui.errors import ModelRefused
 from webui.interfaces import TextEncoder
-from webui.library import ModelEntry, separate_vae_config
+from webui.library import ModelEntry, separate_vae_config, shards
 from webui.library.folder import WEIGHTS
 
 # of a text encoder's config; an attention named there would be fetched as code
@@ -121,7 +121,7 @@ class Parts:
         with refusing(self._name(part)):
             given = self._config(part)
             config = T5Config(**{key: given[key] for key in _T5 if key in given})
-            tensors = mapped(self.entry.path / part / WEIGHTS[part])
+            tensors = self._mapped(part)
             words = tensors["shared.weight"]
             # it overflows in fp16, and was trained in bf16
             dtype = torch.bfloat16 if self.dtype == torch.float16 else self.dtype
@@ -138,8 +138,8 @@ class Parts:
         """Of Stable Diffusion 3, for texts of these encoders."""
         with refusing(self._name("transformer")):
             config = self._config("transformer")
-            tensors = mapped(self.entry.path / "transformer" / WEIGHTS["transformer"])
-            made: Any = self._filled(partial(SD3Transformer2DModel.from_config, config), tensors)
+            make = partial(SD3Transformer2DModel.from_config, config)
+            made: Any = self._filled(make, self._mapped("transformer"))
         width = sum(encoder.width for encoder in text_encoders)
         if made.config.joint_attention_dim < width:
             raise ModelRefused(
@@ -225,16 +225,21 @@ class Parts:
 
     def _text(self, part: str, use: Use) -> Tensors:
         if self.entry.layout == "folder":
-            tensors = mapped(self.entry.path / part / WEIGHTS[part])
+            tensors = self._mapped(part)
         else:
             before = original_keys.prefix(self.entry.family, part)
             tensors = original_keys.text(mapped(self.entry.path, before), before)
         # transformers' text model has it, its model without a projection has it no more
         return tensors if use.pooled else without("text_model.", tensors)
 
+    def _mapped(self, part: str) -> Tensors:
+        """Of a part of a folder."""
+        files = shards.files(self.entry.path / part, WEIGHTS[part])
+        return {key: tensor for path in files for key, tensor in mapped(path).items()}
+
     def _tensors(self, part: str, config: Mapping[str, Any]) -> Tensors:
         if self.entry.layout == "folder":
-            return mapped(self.entry.path / part / WEIGHTS[part])
+            return self._mapped(part)
         tensors = mapped(self.entry.path, original_keys.prefix(self.entry.family, part))
         convert = {"unet": original_keys.unet, "vae": original_keys.vae}[part]
         return convert(tensors, config)

@@ -17,6 +17,7 @@ from webui.library import bounds
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError, shown
+from webui.library.shards import files, names
 from webui.safetensors_header import Header, HeaderError
 
 PIPELINES = (
@@ -60,7 +61,7 @@ def watched(folder: Path) -> list[Path]:
     """What tells that the model has changed: some file or folder of it did."""
     parts = [folder / part for part in _PARTS]
     configs = [folder / part / name for part, name in _CONFIGS.items()]
-    weights = [folder / part / name for part, name in WEIGHTS.items()]
+    weights = [each for part, name in WEIGHTS.items() for each in files(folder / part, name)]
     return [folder, folder / "model_index.json", *parts, *configs, *weights]
 
 
@@ -71,7 +72,7 @@ def entry(folder: Path, name: str) -> ModelEntry:
         _check_path(folder)
         parts = _parts(_object(folder / "model_index.json"))
         network = "transformer" if "transformer" in parts else "unet"
-        weights = folder / network / WEIGHTS[network]
+        weights = files(folder / network, WEIGHTS[network])[0]
         size_bytes = sum(_check_part(folder, part) for part in parts)
         configs = {part: _config(folder, part) for part in parts if part in _CONFIGS}
         scale_factor, width, height = native_size(configs[network], configs["vae"], network)
@@ -144,22 +145,28 @@ def _check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
 def _report(
     folder: Path, family: str, network: str, configs: Mapping[str, Mapping[str, Any]]
 ) -> Report:
-    found = {part: _header(folder / part / name) for part, name in WEIGHTS.items()}
-    notes = [f"{part}: {problem}" for part, problem in found.items() if isinstance(problem, str)]
+    found = [
+        (part, _header(path))
+        for part, name in WEIGHTS.items()
+        for path in files(folder / part, name)
+    ]
+    notes = [f"{part}: {problem}" for part, problem in found if isinstance(problem, str)]
     if network == "transformer" and "text_encoder_3" not in configs:
         notes.append("it holds no T5: texts are read by CLIP alone")
-    headers = {part: each for part, each in found.items() if isinstance(each, Header)}
+    headers = [(part, each) for part, each in found if isinstance(each, Header)]
+    own = [each.tensors for part, each in headers if part == network]
+    denoising = [tensor for tensors in own for tensor in tensors.values()]
     scheduler = configs["scheduler"]
     return Report(
         kind="checkpoint",
         family=family,
-        precision=header.precision(headers[network].tensors.values()) if network in headers else "",
+        precision=header.precision(denoising) if denoising else "",
         prediction=(
             "flow" if network == "transformer" else str(scheduler.get("prediction_type", "epsilon"))
         ),
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         parts=tuple(part for part in WEIGHTS if part in configs),
-        weights=sum(each.count for part in headers.values() for each in part.tensors.values()),
+        weights=sum(each.count for _, part in headers for each in part.tensors.values()),
         notes=tuple(notes),
     )
 
@@ -195,20 +202,18 @@ def _check_part(folder: Path, part: str) -> int:
     if not place.is_dir():
         raise ProblemError(f"{part}/ is missing")
     with os.scandir(place) as found:
-        files = {each.name: each for each in islice(found, _MAX_PART_FILES + 1)}
-    if len(files) > _MAX_PART_FILES:
+        there = {each.name: each for each in islice(found, _MAX_PART_FILES + 1)}
+    if len(there) > _MAX_PART_FILES:
         raise ProblemError(f"{part}/ holds more than {_MAX_PART_FILES} files")
-    linked = [place / name for name, each in files.items() if each.is_symlink()]
+    linked = [place / name for name, each in there.items() if each.is_symlink()]
     _check_inside(folder, [place, *linked] if place.is_symlink() else linked)
-    index = next((each for each in files if each.casefold().endswith(".index.json")), None)
-    if index is not None:  # loaders prefer it, and it may name any file
-        raise ProblemError(f"{part}/{printable(index)} is there; sharded weights are not read yet")
     if part not in WEIGHTS:
         return 0
     name = WEIGHTS[part]
-    if name in files and files[name].is_file():
-        return files[name].stat().st_size
-    if any(each.endswith((".bin", ".pt", ".pth", ".ckpt")) for each in files):
+    used = [there[each] for each in names((key for key in there if there[key].is_file()), name)]
+    if used:
+        return sum(each.stat().st_size for each in used)
+    if any(each.endswith((".bin", ".pt", ".pth", ".ckpt")) for each in there):
         raise ProblemError(
             f"{part}/{name} is missing; the weights there are pickles, which can run code, "
             "so they are not read: convert them to safetensors"
