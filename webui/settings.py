@@ -37,6 +37,7 @@ class Settings:
     more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
     device: str
     dtype: str
+    offload: str  # what waits in main memory while other parts work on a small device
     threads: int  # of torch; 0: as torch chooses
     open_browser: bool
     safe_mode: bool  # nothing but what ships is loaded
@@ -95,9 +96,7 @@ _OPTIONS = (
     ),
     _Option("listen", values.flag, False, "serve the whole network; needs --auth or --auth-file"),
     _Option("port", values.number(0, 65535), 7860, "port to serve at; 0 takes any free one"),
-    _Option(
-        "data_dir", values.path, "outputs/.darkroom", "folder of jobs, log, trajectories, temp"
-    ),
+    _Option("data_dir", values.path, "outputs/.darkroom", "folder of jobs, log, steps, temp"),
     _Option("outputs", values.path, "outputs", "folder that pictures are saved in"),
     _Option(
         "image_format",
@@ -112,6 +111,7 @@ _OPTIONS = (
     _Option(
         "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"
     ),
+    _Option("offload", values.offload, "auto", "auto, none, model, sequential: for small cards"),
     _Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
     _Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
     _Option("safe_mode", values.flag, False, "load nothing but what ships: no installed extension"),

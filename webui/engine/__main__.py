@@ -16,13 +16,13 @@ from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose, total_memory
+from webui.engine.device import DTYPES, choose, total_main_memory, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
 from webui.extensions import engine_registry
-from webui.library import Library
+from webui.library import OFFLOADS, Library
 from webui.loras import Loras
 from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
@@ -44,7 +44,7 @@ def main() -> int:
             write(pipe, message)
 
     try:
-        device = choose(arguments.device, arguments.dtype)
+        device = choose(arguments.device, arguments.dtype, arguments.offload)
     except StartError as error:
         send(Message({"hello": {"error": str(error)}}))
         return 1
@@ -59,6 +59,8 @@ def main() -> int:
     hello = {
         "device": device.label,
         "memory": total_memory(device),
+        "main_memory": total_main_memory(),
+        "offload": device.offload,
         "weight_bytes": device.dtype.itemsize,
         "samplers": list(registry.samplers),
         "schedules": list(registry.schedules),
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
+    parser.add_argument("--offload", default="auto", choices=["auto", *OFFLOADS])
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")
     return parser
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from webui.interfaces.autoencoders import Autoencoder
 from webui.interfaces.tables import (
     PreviewInfo,
     Route,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from webui.library import ModelEntry
 
 __all__ = [
+    "Autoencoder",
     "Conditioning",
     "Denoiser",
     "EngineRegistry",
@@ -201,7 +203,8 @@ class Model(Protocol):
         """Pixels per latent cell, each way."""
 
     @property
-    def device(self) -> Any: ...
+    def device(self) -> Any:
+        """Where it works; its weights may wait elsewhere."""
 
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
@@ -215,6 +218,9 @@ class Model(Protocol):
     @property
     def networks(self) -> Mapping[str, Any]:
         """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
+
+    @property
+    def vae(self) -> Autoencoder: ...
 
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""

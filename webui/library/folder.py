@@ -119,6 +119,7 @@ def _report(folder: Path, family: str, configs: Mapping[str, Mapping[str, Any]])
     )
     headers = {part: each for part, each in found.items() if isinstance(each, Header)}
     scheduler = configs["scheduler"]
+    sizes = {part: sum(each.count for each in headers[part].tensors.values()) for part in headers}
     return Report(
         kind="checkpoint",
         family=family,
@@ -126,7 +127,8 @@ def _report(folder: Path, family: str, configs: Mapping[str, Mapping[str, Any]])
         prediction=str(scheduler.get("prediction_type", "epsilon")),
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         parts=tuple(part for part in WEIGHTS if part in configs),
-        weights=sum(each.count for part in headers.values() for each in part.tensors.values()),
+        weights=sum(sizes.values()),
+        sizes=sizes,
         notes=notes,
     )
 
