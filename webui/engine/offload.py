@@ -6,6 +6,7 @@ lets the copy go, so neither changes a bit nor takes more main memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,51 +27,66 @@ def runs_on(network: Any) -> torch.device:
 
 
 class Room:
-    """A device that networks share, of which one at a time is there whole."""
+    """A device that networks share which are too large to be there together."""
 
     def __init__(self, where: torch.device, carry: Carry | None = None) -> None:
         """`carry` brings a tensor to the device."""
         self.where = where
         self.carry = carry or _to(where)
-        self._inside: nn.Module | None = None
-        self._away: Away = []
+        self._guests: list[_Guest] = []  # the last one to come at the end
 
     @property
-    def inside(self) -> nn.Module | None:
-        """The network that came last and is still there."""
-        return self._inside
+    def inside(self) -> list[nn.Module]:
+        """The networks that are there, the last one to come at the end."""
+        return [each.network for each in self._guests]
 
     def offload(self, networks: Iterable[nn.Module], way: Offload) -> None:
-        """From now on they come when they are called; their weights are in main memory now."""
+        """From now on they come when they are called; their weights are in main memory now.
+
+        By "model" those come together that take no more than the largest of them, by "sequential"
+        each layer alone.
+        """
+        networks = list(networks)
+        most = max(map(_size, networks))
         for network in networks:
             if way == "none" or hasattr(network, "_hf_hook"):
                 continue
             if self.where.type != "cpu":
                 _plain(network)
             if way == "model":
-                add_hook_to_module(network, _Whole(self))
+                add_hook_to_module(network, _Whole(self, most))
                 continue
             for module in network.modules():
                 if module is network or any(True for _ in _own(module)):
                     add_hook_to_module(module, _Layer(self.where, self.carry))
 
-    def enter(self, network: nn.Module) -> None:
-        """Brings it; whoever was there leaves first."""
-        if self._inside is network:
+    def enter(self, network: nn.Module, most: int = 0) -> None:
+        """Brings it; others leave, those that came first before the rest, until all that is there
+        takes at most that many bytes or it is alone."""
+        if any(each.network is network for each in self._guests):
             return
-        self.leave()
-        self._inside = network
+        guest = _Guest(network, _size(network), [])
+        while self._guests and guest.size + sum(each.size for each in self._guests) > most:
+            _put_back(self._guests.pop(0).away)
         try:
             for module in network.modules():
-                _bring(module, self.carry, self._away)
+                _bring(module, self.carry, guest.away)
         except BaseException:  # not enough memory: a half of it is of no use
-            self.leave()
+            _put_back(guest.away)
             raise
+        self._guests.append(guest)
 
     def leave(self) -> None:
         """Nobody is there any more."""
-        _put_back(self._away)
-        self._inside = None
+        while self._guests:
+            _put_back(self._guests.pop().away)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guest:
+    network: nn.Module
+    size: int  # bytes
+    away: Away
 
 
 class _Coming(ModelHook):  # type: ignore[misc]
@@ -84,14 +100,15 @@ class _Coming(ModelHook):  # type: ignore[misc]
 
 
 class _Whole(_Coming):
-    """The network comes and stays until another one comes."""
+    """The network comes, and stays until its place is needed."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, most: int) -> None:
         super().__init__(room.where)
         self._room = room
+        self._most = most
 
     def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        self._room.enter(module)
+        self._room.enter(module, self._most)
         return self.given(args, kwargs)
 
 
@@ -111,6 +128,10 @@ class _Layer(_Coming):
     def post_forward(self, module: nn.Module, output: Any) -> Any:
         _put_back(self._away)
         return output
+
+
+def _size(network: nn.Module) -> int:
+    return sum(each.nbytes for each in [*network.parameters(), *network.buffers()])
 
 
 def _to(where: torch.device) -> Carry:
