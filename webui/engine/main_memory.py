@@ -32,7 +32,7 @@ def _limits(groups: Path, own: Path) -> Iterator[tuple[int, int]]:
             most = (place / limit).read_text().strip()
             if not most.isdigit() or int(most) >= _UNLIMITED:
                 continue
-            kept = dict(line.split(" ", 1) for line in _lines(place / "memory.stat"))
+            kept = {name: size for name, _, size in map(_words, _lines(place / "memory.stat"))}
             taken = int((place / used).read_text()) - sum(int(kept.get(each, 0)) for each in files)
         except (OSError, ValueError):
             continue
@@ -60,6 +60,10 @@ def _places(groups: Path, own: Path) -> Iterator[tuple[Path, str, str, tuple[str
         for place in (inside, *inside.parents):
             if place.is_relative_to(root):
                 yield place, *names, files
+
+
+def _words(line: str) -> tuple[str, str, str]:
+    return line.partition(" ")
 
 
 def _lines(path: Path) -> list[str]:
