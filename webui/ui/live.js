@@ -245,5 +245,8 @@ darkroom.live = (element, showPictures) => {
     root.scrollIntoView({ block: innerWidth <= 900 ? "start" : "nearest", behavior: still ? "auto" : "smooth" });
   };
 
+  fetch("api/v1/previews").then((answer) => answer.ok && answer.json()).then((known) => {
+    if (known) stage.methods(known.methods.map((each) => each.name));
+  }, () => {}); // the server is away; the live view says so
   poll();
 };

@@ -250,13 +250,14 @@ darkroom.stage = (root, changePreviews) => {
   const METHODS = [
     ["off", "Off", "Draw nothing: the run is as fast as it can be"],
     ["fast", "Fast", "A linear guess from the latent, one pixel for each of its cells; costs next to nothing"],
+    ["tiny", "Tiny", "A small decoder from the folder vae_approx: nearly exact, and fast"],
     ["vae", "VAE", "The model's own decoder: exact, and slow"],
   ];
   const choose = Object.fromEntries(KINDS.map((kind) => [kind, darkroom.segments(
     root.querySelector(`.dk-pane[data-kind=${kind}] .dk-segments`), METHODS,
     (value) => changePreviews({ ...choice, [kind]: value === "off" ? null : value }),
   )]));
-  const chooseLook = darkroom.segments(find("live-look"), METHODS.slice(1), (value) => {
+  const chooseLook = darkroom.segments(find("live-look"), METHODS.filter(([value]) => value === "fast" || value === "vae"), (value) => {
     asked = value;
     darkroom.keeps(localStorage, LOOK, asked);
     if (!at && !active()) at = position().record ? { batch: position().batch, place: position().record.place } : null;
@@ -267,6 +268,7 @@ darkroom.stage = (root, changePreviews) => {
     every.value = steps;
     changePreviews({ ...choice, every: steps });
   });
+  for (const button of root.querySelectorAll(".dk-segments [data-value=tiny]")) button.hidden = true; // until it is known
   for (const kind of KINDS) {
     panes[kind].blank = root.querySelector(`.dk-pane[data-kind=${kind}] .dk-plate-text`).textContent;
   }
@@ -285,6 +287,10 @@ darkroom.stage = (root, changePreviews) => {
       job = now;
       timeline.job(now);
       draw();
+    },
+    /* The ways to draw that there are. */
+    methods(names) {
+      for (const button of root.querySelectorAll(".dk-segments [data-value=tiny]")) button.hidden = !names.includes("tiny");
     },
     previews(now) {
       choice = now;
