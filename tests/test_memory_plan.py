@@ -16,7 +16,8 @@ def reports(tmp_path_factory):
     place = tmp_path_factory.mktemp("models")
     for family, keys in headers.published().items():
         headers.write(place / "checkpoints" / f"{family}.safetensors", keys)
-    return {each.name: each.report for each in Library(place).entries()}
+    library = Library(place)
+    return {family: library.find(family).report for family in headers.published()}
 
 
 @pytest.mark.parametrize(

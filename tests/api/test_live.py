@@ -282,9 +282,8 @@ def test_notices_and_what_was_interrupted_reach_the_page(client, puppet, service
 
 
 def test_a_models_plan_for_a_small_card_is_told(tmp_path):
-    entry = ModelEntry(
-        name="large", path=tmp_path, report=Report(weights=3 * 10**9, sizes={"unet": 2 * 10**9})
-    )
+    sizes = {"text_encoder": 10**9, "unet": 2 * 10**9}
+    entry = ModelEntry(name="large", path=tmp_path, report=Report(weights=3 * 10**9, sizes=sizes))
 
     def told(**hello):
         state = EngineState("ready", "a card", "ready", 1, {"weight_bytes": 2, **hello})
@@ -295,8 +294,11 @@ def test_a_models_plan_for_a_small_card_is_told(tmp_path):
     assert small["plan"] == {
         "offload": "model",
         "device_bytes": int(4 * 10**9 * 1.15) + 2**30,
-        "main_bytes": 4 * 10**9,
-        "places": ({"part": "unet", "bytes": 4 * 10**9, "where": "by turns"},),
+        "main_bytes": 6 * 10**9,
+        "places": (
+            {"part": "unet", "bytes": 4 * 10**9, "where": "by turns"},
+            {"part": "text_encoder", "bytes": 2 * 10**9, "where": "by turns"},
+        ),
         "fits": True,
         "text": small["plan"]["text"],
     }

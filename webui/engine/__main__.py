@@ -9,19 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose, total_main_memory, total_memory
+from webui.engine.device import DTYPES, Device, choose, total_main_memory, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
 from webui.extensions import engine_registry
+from webui.interfaces import EngineRegistry
 from webui.library import OFFLOADS, Library
 from webui.loras import Loras
 from webui.upscalers import Upscalers
@@ -56,7 +57,17 @@ def main() -> int:
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
-    hello = {
+    send(Message({"hello": _hello(device, registry)}))
+    try:
+        Session(Engine(registry, models, device, upscalers), models, device, send).serve(inbox)
+    except DeviceBroken:
+        logging.exception("the device is broken; this process ends, so that a new one can start")
+    return _BROKEN_EXIT_CODE
+
+
+def _hello(device: Device, registry: EngineRegistry) -> dict[str, Any]:
+    """What the server is told of this engine."""
+    return {
         "device": device.label,
         "memory": total_memory(device),
         "main_memory": total_main_memory(),
@@ -66,12 +77,6 @@ def main() -> int:
         "schedules": list(registry.schedules),
         "previews": list(registry.previews),
     }
-    send(Message({"hello": hello}))
-    try:
-        Session(Engine(registry, models, device, upscalers), models, device, send).serve(inbox)
-    except DeviceBroken:
-        logging.exception("the device is broken; this process ends, so that a new one can start")
-    return _BROKEN_EXIT_CODE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -268,7 +268,6 @@ darkroom.stage = (root, changePreviews) => {
     every.value = steps;
     changePreviews({ ...choice, every: steps });
   });
-  for (const button of root.querySelectorAll(".dk-segments [data-value=tiny]")) button.hidden = true; // until it is known
   for (const kind of KINDS) {
     panes[kind].blank = root.querySelector(`.dk-pane[data-kind=${kind}] .dk-plate-text`).textContent;
   }
@@ -287,10 +286,6 @@ darkroom.stage = (root, changePreviews) => {
       job = now;
       timeline.job(now);
       draw();
-    },
-    /* The ways to draw that there are. */
-    methods(names) {
-      for (const button of root.querySelectorAll(".dk-segments [data-value=tiny]")) button.hidden = !names.includes("tiny");
     },
     previews(now) {
       choice = now;
