@@ -156,7 +156,7 @@ class Models:
 
     def _offload(self, model: Model, made: Plan | None) -> None:
         if made is not None:
-            self._room.offload([*model.networks.values(), model.vae.network], made.offload)
+            self._room.offload(model.modules, made.offload)
 
     def _other_vae(self, entry: ModelEntry, mark: Stamp) -> Loaded | None:
         """The model that is in memory with another VAE, with this one; the other one is let go."""

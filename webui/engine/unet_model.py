@@ -62,6 +62,10 @@ class UNetModel:
         texts = {_PARTS[each.name]: each.network for each in self.text_encoders}
         return {"unet": self.unet, **texts}
 
+    @property
+    def modules(self) -> Sequence[Any]:
+        return [*self.networks.values(), self.vae.network]
+
     def with_vae(self, path: Path | None) -> "UNetModel":
         return replace(self, vae=self.other_vae(path))
 

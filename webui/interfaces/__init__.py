@@ -222,6 +222,10 @@ class Model(Protocol):
     @property
     def vae(self) -> Autoencoder: ...
 
+    @property
+    def modules(self) -> Sequence[Any]:
+        """All networks that have weights, the VAE's too."""
+
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""
 
