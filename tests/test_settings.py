@@ -20,6 +20,7 @@ DEFAULTS = Settings(
     more_models_dirs=(),
     device="auto",
     dtype="auto",
+    offload="auto",
     threads=0,
     open_browser=False,
     safe_mode=False,

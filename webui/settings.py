@@ -37,6 +37,7 @@ class Settings:
     more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
     device: str
     dtype: str
+    offload: str  # what waits in main memory while other parts work on a small device
     threads: int  # of torch; 0: as torch chooses
     open_browser: bool
     safe_mode: bool  # nothing but what ships is loaded

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from webui.engine.offload import runs_on
 from webui.errors import ModelRefused
 from webui.interfaces import Written
 
@@ -18,7 +19,7 @@ class T5TextEncoder:
     def __init__(self, tokenizer: Any, network: Any) -> None:
         """Raises ValueError if the special tokens and the network do not fit together."""
         self._tokenizer = tokenizer
-        self._network = network
+        self.network = network
         self._words = int(network.config.vocab_size)
         self._end, self._padding = tokenizer.eos_token_id, tokenizer.pad_token_id
         for kind, token in (("eos", self._end), ("pad", self._padding)):
@@ -56,6 +57,6 @@ class T5TextEncoder:
     def _hidden(self, tokens: Sequence[int]) -> Tensor:
         """(1, PLACES, width)."""
         padding = [self._padding] * (PLACES - 1 - len(tokens))
-        ids = torch.tensor([[*tokens, self._end, *padding]], device=self._network.device)
-        made: Tensor = self._network(ids)[0]
+        ids = torch.tensor([[*tokens, self._end, *padding]], device=runs_on(self.network))
+        made: Tensor = self.network(ids)[0]
         return made

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.engine.denoiser import from_flow
+from webui.engine.offload import runs_on
 from webui.engine.rectified_flow import FlowLevels
 from webui.engine.t5 import PLACES
 from webui.engine.vae import Vae
@@ -41,11 +42,16 @@ class TransformerModel:
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.transformer.device)
+        return runs_on(self.transformer)
 
     @property
     def networks(self) -> Mapping[str, Any]:
         return {self.parts[each.name]: each.network for each in self.text_encoders}
+
+    @property
+    def modules(self) -> Sequence[Any]:
+        whole = [self.whole_text_encoder.network] if self.whole_text_encoder else []
+        return [self.transformer, *self.networks.values(), *whole, self.vae.network]
 
     def with_vae(self, path: Path | None) -> "TransformerModel":
         return replace(self, vae=self.other_vae(path))

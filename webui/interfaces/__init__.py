@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from webui.interfaces.autoencoders import Autoencoder
 from webui.interfaces.tables import (
     PreviewInfo,
     Route,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from webui.library import ModelEntry
 
 __all__ = [
+    "Autoencoder",
     "Conditioning",
     "Denoiser",
     "EngineRegistry",
@@ -172,7 +174,8 @@ class Model(Protocol):
         """Pixels per latent cell, each way."""
 
     @property
-    def device(self) -> Any: ...
+    def device(self) -> Any:
+        """Where it works; its weights may wait elsewhere."""
 
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
@@ -190,6 +193,13 @@ class Model(Protocol):
     @property
     def networks(self) -> Mapping[str, Any]:
         """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
+
+    @property
+    def vae(self) -> Autoencoder: ...
+
+    @property
+    def modules(self) -> Sequence[Any]:
+        """All networks that have weights, the VAE's too."""
 
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""

@@ -35,6 +35,7 @@ class PreviewInfo:
     name: str
     label: str
     help: str = ""
+    by_tiny_decoder: bool = False  # there only where such a file is
 
 
 UpscalerKind = Literal["latent", "interpolation", "model"]

@@ -58,6 +58,9 @@ class TextEncoder(Protocol):
 class WholeTextEncoder(Protocol):
     """One with a vocabulary of its own, that reads a text at once, not in windows."""
 
+    @property
+    def network(self) -> Any: ...
+
     def encode(self, written: Written) -> Tensor:
         """(1, tokens, width), always as many tokens. What is too long is cut off."""
         ...

@@ -17,6 +17,7 @@ from webui.library import folder, single_file
 from webui.library.entries import ModelEntry, VaeEntry
 from webui.library.hashes import Hashes
 from webui.library.problem import shown
+from webui.library.tiny_decoders import TinyDecoder, TinyDecoders
 
 PREFERRED = "fluent-emoji"  # what ships
 _AT_ONCE = 0.5  # seconds of reading, when a list is asked for
@@ -38,6 +39,7 @@ class Library:
         self._scanned: Stamp = ()  # of the folders, then
         self._read: dict[Path, tuple[Stamp, ModelEntry]] = {}
         self._hashes = Hashes(hashes)
+        self._tiny_decoders = TinyDecoders(models_dirs)
         self._reader: threading.Thread | None = None
 
     @property
@@ -62,6 +64,11 @@ class Library:
         with self._lock:
             self._listed()
             return list(self._vaes)
+
+    def tiny_decoders(self) -> tuple[TinyDecoder, ...]:
+        """Those for previews that are there now."""
+        with self._lock:
+            return self._tiny_decoders()
 
     def refresh(self) -> None:
         with self._lock:

@@ -26,6 +26,7 @@ class Report:
     zero_terminal_snr: bool = False
     parts: tuple[str, ...] = ()  # that are there: "unet", "vae", "text_encoder", ...
     weights: int = 0  # numbers that are loaded
+    sizes: Mapping[str, int] = field(default_factory=dict)  # of them, by part
     vae: str = ""  # the separate VAE that goes with it by its name
     notes: tuple[str, ...] = ()  # what is missing or odd, and can be lived with
 

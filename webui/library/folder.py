@@ -157,6 +157,9 @@ def _report(
     own = [each.tensors for part, each in headers if part == network]
     denoising = [tensor for tensors in own for tensor in tensors.values()]
     scheduler = configs["scheduler"]
+    sizes = dict.fromkeys((part for part, _ in headers), 0)
+    for part, each in headers:  # a part may lie in several files
+        sizes[part] += sum(tensor.count for tensor in each.tensors.values())
     return Report(
         kind="checkpoint",
         family=family,
@@ -166,7 +169,8 @@ def _report(
         ),
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         parts=tuple(part for part in WEIGHTS if part in configs),
-        weights=sum(each.count for _, part in headers for each in part.tensors.values()),
+        weights=sum(sizes.values()),
+        sizes=sizes,
         notes=tuple(notes),
     )
 
