@@ -285,11 +285,7 @@ darkroom.stage = (root, changePreviews) => {
       const batch = image < 0 ? last(batches()) : Math.floor(image / job.request.batch_size);
       if (timeline.steps(batch).length) choosePicture(batch, image < 0 ? null : image % job.request.batch_size);
     },
-    job(now) {
-      job = now;
-      timeline.job(now);
-      draw();
-    },
+    job(now) { timeline.job(job = now); draw(); },
     previews(now) {
       choice = now;
       tools.previews(now);
