@@ -58,6 +58,7 @@ def test_the_model_that_ships_can_be_used():
             prediction="epsilon",
             parts=("unet", "vae", "text_encoder"),
             weights=25561067,
+            sizes={"unet": 13720644, "vae": 3406663, "text_encoder": 8433760},
         ),
     )
     assert library.find("fluent-emoji").token_widths == {"clip_l": 160}
