@@ -13,6 +13,7 @@ from webui.backend import EngineState
 from webui.errors import JobNotFound, ModelNotFound
 from webui.extensions import server_registry
 from webui.inputs import Inputs
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.upscalers import Upscalers
 
@@ -83,5 +84,6 @@ def services(tmp_path: Path) -> Any:
         line=Line(),
         inputs=Inputs(tmp_path / "inputs", 2**30),
         upscalers=Upscalers(tmp_path / "models"),
+        loras=Loras(tmp_path / "models"),
         backend=SimpleNamespace(state=lambda: EngineState("ready", "CPU", "", None, {})),
     )

@@ -202,8 +202,9 @@ class Models:
         words = partial(self._vocabularies.of, entry.tokenizer)
         words({})  # raises now if it cannot be read
         adapters = Adapters(self._loras, entry, model)
-        conditioner = Conditioner(encoders, learned, adapters.text)
-        return Reader(conditioner, learned, words, adapters)
+        whole = model.whole_text_encoder
+        conditioner = Conditioner(encoders, learned, adapters.text, whole)
+        return Reader(conditioner, learned, words, adapters, whole)
 
     def _with_vae(self, entry: ModelEntry, vae: str) -> ModelEntry:
         if vae == AUTOMATIC_VAE:

@@ -46,6 +46,10 @@ class UNetModel:
     painted: Tensor | None = None  # (1, 1 + C, h, w) beside the latent, in its every call
 
     @property
+    def whole_text_encoder(self) -> None:
+        return None
+
+    @property
     def latent_channels(self) -> int:
         return self.vae.latent_channels
 

@@ -13,7 +13,7 @@ from webui.library.declared import Sections, declared
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
-from webui.library.structure import ENCODERS, FOLDERS, KINDS, Structure, structure
+from webui.library.structure import ENCODERS, FOLDERS, FOLDERS_ONLY, KINDS, Structure, structure
 from webui.safetensors_header import Header, HeaderError
 
 SUFFIX = ".safetensors"
@@ -98,6 +98,11 @@ def _check_kind(found: Header, what: Structure) -> None:
         if whole:
             raise ProblemError(f"{whole[0][:80]} holds whole numbers, which are no weights")
         return
+    if what.other in FOLDERS_ONLY:
+        raise ProblemError(
+            f"this is {what.other}, which cannot be used as one file yet; a folder in diffusers' "
+            "layout can"
+        )
     if what.other:
         raise ProblemError(f"this is {what.other}, which cannot be used yet")
     if what.kind == "checkpoint":

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from webui.api import schema
 from webui.api.body import OptionalObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
 from webui.services import Services
 
 _UNLOADING = 30.0  # seconds
@@ -15,7 +17,7 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["models"])
     library = services.library
 
-    @router.get("")
+    @router.get("", **says(lists.Models))
     def listed() -> dict[str, Any]:
         """`report` is null while nobody has looked into a file of a list of thousands."""
         default, state = library.default(), services.backend.state()
@@ -24,14 +26,16 @@ def router(services: Services) -> APIRouter:
             "vaes": [schema.vae(entry) for entry in library.vaes()],
         }
 
-    @router.post("/refresh")
+    @router.post("/refresh", **says(lists.Models))
     def refresh() -> dict[str, Any]:
         """Reads the folders again."""
         library.refresh()
         library.hash_ahead()
         return listed()
 
-    @router.post("/unload")
+    @router.post(
+        "/unload", **says(lists.Unloaded, body=bodies.Unload, optional=True, errors=(404, 503))
+    )
     def unload(body: OptionalObject) -> dict[str, Any]:
         """{"model"} lets that one go out of memory, {} all of them; 503 while a job runs."""
         schema.check_known(body, ("model",))

@@ -7,6 +7,8 @@ from fastapi import APIRouter
 from webui import names
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
 from webui.errors import InvalidRequest
 from webui.interfaces import PreviewInfo
 from webui.jobs.job import PreviewChoice
@@ -16,14 +18,14 @@ from webui.services import Services
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/previews", tags=["previews"])
 
-    @router.get("")
+    @router.get("", **says(lists.PreviewMethods))
     def known() -> dict[str, Any]:
         methods = [
             {"name": each.name, "label": each.label, "help": each.help} for each in _there(services)
         ]
         return {"previews": schema.previews(services.line.previews()), "methods": methods}
 
-    @router.put("")
+    @router.put("", **says(lists.PreviewsSet, body=bodies.Previews))
     def choose(body: JsonObject) -> dict[str, Any]:
         choice = schema.preview_choice(body, services.line.previews())
         _check(choice, [each.name for each in _there(services)])
