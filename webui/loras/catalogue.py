@@ -24,7 +24,6 @@ from webui.prompt.loras import KINDS
 from webui.weight_files import PICKLES, SUFFIX
 
 _MOST_FILES = 20_000
-_PICTURES = (".png", ".preview.png", ".jpg", ".preview.jpg", ".webp", ".preview.webp")
 _CHUNK = 2**20  # bytes
 
 
@@ -131,11 +130,6 @@ def check(loras: Loras, prompt: str, steps: int, model: ModelEntry) -> None:
     for use in lora_uses(understand(prompt, steps).tags):
         if problem := loras.misfit(use.name, model):
             raise InvalidRequest("prompt", problem)
-
-
-def preview_of(path: Path) -> Path | None:
-    """The picture beside a file that shows what it does."""
-    return next((each for end in _PICTURES if (each := path.with_suffix(end)).is_file()), None)
 
 
 def _as_it_is(text: str) -> str:
