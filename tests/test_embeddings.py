@@ -155,69 +155,96 @@ def test_a_pickle_is_refused_with_what_to_do(folder, embeddings, suffix):
 
 
 SHAPE = "its tensor is neither a vector nor a list of vectors"
-CUT = "its vectors are not all there: the file is cut, or its header is wrong"
+CANNOT_BE = "the shape of 'emb_params' cannot be"
+GAPS = "its tensors overlap or leave gaps, so it is no safetensors file"
 NO_JSON = "its header is not valid JSON, so it is no safetensors file"
+UNSAID = "its header does not say what 'emb_params' is"
+TWO = "it holds 2 tensors, and none is called emb_params"
+UNEQUAL = "it has a different number of vectors for each text encoder"
+
+
+def in_turn(*tensors):
+    """Each behind the one before."""
+    end = 0
+    for each in tensors:
+        start, stop = each["data_offsets"]
+        yield each | {"data_offsets": [end, end := end + stop - start]}
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "size", "said"),
     [
-        (b"not json", NO_JSON),
-        (b"[" * 100_000, NO_JSON),
-        (b'{"a": ' + b"9" * 5000 + b"}", NO_JSON),
-        (b"[]", "its header is cut or no JSON object, so it is no safetensors file"),
-        ({}, "it holds 0 tensors, and none is called emb_params"),
+        (b"not json", 0, NO_JSON),
+        (b"[" * 100_000, 0, NO_JSON),
+        (b'{"a": ' + b"9" * 5000 + b"}", 0, NO_JSON),
+        (b"[]", 0, "its header is no JSON object, so it is no safetensors file"),
+        ({}, 0, "it holds 0 tensors, and none is called emb_params"),
+        (dict(zip("ab", in_turn(tensor([1, 8]), tensor([1, 8])), strict=True)), 64, TWO),
         (
-            {"a": tensor([1, 8]), "b": tensor([1, 8])},
-            "it holds 2 tensors, and none is called emb_params",
+            dict(zip(map(str, range(65)), in_turn(*[tensor([1, 8])] * 65), strict=True)),
+            65 * 32,
+            "it holds 65 tensors, so it is no embedding",
         ),
-        ({f"{n}": tensor([1, 8]) for n in range(65)}, "it holds 65 tensors, so it is no embedding"),
-        ({"emb_params": 5}, "its header does not say what its tensor is"),
-        ({"emb_params": tensor([1, 8], "I64")}, "its vectors are not floating-point numbers"),
-        ({"emb_params": tensor([1, 8], ["F32"])}, "its vectors are not floating-point numbers"),
-        ({"emb_params": tensor([1, 2, 4])}, SHAPE),
-        ({"emb_params": tensor([0, 8])}, SHAPE),
-        ({"emb_params": tensor([True, 8])}, SHAPE),
-        ({"emb_params": {"dtype": "F32", "shape": [-1, 8], "data_offsets": [0, 8]}}, SHAPE),
-        ({"emb_params": {"dtype": "F32", "shape": "8", "data_offsets": [0, 8]}}, SHAPE),
+        ({"emb_params": 5}, 0, UNSAID),
+        ({"emb_params": tensor([1, 8], "I32")}, 32, "its vectors are not floating-point numbers"),
+        ({"emb_params": tensor([1, 8], ["F32"])}, 32, UNSAID),
+        ({"emb_params": tensor([1, 2, 4])}, 32, SHAPE),
+        ({"emb_params": tensor([0, 8])}, 0, SHAPE),
+        ({"emb_params": tensor([])}, 4, SHAPE),
+        ({"emb_params": tensor([True, 8])}, 32, CANNOT_BE),
+        ({"emb_params": {"dtype": "F32", "shape": [-1, 8], "data_offsets": [0, 8]}}, 8, CANNOT_BE),
+        ({"emb_params": {"dtype": "F32", "shape": "8", "data_offsets": [0, 8]}}, 8, UNSAID),
         (
-            {"emb_params": tensor([76, 1], offsets=[0, 304])},
+            {"emb_params": tensor([76, 1])},
+            304,
             "it has 76 vectors; at most 75 fit into a prompt",
         ),
-        ({"emb_params": tensor([99999])}, "its vectors are 99999 wide, which no text encoder is"),
-        ({"emb_params": tensor([1, 16])}, CUT),
-        ({"emb_params": tensor([1, 8], offsets=[8, 40])}, CUT),
-        ({"emb_params": tensor([1, 8], offsets=[-8, 24])}, CUT),
-        ({"emb_params": tensor([1, 8], offsets=[0, 16])}, CUT),
         (
-            {"emb_params": {"dtype": "F32", "shape": [1, 8]}},
-            "its header does not say where its vectors are",
+            {"emb_params": tensor([99999])},
+            399996,
+            "its vectors are 99999 wide, which no text encoder is",
         ),
         (
-            {"clip_l": tensor([1, 4]), "clip_g": tensor([2, 4])},
-            "it has a different number of vectors for each text encoder",
+            {"emb_params": tensor([1, 16])},
+            32,
+            "it is cut: 32 bytes of its tensors are missing",
+        ),
+        ({"emb_params": tensor([1, 8], offsets=[8, 40])}, 32, GAPS),
+        ({"emb_params": tensor([1, 8], offsets=[-8, 24])}, 32, GAPS),
+        (
+            {"emb_params": tensor([1, 8], offsets=[0, 16])},
+            32,
+            "'emb_params' does not have as many bytes as its shape says",
+        ),
+        ({"emb_params": {"dtype": "F32", "shape": [1, 8]}}, 32, UNSAID),
+        (
+            dict(zip(("clip_l", "clip_g"), in_turn(tensor([1, 4]), tensor([2, 4])), strict=True)),
+            48,
+            UNEQUAL,
         ),
     ],
 )
-def test_a_wrong_header_is_one_embedding_with_its_problem(folder, embeddings, header, said):
-    raw(folder / "bad.safetensors", header, bytes(32))
+def test_a_wrong_header_is_one_embedding_with_its_problem(folder, embeddings, header, size, said):
+    raw(folder / "bad.safetensors", header, bytes(size))
     write(folder / "good.safetensors", {"emb_params": vectors(1, 8)})
     bad, good = embeddings.entries()
     assert (bad.problem, bad.vectors) == (said, 0)
     assert good.problem is None
 
 
-@pytest.mark.parametrize("length", [2**63, 2**20 + 1])
-def test_a_header_said_to_be_huge_is_not_even_read(folder, embeddings, length):
+@pytest.mark.parametrize("length", [2**63, 2**20 + 1, 50])
+def test_a_header_longer_than_its_file_is_not_even_read(folder, embeddings, length):
     raw(folder / "bad.safetensors", {}, length=length)
-    assert problem(embeddings) == ("it is no safetensors file, or its header is larger than 1 MiB")
-
-
-def test_a_header_longer_than_its_file_is_cut(folder, embeddings):
-    raw(folder / "bad.safetensors", {}, length=50)
     assert problem(embeddings) == (
-        "its header is cut or no JSON object, so it is no safetensors file"
+        "it is no safetensors file, or it is cut: its header does not fit into it"
     )
+
+
+def test_a_huge_header_is_not_even_read(folder, embeddings):
+    path = raw(folder / "bad.safetensors", {}, length=2**24 + 1)
+    with path.open("r+b") as file:
+        file.truncate(2**25)
+    assert problem(embeddings) == "its header is larger than 16 MiB"
 
 
 def test_links_that_lead_out_are_refused_and_those_inside_are_not(folder, embeddings, tmp_path):

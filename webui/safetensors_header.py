@@ -1,99 +1,160 @@
-"""What the header of a safetensors file says: the tensors' names, types, shapes and places.
+"""The header of a safetensors file: what tensors there are, without reading one of them.
 
-Nothing but the header is read, and nothing in it is believed: a file that another reader could
-take for something else is refused.
+Nothing in it is believed: its length, the shapes and the places of the tensors are checked against
+each other and against the file. Format: an 8-byte length, that much JSON, the tensors without a gap
+(huggingface.co/docs/safetensors).
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-BYTES: Mapping[str, int] = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1,
-    "U64": 8, "U32": 4, "U16": 2, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
-}  # fmt: skip
+MOST_HEADER = 16 * 2**20  # bytes; SDXL's has 0.3 MB, a LoRA's with all its captions some MB
+MOST_TENSORS = 20_000
 _MOST_DIMENSIONS = 8
+_MOST_METADATA = 2**20  # characters of one value
+BITS = {
+    "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I64": 64, "I32": 32,
+    "I16": 16, "I8": 8, "U64": 64, "U32": 32, "U16": 16, "U8": 8, "BOOL": 8,
+}  # fmt: skip
+FLOATS = {
+    "F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
+}  # fmt: skip
+
+Shape = tuple[int, ...]
 
 
 class HeaderError(Exception):
     """Why a file cannot be used, for people."""
 
 
-class TensorHeader(NamedTuple):
-    dtype: str  # one of BYTES
-    shape: tuple[int, ...]
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    dtype: str  # as safetensors writes it: "F16"
+    shape: Shape
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.count * BITS[self.dtype] // 8
 
 
-def read_header(path: Path, most: int) -> tuple[dict[str, Any], int]:
-    """The header of at most `most` bytes, and how many bytes of tensors are behind it.
+@dataclass(frozen=True, slots=True)
+class Header:
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
-    Raises HeaderError, OSError.
-    """
+    def shape(self, key: str) -> Shape | None:
+        tensor = self.tensors.get(key)
+        return tensor.shape if tensor else None
+
+
+def read(path: Path, most: int = MOST_HEADER, most_tensors: int = MOST_TENSORS) -> Header:
+    """Of at most `most` bytes. Raises HeaderError, OSError."""
     with path.open("rb") as file:
         start = file.read(8)
+        room = file.seek(0, 2) - 8
         length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > most:
-            raise HeaderError(
-                f"it is no safetensors file, or its header is larger than {most // 2**20} MiB"
-            )
+        if len(start) < 8 or length > room or length > most:
+            raise HeaderError(_no_header(start, length, room, most))
+        file.seek(8)
         text = file.read(length)
-        room = file.seek(0, 2) - 8 - length
+    return _parsed(text, room - length, most_tensors)
+
+
+def precision(tensors: Iterable[Tensor]) -> str:
+    """What the weights are held in, the commonest first: "fp16", "fp16, fp32"."""
+    counts: dict[str, int] = {}
+    for tensor in tensors:
+        name = FLOATS.get(tensor.dtype, tensor.dtype.lower())
+        counts[name] = counts.get(name, 0) + tensor.count
+    return ", ".join(sorted(counts, key=lambda name: -counts[name])[:3])
+
+
+def _no_header(start: bytes, length: int, room: int, most: int) -> str:
+    if not start.strip(b"\0"):
+        return "it is empty, so it is no safetensors file"
+    if start[:2] == b"PK" or start[:1] == b"\x80":
+        return "it is a pickle under another name, which can run code, so it is not read"
+    if start.startswith(b"version "):
+        return "it is a Git LFS pointer: the file itself has not been downloaded"
+    if start.startswith((b"<!", b"<html", b"{")):
+        return "it is a web page or a text, not a model: download it again"
+    if length <= room:
+        return f"its header is larger than {most // 2**20} MiB"
+    return "it is no safetensors file, or it is cut: its header does not fit into it"
+
+
+def _parsed(text: bytes, room: int, most_tensors: int) -> Header:
+    """`room` is how many bytes of tensors are behind the header."""
     try:
-        header = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise HeaderError("its header is not valid JSON, so it is no safetensors file") from None
-    if len(text) < length or not isinstance(header, dict):
-        raise HeaderError("its header is cut or no JSON object, so it is no safetensors file")
-    return header, room
+    if not isinstance(found, dict):
+        raise HeaderError("its header is no JSON object, so it is no safetensors file")
+    metadata = found.pop("__metadata__", {})
+    if len(found) > most_tensors:
+        raise HeaderError(f"it holds {len(found)} tensors; at most {most_tensors} are read")
+    spans: list[tuple[int, int]] = []
+    tensors = {key: _tensor(key, said, spans) for key, said in found.items()}
+    _check_cover(spans, room)
+    return Header(tensors, _texts(metadata))
 
 
-def read_tensors(path: Path, most: int, most_tensors: int) -> dict[str, TensorHeader]:
-    """All tensors of a file whose tensors lie one behind the other and fill it to its end.
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key twice")
+    return made
 
-    Raises HeaderError, OSError.
-    """
-    header, room = read_header(path, most)
-    header.pop("__metadata__", None)
-    if len(header) > most_tensors:
-        raise HeaderError(f"it holds {len(header)} tensors, more than any file of its kind")
-    placed = sorted((*_place(name, said), name) for name, said in header.items())
-    end = 0
-    for start, stop, name in placed:
-        if start != end:
-            raise HeaderError(f"its tensors overlap or leave holes, at {_shown(name)}")
-        end = stop
-    if end != room:
-        raise HeaderError(
-            "its tensors are not all there: the file is cut"
-            if end > room
-            else "there is more in it than its tensors"
-        )
+
+def _tensor(key: str, said: object, spans: list[tuple[int, int]]) -> Tensor:
+    """Appends where its bytes are to `spans`."""
+    match said:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(start), int(end)]}:
+            pass
+        case _:
+            raise HeaderError(f"its header does not say what {_shown(key)} is")
+    if dtype not in BITS:
+        raise HeaderError(f"{_shown(key)} is of the type {_shown(dtype)}, which is not known")
+    if len(shape) > _MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise HeaderError(f"the shape of {_shown(key)} cannot be")
+    tensor = Tensor(dtype, tuple(shape))
+    if end - start != tensor.size_bytes:
+        raise HeaderError(f"{_shown(key)} does not have as many bytes as its shape says")
+    spans.append((start, end))
+    return tensor
+
+
+def _check_cover(spans: list[tuple[int, int]], room: int) -> None:
+    """No gap, no overlap, nothing behind: else a file could be two things at once."""
+    at = 0
+    for start, end in sorted(spans):
+        if start != at:
+            raise HeaderError("its tensors overlap or leave gaps, so it is no safetensors file")
+        at = end
+    if at > room:
+        raise HeaderError(f"it is cut: {at - room} bytes of its tensors are missing")
+    if at < room:
+        raise HeaderError(f"{room - at} bytes that are no tensors stand at its end")
+
+
+def _texts(metadata: object) -> dict[str, str]:
+    if not isinstance(metadata, dict):
+        return {}
     return {
-        name: TensorHeader(said["dtype"], tuple(said["shape"])) for name, said in header.items()
+        key: value
+        for key, value in metadata.items()
+        if isinstance(value, str) and len(value) <= _MOST_METADATA
     }
 
 
-def _place(name: str, said: object) -> tuple[int, int]:
-    """The bytes that a tensor takes, counted from the header's end."""
-    if not isinstance(said, dict):
-        raise HeaderError(f"its header does not say what {_shown(name)} is")
-    dtype, shape, offsets = said.get("dtype"), said.get("shape"), said.get("data_offsets")
-    if not isinstance(dtype, str) or dtype not in BYTES:
-        raise HeaderError(f"{_shown(name)} holds no numbers that are known")
-    if not isinstance(shape, list) or len(shape) > _MOST_DIMENSIONS or not all(map(_counts, shape)):
-        raise HeaderError(f"{_shown(name)} has a shape that cannot be")
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_counts, offsets)):
-        raise HeaderError(f"its header does not say where {_shown(name)} is")
-    if offsets[1] - offsets[0] != math.prod(shape) * BYTES[dtype]:
-        raise HeaderError(f"{_shown(name)} has not as many numbers as its shape says")
-    return offsets[0], offsets[1]
-
-
-def _counts(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**40
-
-
-def _shown(name: str) -> str:
-    return ascii(name if len(name) <= 60 else name[:57] + "...")
+def _shown(value: str) -> str:
+    return repr(value[:80])

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from webui.library.header import Header
 from webui.library.problem import ProblemError
+from webui.safetensors_header import Header
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
 _MOST = 2**18  # bytes of a config beside a file

@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from webui import safetensors_header as header
 from webui.files import printable
-from webui.library import bounds, header
+from webui.library import bounds
 from webui.library.entries import ModelEntry, Report
-from webui.library.header import Header, HeaderError
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError, shown
+from webui.safetensors_header import Header, HeaderError
 
 PIPELINES = (
     "StableDiffusionPipeline",

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from itertools import count, takewhile
 from typing import Any, NamedTuple
 
-from webui.library.header import Header, Shape
 from webui.library.problem import ProblemError
+from webui.safetensors_header import Header, Shape
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."

@@ -6,14 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from webui import safetensors_header as header
 from webui.files import printable
-from webui.library import bounds, header, shapes
+from webui.library import bounds, shapes
 from webui.library.declared import Sections, declared
 from webui.library.entries import ModelEntry, Report
-from webui.library.header import Header, HeaderError
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
 from webui.library.structure import ENCODERS, FOLDERS, KINDS, Structure, structure
+from webui.safetensors_header import Header, HeaderError
 
 SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")

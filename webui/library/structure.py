@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from webui.library.header import Header
 from webui.library.shapes import UNET, VAE
+from webui.safetensors_header import Header
 
 # what a file is -> how an entry calls it, and where such files belong
 KINDS = {

@@ -15,12 +15,12 @@ from webui import model_folders
 from webui.errors import InvalidRequest
 from webui.files import printable
 from webui.library import ModelEntry
-from webui.library.header import HeaderError, read
 from webui.library.problem import ProblemError, shown
 from webui.loras.entries import LoraEntry, Stamp
 from webui.loras.report import entry
 from webui.prompt import lora_uses, understand
 from webui.prompt.loras import KINDS
+from webui.safetensors_header import HeaderError, read
 from webui.weight_files import PICKLES, SUFFIX
 
 _MOST_FILES = 20_000

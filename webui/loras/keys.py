@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from webui.library.header import Header, Shape
 from webui.library.problem import ProblemError, shown
+from webui.safetensors_header import Header, Shape
 
 Kind = Literal["LoRA", "LoHa", "LoKr", "full"]
 UNET, TEXT, SECOND_TEXT = "unet", "text_encoder", "text_encoder_2"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from webui.files import printable
-from webui.library.header import Header, precision
 from webui.library.problem import ProblemError
 from webui.loras.entries import LoraEntry, Stamp
 from webui.loras.keys import SECOND_TEXT, TEXT, UNET, Change, Target, changes, networks
+from webui.safetensors_header import Header, precision
 
 _FAMILY_OF_CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "refiner"}
 _FAMILY_OF_TEXT = {768: "sd1", 1024: "sd2"}

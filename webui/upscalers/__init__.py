@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webui.files import printable
-from webui.safetensors_header import HeaderError, read_tensors
+from webui.safetensors_header import HeaderError, read
 from webui.upscalers.layouts import Layout, recognised
 from webui.weight_files import PICKLES, SUFFIX, listed, status
 
@@ -85,7 +85,7 @@ class Upscalers:
             stamp = (str(path), found.st_size, found.st_mtime_ns)
             known = self._read.get(stamp)
             if known is None:
-                layout = recognised(read_tensors(path, _MOST_HEADER, _MOST_TENSORS))
+                layout = recognised(read(path, _MOST_HEADER, _MOST_TENSORS).tensors)
                 known = UpscalerFile(name, path, found.st_size, layout, stamp)
             if known.layout is None and not _spandrel():
                 raise HeaderError(SPANDREL)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from webui.safetensors_header import HeaderError, TensorHeader
+from webui.safetensors_header import HeaderError, Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -49,7 +49,7 @@ class Layout:
     names: Mapping[str, str]  # our name of a tensor -> the file's
 
 
-def recognised(tensors: Mapping[str, TensorHeader]) -> Layout | None:
+def recognised(tensors: Mapping[str, Tensor]) -> Layout | None:
     """None for a network that this program has not. Raises HeaderError for a broken one."""
     bare = _unwrapped(tensors)
     renamed = dict(_renamed(bare))
@@ -94,7 +94,7 @@ def _convolutions(layout: Layout) -> Iterator[tuple[str, int, int]]:
     yield "conv_last", 3, features
 
 
-def _unwrapped(tensors: Mapping[str, TensorHeader]) -> dict[str, str]:
+def _unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """Bare name -> the file's."""
     for wrapper in _WRAPPERS:
         if tensors and all(name.startswith(wrapper) for name in tensors):
@@ -117,7 +117,7 @@ def _renamed(bare: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield re.sub(*old, name) if old else name, there
 
 
-def _esrgan(names: Mapping[str, str], tensors: Mapping[str, TensorHeader]) -> Layout:
+def _esrgan(names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Layout:
     first = _shape("conv_first.weight", names, tensors)
     dense = _shape("body.0.rdb1.conv1.weight", names, tensors)
     ups = _count(r"conv_up(\d+)\.weight", names)
@@ -131,7 +131,7 @@ def _esrgan(names: Mapping[str, str], tensors: Mapping[str, TensorHeader]) -> La
     return Layout("ESRGAN", scale, first[0], dense[0], blocks, ups, unshuffle, names)
 
 
-def _compact(names: Mapping[str, str], tensors: Mapping[str, TensorHeader]) -> Layout:
+def _compact(names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Layout:
     first = _shape("body.0.weight", names, tensors)
     end = max((int(m[1]) for name in names if (m := _BIAS.fullmatch(name))), default=0)
     last = _shape(f"body.{end}.weight", names, tensors)
@@ -143,9 +143,7 @@ def _compact(names: Mapping[str, str], tensors: Mapping[str, TensorHeader]) -> L
     return Layout("Compact", scale, first[0], 0, end // 2 - 1, 0, 1, names)
 
 
-def _checked(
-    layout: Layout, names: Mapping[str, str], tensors: Mapping[str, TensorHeader]
-) -> Layout:
+def _checked(layout: Layout, names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Layout:
     """Raises HeaderError unless the file has all of the network's tensors, and no others."""
     inside = [layout.features, *([layout.growth] if layout.architecture == "ESRGAN" else [])]
     for channels in inside:
@@ -170,9 +168,7 @@ def _checked(
     return layout
 
 
-def _shape(
-    name: str, names: Mapping[str, str], tensors: Mapping[str, TensorHeader]
-) -> tuple[int, ...]:
+def _shape(name: str, names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
     """Of a convolution's weight."""
     if name not in names:
         raise HeaderError(f"{name} is missing")

@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui import safetensors_header as header
 from webui.api.sdapi import checkpoints
 from webui.api.sdapi.desk import Desk
 from webui.embeddings import EmbeddingEntry
-from webui.library import ModelEntry, header
+from webui.library import ModelEntry
 from webui.loras import LoraEntry
 from webui.metadata import HASH_DIGITS
 

@@ -18,13 +18,13 @@ from webui.engine.lora.places import Module, places
 from webui.errors import InvalidRequest
 from webui.interfaces import Model
 from webui.library import ModelEntry
-from webui.library.header import HeaderError, read
 from webui.library.problem import ProblemError, shown
 from webui.loras import Change, LoraEntry, Loras, Target, changes
 from webui.loras.entries import Stamp
 from webui.loras.keys import UNET
 from webui.loras.report import Scale, check_scales
 from webui.prompt import LoraUse
+from webui.safetensors_header import HeaderError, read
 
 Strengths = tuple[tuple[Stamp, float], ...]  # of the LoRAs that do something, in their order
 Side = Literal["text", "unet"]
