@@ -18,6 +18,7 @@ DEFAULTS = Settings(
     image_quality=90,
     models_dir=Path("models").absolute(),
     more_models_dirs=(),
+    quicksettings=(),
     device="auto",
     dtype="auto",
     threads=0,

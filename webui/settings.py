@@ -35,6 +35,7 @@ class Settings:
     image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
     more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
+    quicksettings: tuple[str, ...]  # fields that stand above the tabs, once for all
     device: str
     dtype: str
     threads: int  # of torch; 0: as torch chooses
@@ -87,11 +88,7 @@ class _Option:
 
 _OPTIONS = (
     _Option(
-        "host",
-        values.host,
-        "127.0.0.1",
-        "address to serve at; with --listen 0.0.0.0",
-        alias="--server-name",
+        "host", values.host, "127.0.0.1", "address; with --listen 0.0.0.0", alias="--server-name"
     ),
     _Option("listen", values.flag, False, "serve the whole network; needs --auth or --auth-file"),
     _Option("port", values.number(0, 65535), 7860, "port to serve at; 0 takes any free one"),
@@ -108,6 +105,7 @@ _OPTIONS = (
     _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
     _Option("models_dir", values.path, "models", "folder of models; A1111's and ComfyUI's too"),
     _Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
+    _Option("quicksettings", values.quicksettings, (), "fields above the tabs, as steps,sampler"),
     _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     _Option(
         "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"

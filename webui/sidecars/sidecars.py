@@ -3,11 +3,12 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.files import stamp
 from webui.sidecars.texts import Words, read
+from webui.weight_files import PICKLES, SUFFIX
 
 PICTURES = (
     *(".preview.png", ".png", ".preview.jpg", ".jpg", ".preview.jpeg", ".jpeg"),
@@ -25,7 +26,7 @@ class Sidecar:
 
     picture: Path | None = None
     version: str = ""  # of the picture: another one, another content
-    words: Words = Words()
+    words: Words = field(default_factory=Words)
 
 
 class Sidecars:
@@ -44,7 +45,7 @@ class Sidecars:
         names = listed.get(path.parent)
         if names is None:
             names = listed[path.parent] = _names(path.parent)
-        stem = (path.stem if path.suffix else path.name).casefold()
+        stem = _stem(path).casefold()
         pictures = (names[stem + end] for end in PICTURES if stem + end in names)
         picture = next((path.with_name(each) for each in pictures), None)
         changed, size = stamp(picture) if picture else (0, 0)
@@ -64,6 +65,11 @@ class Sidecars:
                     self._read.clear()
                 self._read[key] = known
         return known
+
+
+def _stem(path: Path) -> str:
+    """A model's folder has no suffix, though its name may have a dot in it."""
+    return path.stem if path.suffix.casefold() in (SUFFIX, *PICKLES) else path.name
 
 
 def _names(folder: Path) -> dict[str, str]:

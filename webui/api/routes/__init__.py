@@ -22,6 +22,7 @@ from webui.api.routes import (
     queue,
     recipes,
     samplers,
+    shelf,
     upscalers,
 )
 from webui.interfaces import Route
@@ -40,6 +41,7 @@ ROUTES: Sequence[Route] = (
     loras.router,
     samplers.router,
     upscalers.router,
+    shelf.router,
     health.router,
     engine.router,
     notices.router,

@@ -2,20 +2,19 @@
 
 from types import MappingProxyType
 
-import gradio as gr
-
 from webui.services import Services
 from webui.ui import from_picture, generating, picker
 from webui.ui.form import Form
+from webui.ui.quick_settings import QuickSettings
 
 
 class ImageToImage:
     id = "img2img"
     title = "img2img"
 
-    def build(self, services: Services, model: gr.Dropdown) -> None:
+    def build(self, services: Services, quick: QuickSettings) -> None:
         desk = generating.desk(self.id)
         pictures = {"init.picture": picker.build(self.id, "init.picture")}
-        made = from_picture.build(self.id, services, model)
-        shown = {"model": model, **desk.boxes, **pictures, **made}
+        made = from_picture.build(self.id, services, quick)
+        shown = {**quick.fields, **desk.boxes, **pictures, **made}
         generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)
