@@ -13,6 +13,7 @@ from webui.backend import EngineState
 from webui.errors import JobNotFound, ModelNotFound
 from webui.extensions import server_registry
 from webui.inputs import Inputs
+from webui.loras import Loras
 from webui.request import GenerationRequest
 from webui.upscalers import Upscalers
 
@@ -49,6 +50,14 @@ class Library:
             for name in self.names
         ]
 
+    def vae_reports(self) -> list[Any]:
+        return []
+
+    vaes = vae_reports
+
+    def hash_ahead(self) -> None:
+        pass
+
     def refresh(self) -> None:
         self.refreshed += 1
 
@@ -76,12 +85,14 @@ def gradio_leaves_event_loops_open() -> Iterator[None]:
 def services(tmp_path: Path) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(
-            outputs=tmp_path / "outputs", host="127.0.0.1", port=7860, max_pixels=2**24, accounts=()
+            **{"outputs": tmp_path / "outputs", "host": "127.0.0.1", "port": 7860},
+            **{"max_pixels": 2**24, "accounts": (), "quicksettings": ()},
         ),
         registry=server_registry({"builtin": builtin}),
         library=Library(),
         line=Line(),
         inputs=Inputs(tmp_path / "inputs", 2**30),
+        loras=Loras(tmp_path / "models"),
         upscalers=Upscalers(tmp_path / "models"),
         backend=SimpleNamespace(state=lambda: EngineState("ready", "CPU", "", None, {})),
     )

@@ -44,7 +44,12 @@ A1111_IDS = {
     "txt2img_seed_resize_from_h",
     "txt2img_res_switch_btn",
     "txt2img_gallery",
+    "txt2img_extra_tabs",
+    "img2img_extra_tabs",
+    "quicksettings",
     "setting_sd_model_checkpoint",
+    "setting_sd_vae",
+    "setting_CLIP_stop_at_last_layers",
     "refresh_sd_model_checkpoint",
 }
 
@@ -76,7 +81,8 @@ def test_the_size_is_the_models_own(config) -> None:
 def test_a_model_that_cannot_be_used_is_there_and_says_so(services) -> None:
     services.library.names = ["small", "broken"]
     choices = component(page.build(services).get_config_file(), "setting_sd_model_checkpoint")
-    assert ("broken (cannot be used)", "broken") in [tuple(each) for each in choices["choices"]]
+    shown = [tuple(each) for each in choices["choices"]]
+    assert shown == [("small", "small"), ("broken\u2063 — no unet", "broken")]
 
 
 def test_the_page_stands_without_any_model(services) -> None:

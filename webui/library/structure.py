@@ -127,4 +127,5 @@ def mistaken(header: Header, wanted: str) -> str | None:
     if kind in (wanted, "unknown"):
         return None
     place = FOLDERS.get(kind)
-    return f"{KINDS[kind]}, not {KINDS[wanted]}" + (f"; it belongs into {place}" if place else "")
+    meant = KINDS[wanted].removesuffix(" alone")
+    return f"{KINDS[kind]}, not {meant}" + (f"; it belongs into {place}" if place else "")

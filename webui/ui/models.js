@@ -11,6 +11,7 @@
   const STATES = { all: "All", usable: "Usable", wrong: "With problems" };
   const UNREAD = 1500; // ms until a list that is still being read is asked for again
   const { shelf, node, button } = darkroom;
+  const size = (count) => (count < 10 ** 9 ? darkroom.size(count) : `${(count / 10 ** 9).toFixed(1)} GB`); // as file managers count
   const model = () => darkroom.formValues("txt2img").model ?? "";
 
   darkroom.models = (element) => {
@@ -22,6 +23,7 @@
 
     const mark = darkroom.segments(kinds, Object.entries(KINDS).map(([value, [label]]) => [value, label, ""]), (next) => { kind = next; mark(kind); open.clear(); show(); });
     mark(kind);
+    say("");
     for (const [value, label] of Object.entries(STATES)) state.add(new Option(label, value));
     for (const [value, [label]] of Object.entries(shelf.ORDERS)) order.add(new Option(label, value));
     search.addEventListener("input", draw);
@@ -97,7 +99,10 @@
     }
 
     // --- drawing ----------------------------------------------------------------------------------
-    const say = (text) => { said.textContent = text; said.hidden = !text; };
+    function say(text) {
+      said.textContent = text;
+      said.hidden = !text;
+    }
     const wrong = (item) => item.problem ?? item.misfit;
 
     function families() {
@@ -144,7 +149,7 @@
       const { kinds = [], rank, vectors, scale, architecture, prediction } = item;
       const facts = [
         item.base, ...kinds, rank && `rank ${rank}`, vectors && darkroom.plural(vectors, "vector"), architecture, scale && `${scale}×`,
-        item.precision, prediction === "v_prediction" && "v-prediction", item.zero_terminal_snr && "zero terminal SNR", item.size_bytes && darkroom.size(item.size_bytes),
+        item.precision, prediction === "v_prediction" && "v-prediction", item.zero_terminal_snr && "zero terminal SNR", item.size_bytes && size(item.size_bytes),
       ];
       row.append(...facts.filter(Boolean).map((each) => node("span", "", each)));
       if (kind === "checkpoints" && loaded.includes(item.name)) row.append(node("span", "dk-model-loaded", "in memory"));
