@@ -6,15 +6,23 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CODE = ("launch.py", "webui", "scripts", "tests", "benchmarks", "extensions")
 
 
-def steps(pytest_arguments: Iterable[str]) -> tuple[tuple[str, list[str]], ...]:
-    """(name, command) of each; pytest stands last, so that its summary ends the output."""
+# Files of tests side by side, a process for each core up to eight; a file's own tests in turn.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "8", "--dist", "loadfile")
+BROWSER = "tests/e2e"  # one after the other: they measure what a person would wait for
+
+
+def steps(pytest_arguments: Sequence[str]) -> tuple[tuple[str, list[str]], ...]:
+    """(name, command) of each; pytest stands last, so that its summary ends the output.
+
+    With arguments pytest runs once, as they say.
+    """
     module = [sys.executable, "-m"]
     lint_imports = Path(sys.executable).with_name("lint-imports")
     return (
@@ -22,7 +30,14 @@ def steps(pytest_arguments: Iterable[str]) -> tuple[tuple[str, list[str]], ...]:
         ("ruff format", [*module, "ruff", "format", "--check", *CODE]),
         ("mypy", [*module, "mypy"]),
         ("import-linter", [str(lint_imports), "--no-cache", "--no-logo"]),
-        ("pytest", [*module, "pytest", *pytest_arguments]),
+        *(
+            [("pytest", [*module, "pytest", *pytest_arguments])]
+            if pytest_arguments
+            else [
+                ("pytest", [*module, "pytest", *SIDE_BY_SIDE, f"--ignore={BROWSER}"]),
+                ("pytest in Chromium", [*module, "pytest", BROWSER]),
+            ]
+        ),
     )
 
 
@@ -31,10 +46,7 @@ def main(pytest_arguments: Sequence[str]) -> int:
     todo = steps(pytest_arguments)
     report: list[str] = []
     for name, command in todo:
-        if command is todo[-1][1]:
-            print(f"\n{', '.join(report)}; now pytest", flush=True)
-        else:
-            print(f"\n--- {name}", flush=True)
+        print(f"\n{', '.join(report)}; now {name}" if report else f"--- {name}", flush=True)
         started = time.monotonic()
         code = subprocess.run(command, cwd=ROOT).returncode
         if code:
