@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 # beside the model, the VAE and clip skip, which always stand above the tabs
 QUICK = (
-    *("sampler", "schedule", "steps", "guidance_scale", "seed", "batch_count", "batch_size"),
-    *("emphasis", "rng"),
+    *("sampler", "schedule", "steps", "guidance_scale"),
+    *("batch_count", "batch_size", "emphasis", "rng"),
 )
 
 

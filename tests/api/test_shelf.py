@@ -60,6 +60,7 @@ def test_a_row_says_all_that_is_known_of_a_lora(client, models):
         "size_bytes": path.stat().st_size, "family": "sd1", "precision": "fp16", "title": "",
         "kinds": ["LoRA"], "rank": 8, "networks": ["unet", "text_encoder"], "hash": "",
         "problem": None, "misfit": None, "trigger_words": ["inked"], "remarks": "n",
+        "unread": False,
     }  # fmt: skip
 
 

@@ -75,15 +75,22 @@ def test_how_a_prompt_is_read_reaches_the_request(services) -> None:
     assert (made.emphasis, made.clip_skip) == ("no norm", 2)
 
 
-@pytest.mark.parametrize(("name", "sent"), [("emphasis", "No norm"), ("clip_skip", 13)])
-def test_what_is_wrong_of_it_is_marked_in_its_fold(services, name, sent) -> None:
+@pytest.mark.parametrize(
+    ("name", "sent", "place"),
+    [
+        (
+            "emphasis",
+            "No norm",
+            {"element": "txt2img_emphasis", "inside": "txt2img_prompt_options"},
+        ),
+        ("clip_skip", 13, {"element": "setting_CLIP_stop_at_last_layers"}),
+    ],
+)
+def test_what_is_wrong_of_it_is_marked_in_its_place(services, name, sent, place) -> None:
     with pytest.raises(InvalidRequest) as raised:
         request(services, {name: sent})
-    assert form.shown_fields("txt2img")[raised.value.field] == {
-        "label": FIELDS[name].label,
-        "element": f"txt2img_{name}",
-        "inside": "txt2img_prompt_options",
-    }
+    shown = form.shown_fields("txt2img")[raised.value.field]
+    assert shown == {"label": FIELDS[name].label, **place}
 
 
 def test_own_noise_levels_take_the_place_of_schedule_and_steps(services) -> None:

@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import webui.ui
-from webui.ui import page
+from webui import setting_values
+from webui.ui import form, page
+from webui.ui.element_ids import IDS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -175,3 +177,23 @@ def test_every_control_of_ours_has_a_name(name: str) -> None:
     controls = _Controls()
     controls.feed(page._read(name))
     assert controls.nameless == []
+
+
+def test_fields_that_the_user_wants_above_the_tabs_stand_there_and_nowhere_else(services) -> None:
+    wanted = ("sampler", "schedule", "steps", "guidance_scale", "batch_count", "batch_size")
+    services.settings.quicksettings = (*wanted, "emphasis", "rng")
+    config = page.build(services).get_config_file()
+    ids = [str(each["props"].get("elem_id")) for each in config["components"]]
+    for end in ("sampling", "scheduler", "steps", "cfg_scale", "batch_count", "emphasis", "rng"):
+        assert [each for each in ids if each.endswith(f"_{end}")] == [f"setting_{end}"]
+    assert component(config, "setting_steps")["value"] == 20
+    assert component(config, "setting_sampling")["value"] == "DPM++ 2M"
+    assert component(config, "setting_emphasis")["value"] == "original"
+    assert "txt2img_prompt_options" not in ids
+    assert len(set(ids) - {"None"}) == len([each for each in ids if each != "None"])
+
+
+def test_the_settings_name_fields_that_there_are() -> None:
+    for name in setting_values.QUICK:
+        assert form.shared_id(name) == f"setting_{IDS[name]}"
+        assert form.declared(name)

@@ -15,6 +15,7 @@ from webui.services import Services
 from webui.sidecars import Sidecar, Sidecars
 from webui.upscalers import UpscalerFile
 
+_AT_ONCE = 0.4  # seconds of reading LoRAs, when a list is asked for
 SHELF = "api/v1/shelf/"  # relative, so that it works below any path
 _WIDTHS: Mapping[tuple[tuple[str, int], ...], str] = {  # of an embedding's vectors
     (("", 768),): "sd1",
@@ -138,10 +139,11 @@ class ShelfView:
                 notes=list(entry.notes),
                 trigger_words=list(entry.trigger_words),
                 hash=entry.hash,
+                unread=entry.unread,
             )
             return _Item(entry.path, row)
 
-        return [item(entry) for entry in self._services.loras.entries()]
+        return [item(entry) for entry in self._services.loras.within(_AT_ONCE)]
 
     def _embeddings(self, model: ModelEntry | None) -> list[_Item]:
         widths = model.token_widths if model else {}

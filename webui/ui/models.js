@@ -9,7 +9,6 @@
     upscalers: ["Upscalers", "There is no upscaler's file yet; some need none. Put others into ESRGAN/ in the models folder, then press the round arrow."],
   };
   const STATES = { all: "All", usable: "Usable", wrong: "With problems" };
-  const UNREAD = 1500; // ms until a list that is still being read is asked for again
   const { shelf, node, button } = darkroom;
   const size = (count) => (count < 10 ** 9 ? darkroom.size(count) : `${(count / 10 ** 9).toFixed(1)} GB`); // as file managers count
   const model = () => darkroom.formValues("txt2img").model ?? "";
@@ -18,7 +17,7 @@
     const root = element.querySelector(".dk-models"), at = (id) => element.querySelector(`#models-${id}`);
     const [kinds, memory, said, list] = ["kinds", "memory", "said", "list"].map((name) => element.querySelector(`.dk-models-${name}`));
     const [search, family, state, order] = ["search", "family", "state", "order"].map(at);
-    let kind = "checkpoints", items = [], deviceBytes = 0, loaded = [], loading = "", turn = 0, stop = () => {}, later = 0;
+    let kind = "checkpoints", items = [], deviceBytes = 0, loaded = [], loading = "", turn = 0, stop = () => {};
     const open = new Set(); // names whose report is unfolded
 
     const mark = darkroom.segments(kinds, Object.entries(KINDS).map(([value, [label]]) => [value, label, ""]), (next) => { kind = next; mark(kind); open.clear(); show(); });
@@ -45,14 +44,12 @@
     // --- asking -----------------------------------------------------------------------------------
     async function show() {
       const mine = turn += 1;
-      clearTimeout(later);
       try {
         const told = await shelf.load(kind, kind === "loras" || kind === "embeddings" ? model() : "");
         if (mine !== turn) return;
         [items, deviceBytes] = [told.items, told.memory_bytes];
         families();
         draw();
-        if (items.some((item) => item.unread)) later = setTimeout(() => { shelf.forget(); }, UNREAD);
       } catch (error) {
         if (mine !== turn) return;
         items = [];

@@ -5,6 +5,7 @@
 (() => {
   const WHY = "\u2063"; // stands before the reason in a menu (quick_settings.py)
   const ASKING = 30_000; // ms
+  const UNREAD = 1500; // ms until a list is asked for again whose files are still being read
   const lists = new Map(); // kind and model -> promise of a list
   let wanted = null, trigger = () => {};
 
@@ -14,7 +15,8 @@
     if (!lists.has(key)) {
       const asked = ask(`shelf/${kind}${model ? `?model=${encodeURIComponent(model)}` : ""}`);
       lists.set(key, asked);
-      asked.catch(() => { if (lists.get(key) === asked) lists.delete(key); });
+      const isNew = () => lists.get(key) === asked;
+      asked.then(({ items }) => { if (items.some((item) => item.unread)) setTimeout(() => { if (isNew()) forget(); }, UNREAD); }, () => { if (isNew()) lists.delete(key); });
     }
     return lists.get(key);
   }
