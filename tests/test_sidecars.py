@@ -70,10 +70,12 @@ def test_a_text_that_changes_is_read_again(weights):
         (".json", b'{"preferred weight": NaN}', Words()),
         (".json", b'{"preferred weight": 1e999, "notes": "x"}', Words(notes="x")),
         (".json", {"preferred weight": True}, Words()),
+        (".json", {"preferred weight": 11}, Words()),
         (".json", {"notes": "x" * 2**20}, Words()),  # too large a file
         (".json", {"notes": "a\u202eb\u0000c"}, Words(notes="abc")),
         (".txt", b"\xff\xfe\x00", Words("\ufffd\ufffd")),
         (".txt", b"x" * 3000, Words("x" * 2000)),
+        (".txt", b"x" * (2**20 + 1), Words()),  # this too
         (".civitai.info", {"trainedWords": "no list"}, Words()),
         (".civitai.info", {"trainedWords": [1, ["a"], "b" * 300]}, Words("", ("b" * 200,))),
         (".civitai.info", {"description": "<b>a</b> &lt;c&gt;<br>d"}, Words("a <c>\nd")),

@@ -58,7 +58,7 @@ def test_cards_write_the_prompt_and_the_row_above_the_tabs_is_the_requests(stock
     tab.page.click("#txt2img_extra_tabs [data-value=loras]")
     expect(card(tab, "wide")).to_contain_text("An SDXL LoRA on an SD 1.5 model", timeout=PAUSE)
     tab.fill("txt2img_prompt", "a cat")
-    card(tab, "wide").click()  # nothing but the reason
+    card(tab, "wide").click(force=True)  # nothing but the reason
     said = tab.page.locator("#txt2img_extra_tabs .dk-cards-said")
     expect(said).to_have_text(
         "wide: An SDXL LoRA on an SD 1.5 model. Choose a model of SDXL to use it."

@@ -155,7 +155,8 @@ def test_half_a_size_is_refused_at_the_half_that_is_missing(services) -> None:
 def test_a_sampler_says_what_a_step_costs() -> None:
     infos = {"A": SamplerInfo(name="A", order=2, calls=2, help="Good."), "B": SamplerInfo(name="B")}
     with gr.Blocks():
-        said = form.explained(form.choice("txt2img", "sampler", ["A", "B"], "A"), infos)
+        box = form.choice("txt2img", "sampler", ["A", "B"], "A")
+        said = form.explained("txt2img", "sampler", box, infos)
     assert (
         "Good. <span>(order 2 · 2 model calls a step · Automatic is Uniform)</span>" in said.value
     )
