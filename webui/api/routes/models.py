@@ -18,7 +18,7 @@ _ASKING = 2.0
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["models"])
-    library, loading = services.library, threading.Lock()
+    library = services.library
 
     @router.get("")
     def listed() -> dict[str, Any]:
@@ -36,20 +36,13 @@ def router(services: Services) -> APIRouter:
         library.hash_ahead()
         return listed()
 
-    @router.get("/memory")
-    def memory() -> dict[str, Any]:
-        """What is in memory, the model used last at the end; `models` is null while the engine has
-        no time to tell."""
-        state = services.backend.state()
-        told: dict[str, Any] = {}
-        if state.state in ("ready", "busy"):
-            with suppress(DarkroomError):
-                told = services.backend.call("status", {}, _ASKING)
-        return {
-            "engine": schema.engine(state),
-            "models": told.get("models"),
-            "memory_bytes": int(state.hello.get("memory", 0)) or None,  # of the device
-        }
+    _add_loading(router, services)
+    _add_memory(router, services)
+    return router
+
+
+def _add_loading(router: APIRouter, services: Services) -> None:
+    library, loading = services.library, threading.Lock()
 
     @router.post("/load")
     def load(body: JsonObject) -> dict[str, Any]:
@@ -78,4 +71,19 @@ def router(services: Services) -> APIRouter:
         answer: dict[str, Any] = services.backend.call("unload", {"model": found}, _UNLOADING)
         return answer
 
-    return router
+
+def _add_memory(router: APIRouter, services: Services) -> None:
+    @router.get("/memory")
+    def memory() -> dict[str, Any]:
+        """What is in memory, the model used last at the end; `models` is null while the engine has
+        no time to tell."""
+        state = services.backend.state()
+        told: dict[str, Any] = {}
+        if state.state in ("ready", "busy"):
+            with suppress(DarkroomError):
+                told = services.backend.call("status", {}, _ASKING)
+        return {
+            "engine": schema.engine(state),
+            "models": told.get("models"),
+            "memory_bytes": int(state.hello.get("memory", 0)) or None,  # of the device
+        }
