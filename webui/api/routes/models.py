@@ -81,7 +81,7 @@ def _add_memory(router: APIRouter, services: Services) -> None:
         told: dict[str, Any] = {}
         if state.state in ("ready", "busy"):
             with suppress(DarkroomError):
-                told = services.backend.call("status", {}, _ASKING)
+                told = services.backend.call("status", {}, _ASKING) or {}
         return {
             "engine": schema.engine(state),
             "models": told.get("models"),
