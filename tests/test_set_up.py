@@ -41,6 +41,7 @@ class Shop:
             "__init__.py",
             "errors.py",
             "passwords.py",
+            "setting_table.py",
             "setting_values.py",
             "settings.py",
         ):

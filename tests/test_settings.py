@@ -30,6 +30,7 @@ DEFAULTS = Settings(
     auth_file=(),
     api_auth=(),
     cors_allow_origins=(),
+    mcp=False,
     trusted_proxies=(),
     max_waiting=10_000,
     stall_timeout=600,
@@ -37,6 +38,10 @@ DEFAULTS = Settings(
     temp_quota=2 * 2**30,
     input_quota=4 * 2**30,
     max_pixels=2048 * 2048 * 4,
+    downloads=True,
+    hub="https://huggingface.co",
+    hub_token="",
+    private_downloads=False,
 )
 
 
@@ -228,6 +233,8 @@ def test_no_password_reaches_a_child(monkeypatch):
          {"DARKROOM_AUTH": "a:b", "DARKROOM_API_AUTH": "c:d=e"}),
         (["--auth", "a:b", "--auth", "c:d"], [], {"DARKROOM_AUTH": "c:d"}),
         (["--auth-file", "people"], ["--auth-file", "people"], {}),
+        (["--hub-token", "hf_x", "--hub", "https://a"], ["--hub", "https://a"],
+         {"DARKROOM_HUB_TOKEN": "hf_x"}),
         ([], [], {}),
     ],
 )  # fmt: skip
@@ -283,3 +290,32 @@ def test_quicksettings_are_names_each_once(tmp_path):
     assert read(["--data-dir", str(tmp_path)], {}).quicksettings == ("steps", "rng")
     assert read(["--quicksettings", "sampler, steps"], {}).quicksettings == ("sampler", "steps")
     assert read([], {}).quicksettings == ()
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--hub", "huggingface.co"], "--hub: 'huggingface.co' must be an address like https://"),
+        (["--hub", "file:///x"], "must be an address like https://huggingface.co"),
+        (["--hub", "https://me:pw@a.org"], "must be an address like"),
+        (["--hub", "https://a.org/?x=1"], "must be an address like"),
+        (["--hub", "http://a.org"], "http needs --private-downloads too"),
+        (["--hub-token", "a b"], "--hub-token: must be one word"),
+        (["--hub-token", "a\r\nHost: b"], "--hub-token: must be one word"),
+        (["--hub-token", "hf_\u00fc"], "--hub-token: must be one word"),
+    ],
+)
+def test_what_cannot_be_a_hub_or_a_token_is_refused_and_the_token_not_quoted(argv, text):
+    with pytest.raises(StartError, match=re.escape(text)) as raised:
+        read(argv, {})
+    assert "Host: b" not in str(raised.value)
+
+
+def test_a_hub_of_ones_own():
+    given = ["--hub", "http://10.0.0.2:8080/hf/", "--private-downloads", "--hub-token", "hf_x"]
+    settings = read(given, {})
+    assert (settings.hub, settings.hub_token) == ("http://10.0.0.2:8080/hf", "hf_x")
+    assert "hf_x" not in repr(settings)
+    assert read(["--no-downloads"], {}).no_downloads == (
+        "this server was started with --no-downloads"
+    )

@@ -13,7 +13,7 @@ from typing import NoReturn
 import psutil
 import uvicorn
 
-from webui import app, connections, settings
+from webui import app, connections, data_folder, settings
 from webui.errors import DarkroomError, ExtensionError, StartError
 from webui.settings import Settings
 
@@ -21,12 +21,15 @@ _CANNOT_START = 2  # exit code: as asked it never will
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # and what to call it on this computer
 
 
-def main(argv: Sequence[str]) -> int:
-    """Returns the exit code. Whatever was foreseen is one sentence on stderr."""
+def main(argv: Sequence[str], *, noted: bool = True) -> int:
+    """Returns the exit code. Whatever was foreseen is one sentence on stderr.
+
+    `noted`: a note in the data folder says where it is, for programs that look for a server.
+    """
     try:
         wanted = settings.read(argv)
         with _bound(wanted) as listening:
-            return _serve(wanted, listening)
+            return _serve(wanted, listening, noted)
     except DarkroomError as error:
         sys.stderr.write(f"darkroom: {error}\n")
         # without extensions it may start: launch.py tries that next
@@ -35,12 +38,15 @@ def main(argv: Sequence[str]) -> int:
         return 0
 
 
-def _serve(wanted: Settings, listening: socket.socket) -> int:
+def _serve(wanted: Settings, listening: socket.socket, noted: bool) -> int:
     application = app.build(wanted)
     port = listening.getsockname()[1]
     address = _address(wanted.host, port)
 
     def ready() -> None:
+        if noted:
+            note = data_folder.Note(address, application.services.server_id)
+            data_folder.leave_note(wanted.data_dir, note)
         _say(f"Darkroom is at {address}\nLog file: {application.log_path}\n")
         for each in _network_addresses(wanted.host, port):
             _say(f"On the network: {each}\n")
@@ -65,6 +71,8 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
     try:
         server.run(sockets=[listening])
     finally:
+        if noted:
+            data_folder.take_note_away(wanted.data_dir)
         application.close()  # once more does nothing
     return 0 if server.started else 1
 

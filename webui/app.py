@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import data_folder, log_file
+from webui import data_folder, inputs, log_file
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
+from webui.downloads import Access, Downloads
 from webui.embeddings import Embeddings
 from webui.errors import DarkroomError, StartError
 from webui.events import (
@@ -132,7 +133,7 @@ def _services(
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
     named = partial(origins.pictures, store.database)
-    inputs = Inputs(settings.inputs_dir, settings.input_quota, named)
+    begun_with = Inputs(settings.inputs_dir, settings.input_quota, named)
     needed = partial(origins.needed, store.database)
     workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed)
     line = JobLine(
@@ -149,7 +150,21 @@ def _services(
     registry = server_registry({"builtin": builtin})
     roots = settings.models_dirs
     files = Embeddings(*roots), Loras(*roots), Upscalers(settings.models_dir)
-    return Services(settings, registry, library, line, backend, trajectories, *files, inputs)
+    parts = (*files, begun_with, _downloads(settings, library, opened))
+    return Services(settings, registry, library, line, backend, trajectories, *parts)
+
+
+def _downloads(settings: Settings, library: Library, opened: ExitStack) -> Downloads:
+    """Goes on with what was asked for before."""
+    made = Downloads(
+        settings.models_dir,
+        settings.data_dir / "downloads",
+        Access(hub=settings.hub, token=settings.hub_token, private=settings.private_downloads),
+        forbidden=settings.no_downloads,
+        arrived=library.refresh,
+    )
+    opened.callback(made.close)
+    return made
 
 
 def _outputs(settings: Settings, library: Library) -> Outputs:
@@ -159,6 +174,7 @@ def _outputs(settings: Settings, library: Library) -> Outputs:
         webui.__version__,
         unsaved=settings.data_dir / "unsaved",
         picture_format=Format(settings.image_format, settings.image_quality),
+        said=partial(inputs.said, settings.inputs_dir),
     )
 
 

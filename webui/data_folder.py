@@ -1,12 +1,14 @@
-"""The data folder as a place: one server at a time, of one version, with a bounded temp folder.
+"""The data folder as a place: one server at a time, which says where it is; a bounded temp folder.
 
 Knows nothing of what the others keep in it.
 """
 
+import json
 import os
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +44,35 @@ class Lock:
 
     def release(self) -> None:
         self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Where the server of a data folder can be reached; it may have died since."""
+
+    address: str  # "http://127.0.0.1:7860"
+    server: str  # the id of its start, as /api/v1/health says it
+
+
+def leave_note(folder: Path, note: Note) -> None:
+    """For programs that look for the server. What cannot be written is left out."""
+    with suppress(OSError):
+        part = folder / "server.json.part"
+        part.write_text(json.dumps({"address": note.address, "server": note.server}), "utf-8")
+        part.replace(folder / "server.json")
+
+
+def find_note(folder: Path) -> Note | None:
+    try:
+        values = json.loads((folder / "server.json").read_text("utf-8"))
+        return Note(str(values["address"]), str(values["server"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def take_note_away(folder: Path) -> None:
+    with suppress(OSError):
+        (folder / "server.json").unlink(missing_ok=True)
 
 
 def sweep(folder: Path, max_bytes: int, max_age: float = TEMP_SECONDS) -> None:

@@ -43,6 +43,7 @@ _FIELDS = (
         name="size", label="Size", help="The longer side of a view, in pixels.", default=512,
         minimum=64, maximum=1024,
     ),
+    ChoiceField(name="method", label="Method", help="How steps are drawn.", default="fast"),
 )  # fmt: skip
 
 

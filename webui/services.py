@@ -12,6 +12,8 @@ from typing import Any
 
 from webui import image_checks, loras, names
 from webui.backend import Backend
+from webui.downloads import Downloads
+from webui.downloads.names import problem_of
 from webui.embeddings import EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
@@ -33,8 +35,6 @@ from webui.word_lists import WordLists
 
 _LOADING = 120.0  # seconds that an embedding may take; its model may have to be loaded
 _EMBEDDING = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII | re.IGNORECASE)
-# names that no file can have on Windows
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
 _TEXT = TextField(name="text", label="Text", help="What becomes an embedding.", max_length=2000)
 _TRIES = 5  # to edit a job that others edit too
 
@@ -51,6 +51,7 @@ class Services:
     loras: Loras
     upscalers: Upscalers
     inputs: Inputs
+    downloads: Downloads
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
@@ -182,7 +183,7 @@ def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEn
         if given not in ("name", "text", "model"):
             raise InvalidRequest(str(given)[:80], "is not a field; known are model, name, text")
     name, text = values.get("name"), values.get("text")
-    if not isinstance(name, str) or not _EMBEDDING.fullmatch(name) or _RESERVED.fullmatch(name):
+    if not isinstance(name, str) or not _EMBEDDING.fullmatch(name) or problem_of(name):
         raise InvalidRequest(
             "name",
             "must be 1 to 64 letters, digits, '-', '_' or '.', the first and the last of them a "

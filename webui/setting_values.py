@@ -117,6 +117,26 @@ def _origin(given: str) -> str:
     return bare.removesuffix(f":{port}") if port == usual else bare
 
 
+def site(value: object) -> str:
+    """An address, perhaps with a path, to which paths are added."""
+    given = text(value).rstrip("/")
+    parts = urlsplit(given)
+    plain = parts.scheme in ("http", "https") and parts.hostname and given.isascii()
+    if not plain or "@" in parts.netloc or parts.query or parts.fragment or " " in given:
+        raise ValueError("must be an address like https://huggingface.co")
+    return given
+
+
+def token(value: object) -> str:
+    """Sent in a line of a request's head: nothing in it may end that line."""
+    if value == "":
+        return ""
+    given = text(value)
+    if not given.isascii() or not given.isprintable() or " " in given or len(given) > 1000:
+        raise ValueError("must be one word of letters, digits and the like")
+    return given
+
+
 def networks(value: object) -> tuple[str, ...]:
     """Addresses, or networks like 172.16.0.0/12."""
     found = names(value)

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 import webui.ui
 from webui import setting_values
+from webui.request import GenerationRequest
 from webui.ui import form, page
 from webui.ui.element_ids import IDS
 
@@ -133,9 +134,10 @@ def test_outputs_are_served_in_place_and_nothing_else_is(services, tmp_path) -> 
 
 def test_pictures_hang_with_the_grid_first_and_unknown_jobs_are_empty_walls(services) -> None:
     saved = tuple(SimpleNamespace(image=image, path=f"d/{image}.png") for image in (1, 0, -1))
-    assert [each.image for each in page.in_order(saved)] == [-1, 0, 1]
-    services.line.job = lambda id: SimpleNamespace(pictures=saved)
-    assert page._pictures(services, {"id": "x"})[0] == str(services.settings.outputs / "d/-1.png")
+    asked = GenerationRequest(model="m", prompt="p", seed=1, images=2)
+    services.line.job = lambda id: SimpleNamespace(pictures=saved, request=asked)
+    hung = [str(services.settings.outputs / f"d/{image}.png") for image in (-1, 0, 1)]
+    assert page._pictures(services, {"id": "x"}) == hung
     for nonsense in (None, 7, {}, {"id": 7}):
         assert page._pictures(services, nonsense) == []
 

@@ -20,6 +20,7 @@ from webui.library import ModelEntry, VaeEntry, fits, needed
 from webui.loras import LoraEntry
 from webui.metadata import read_parameters
 from webui.request import to_dict
+from webui.request.loops import place_of
 from webui.services import Services
 from webui.wire import event_to_dict
 
@@ -56,12 +57,15 @@ class JobView:
             "skipped": list(job.skipped),
             "retry_of": job.retry_of,
             "dropped": job.dropped,
-            "pictures": [self._picture(saved) for saved in job.pictures[seen:]],
+            "pictures": [self._picture(job, saved) for saved in job.pictures[seen:]],
         }
 
-    def _picture(self, saved: Saved) -> dict[str, Any]:
+    def _picture(self, job: Job, saved: Saved) -> dict[str, Any]:
+        image, loop = place_of(job.request, saved.image)
         return {
             "image": saved.image,
+            "of": image,  # which of the request's images it is, after so many loops
+            "loop": loop + 1,
             "path": saved.path,
             "url": PICTURES + quote(saved.path),
             "width": saved.width,

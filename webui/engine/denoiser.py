@@ -117,7 +117,7 @@ def later(strength: Tensor, share: Callable[[], float]) -> Callable[[], Tensor]:
     `strength` (1, 1, h, w) in [0, 1] says how much of the way each cell is made anew: it joins when
     no more than that is left. `share` is how much of the way is done after the step at hand.
     """
-    return lambda: (strength > 1 - share() + 1e-6).to(strength.dtype)
+    return lambda: (strength > 1 - share()).to(strength.dtype)
 
 
 def _pulled(

@@ -22,13 +22,14 @@ from webui.engine.embeddings import embedding_file
 from webui.engine.guidance_view import GuidanceView
 from webui.engine.models import Models
 from webui.engine.plan import Plan, plan_of, sampler_of, turn_levels
-from webui.engine.turns import Made, Result, Turn
+from webui.engine.turns import Made, OnTheWay, Result, Turn
 from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
 from webui.events import EngineEvent, Look, Outcome, Picture, Rendered, Skipped, Stage, Warned
 from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest
+from webui.request.loops import after, picture_number
 from webui.trajectories import KeptTurn, inherited
 from webui.upscalers import Upscalers
 from webui.wire import RunOptions
@@ -121,6 +122,8 @@ class Engine:
                 if isinstance(asked, Turn):
                     made = yield from self._turn(run, asked, batch, number)
                     number += 1
+                elif isinstance(asked, OnTheWay):
+                    yield self._rendered(run, batch, asked.result, started, asked.loop)
                 else:
                     yield asked
         done = pictures is not None and (
@@ -156,7 +159,9 @@ class Engine:
 
     def _plan(self, run: Run, turn: Turn, number: int) -> Generator[EngineEvent, None, Plan]:
         read = yield from self._read(run, turn)
-        turn = replace(turn.told(), request=named(turn.request, [read]))
+        with memory_for("encoding the picture"):  # as networks made for inpainting are told it
+            told = turn.told()
+        turn = replace(told, request=named(turn.request, [read]))
         branch = None
         if number < len(run.origin):
             entry, kept = sampler_of(self._registry, turn.request), run.origin[number]
@@ -192,7 +197,7 @@ class Engine:
         started: float,
     ) -> Generator[EngineEvent, None, bool]:
         """Sends each image of a batch; False if it was told to leave some out."""
-        request = named(run.request, run.reads.values())
+        request = run.request
         yield Stage("decoding")
         for number in range(batch * request.batch_size, request.images):
             if run.control.drops(batch):
@@ -200,15 +205,25 @@ class Engine:
             result = next(pictures, None)
             if result is None:
                 break
-            yield Rendered(
-                number,
-                result.picture,
-                request.alone(number),
-                time.perf_counter() - started,
-                peak_memory(self._device),
-                notes + result.notes,
-            )
+            noted = result._replace(notes=notes + result.notes)
+            yield self._rendered(run, number, noted, started)
         return True
+
+    def _rendered(
+        self, run: Run, image: int, result: Result, started: float, loop: int | None = None
+    ) -> Rendered:
+        """A picture (0-based), after one of its loops (0-based) or the last."""
+        request = named(run.request, run.reads.values())
+        number = image if loop is None else picture_number(request, image, loop)
+        alone = request.alone(image)
+        return Rendered(
+            number,
+            result.picture,
+            alone if loop is None else after(alone, loop),
+            time.perf_counter() - started,
+            peak_memory(self._device),
+            result.notes,
+        )
 
     @torch.no_grad()
     def preview(

@@ -22,7 +22,7 @@ from gradio.components import Component
 
 from webui.errors import DarkroomError, failure
 from webui.services import Services, submit
-from webui.ui import form, image_values, mix, options, prompts, queue, recipe
+from webui.ui import copying, form, image_values, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
 from webui.ui.live import QUIET, script
 
@@ -38,18 +38,19 @@ class Desk:
     notice: gr.HTML  # what is wrong with the form
     restored: gr.HTML  # what a recipe has filled in
     edited: gr.HTML  # which waiting job the form holds
+    copying: tuple[gr.Button, gr.HTML]  # what asks for copies of the form, and is told of them
     mix: gr.HTML | None = None
 
 
 def desk(tab: str) -> Desk:
     """Prompts, Generate, notices, microscope and mix; the settings follow under it."""
     boxes = prompts.build(tab)
-    generate, notice, restored, edited = _actions(tab)
+    actions = _actions(tab)
     with gr.Column(elem_classes="dk-lenses"):
         prompts.microscope(tab)
         mixing = prompts.mix(tab)
         prompts.cards(tab)
-    return Desk(boxes, generate, notice, restored, edited, mixing)
+    return Desk(boxes, *actions, mixing)
 
 
 def bare_desk(tab: str, says: str) -> Desk:
@@ -78,6 +79,7 @@ def connect(services: Services, fields: Form, desk: Desk) -> None:
     keep_draft(fields)
     recipe.connect(services.registry, fields, desk.restored)
     queue.connect(services, fields, desk.edited)
+    copying.connect(services.registry, fields, *desk.copying)
 
 
 def queued(
@@ -104,8 +106,10 @@ def queued(
     return answer | ({"jobs": jobs} if len(given) > 1 else {"job": jobs[0]["job"]})
 
 
-def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:
-    """Generate, and the places beside it: for what is wrong, was restored, is edited."""
+def _actions(
+    tab: str, says: str = "Generate"
+) -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML, tuple[gr.Button, gr.HTML]]:
+    """Generate, and the places beside it: for what is wrong, was restored, is edited, is copied."""
     with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
         with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
             generate = gr.Button(
@@ -113,12 +117,13 @@ def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.H
             )
             if says == "Generate":
                 queue.forever(tab)
+            copies = copying.button(tab)
             queue.endings(tab)
         notice = problem(tab)
         restored = recipe.notice(tab)
         queue.forever_notice(tab)
         edited = queue.edit_notice(tab)
-    return generate, notice, restored, edited
+    return generate, notice, restored, edited, copies
 
 
 def problem(tab: str) -> gr.HTML:

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from webui.errors import DarkroomError
-from webui.events import Saved
 from webui.guard import MAX_UPLOAD
+from webui.outputs import in_order
 from webui.services import Services
 from webui.ui import first_paint, live, queue, quick_settings
 from webui.ui.theme import theme
@@ -19,11 +19,12 @@ from webui.ui.theme import theme
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css", "canvas.css", "picker.css", "shelf.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css", "copies.css", "downloads.css"),
+    "shelf.css",
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
-    *("form.js", "recipes.js", "picker.js", "sizes.js", "send.js"),
+    *("form.js", "recipes.js", "picker.js", "sizes.js", "send.js", "pass_again.js"),
     *("drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
@@ -32,7 +33,8 @@ _SCRIPTS = (
     *("ending.js", "editjob.js", "forever.js"),
     *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
-    *("seen.js", "inpaint.js"),
+    *("drawn.js", "seen.js", "inpaint.js", "sketch.js", "copies.js"),
+    *("downloads_rows.js", "downloads.js"),
     *("shelf.js", "cards.js", "models.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
@@ -91,10 +93,11 @@ def _header(services: Services) -> str:
 
 
 def _table(services: Services) -> None:
-    """The live view, and under it the pictures of the job that it shows."""
+    """The live view, and under it the pictures of the job that it shows. What came of each file of
+    a batch stands over the queue, however long that is."""
     panel = live.panel()
-    queue.panel()
     _strip()
+    queue.panel()
     with gr.Row(elem_id="hung"):
         gallery, details = _gallery(), _details()
 
@@ -150,15 +153,11 @@ def _pictures(services: Services, sent: Any) -> list[str]:
     if not isinstance(name, str):
         return []
     try:
-        saved = services.line.job(name).pictures
+        job = services.line.job(name)
     except DarkroomError:
         return []
-    return [str(services.settings.outputs / each.path) for each in in_order(saved)]
-
-
-def in_order(saved: tuple[Saved, ...]) -> list[Saved]:
-    """As they hang: the grid of all (image -1) first, then by number."""
-    return sorted(saved, key=lambda each: each.image)
+    saved = in_order(job.request, job.pictures)
+    return [str(services.settings.outputs / each.path) for each in saved]
 
 
 def _head() -> str:

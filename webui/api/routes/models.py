@@ -8,6 +8,8 @@ from fastapi import APIRouter
 
 from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest
 from webui.services import Services
 
@@ -20,7 +22,7 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/models", tags=["models"])
     library = services.library
 
-    @router.get("")
+    @router.get("", **says(lists.Models))
     def listed() -> dict[str, Any]:
         """`report` is null while nobody has looked into a file of a list of thousands."""
         default, state = library.default(), services.backend.state()
@@ -29,7 +31,7 @@ def router(services: Services) -> APIRouter:
             "vaes": [schema.vae(entry) for entry in library.vaes()],
         }
 
-    @router.post("/refresh")
+    @router.post("/refresh", **says(lists.Models))
     def refresh() -> dict[str, Any]:
         """Reads the folders again."""
         library.refresh()
@@ -44,7 +46,7 @@ def router(services: Services) -> APIRouter:
 def _add_loading(router: APIRouter, services: Services) -> None:
     library, loading = services.library, threading.Lock()
 
-    @router.post("/load")
+    @router.post("/load", **says(lists.Loaded, body=bodies.Load, errors=(404, 503)))
     def load(body: JsonObject) -> dict[str, Any]:
         """{"model"}: loads it ahead of its first picture; answers when it is there. 503 while a
         job runs, which loads what it needs itself."""
@@ -62,7 +64,9 @@ def _add_loading(router: APIRouter, services: Services) -> None:
             loading.release()
         return {"loaded": entry.name}
 
-    @router.post("/unload")
+    @router.post(
+        "/unload", **says(lists.Unloaded, body=bodies.Unload, optional=True, errors=(404, 503))
+    )
     def unload(body: OptionalObject) -> dict[str, Any]:
         """{"model"} lets that one go out of memory, {} all of them; 503 while a job runs."""
         schema.check_known(body, ("model",))
@@ -73,7 +77,7 @@ def _add_loading(router: APIRouter, services: Services) -> None:
 
 
 def _add_memory(router: APIRouter, services: Services) -> None:
-    @router.get("/memory")
+    @router.get("/memory", **says(lists.InMemory))
     def memory() -> dict[str, Any]:
         """What is in memory, the model used last at the end; `models` is null while the engine has
         no time to tell."""

@@ -6,13 +6,15 @@ from fastapi import APIRouter
 
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
 from webui.services import Services, check_previews
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/previews", tags=["previews"])
 
-    @router.get("")
+    @router.get("", **says(lists.PreviewMethods))
     def known() -> dict[str, Any]:
         methods = [
             {"name": each.name, "label": each.label, "help": each.help}
@@ -20,7 +22,7 @@ def router(services: Services) -> APIRouter:
         ]
         return {"previews": schema.previews(services.line.previews()), "methods": methods}
 
-    @router.put("")
+    @router.put("", **says(lists.PreviewsSet, body=bodies.Previews))
     def choose(body: JsonObject) -> dict[str, Any]:
         choice = schema.preview_choice(body, services.line.previews())
         check_previews(services, choice)

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
+from webui.api.openapi import lists
+from webui.api.openapi.says import says
 from webui.api.shelf_view import ShelfView
 from webui.library import ModelEntry
 from webui.services import Services
@@ -21,7 +23,7 @@ def router(services: Services) -> APIRouter:
             raise HTTPException(404, f"there is no such shelf; there are {', '.join(view.kinds)}")
         return kind
 
-    @router.get("/{kind}")
+    @router.get("/{kind}", **says(lists.Shelf, errors=(404,)))
     def listed(kind: str, model: str | None = None) -> dict[str, Any]:
         """checkpoints, vaes, loras, embeddings or upscalers, from headers alone.
 

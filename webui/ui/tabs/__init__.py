@@ -10,4 +10,4 @@ from webui.ui.tabs.models import Models
 from webui.ui.tabs.pnginfo import PngInfo
 from webui.ui.tabs.txt2img import TextToImage
 
-TABS: Sequence[Tab] = (TextToImage(), ImageToImage(), Inpaint(), Upscaling(), Models(), PngInfo())
+TABS: Sequence[Tab] = (TextToImage(), ImageToImage(), Inpaint(), Upscaling(), PngInfo(), Models())

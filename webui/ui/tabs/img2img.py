@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from webui.services import Services
-from webui.ui import from_picture, generating, picker
+from webui.ui import canvas, from_picture, generating, picker
 from webui.ui.form import Form
 from webui.ui.quick_settings import QuickSettings
 
@@ -14,7 +14,10 @@ class ImageToImage:
 
     def build(self, services: Services, quick: QuickSettings) -> None:
         desk = generating.desk(self.id)
-        pictures = {"init.picture": picker.build(self.id, "init.picture")}
+        pictures = {"init.picture": picker.build(self.id, "init.picture", sketched=True)}
+        # what is painted on it becomes the picker's picture (sketch.js)
+        sketch = f"{self.id}_sketch"
+        canvas.panel(sketch, sketch, "Colours", ("paint",), "sketch")
         made = from_picture.build(self.id, services, quick)
         shown = {**quick.fields, **desk.boxes, **pictures, **made}
         generating.connect(services, Form(self.id, MappingProxyType(shown)), desk)

@@ -1,4 +1,4 @@
-"""The tab that shows what lies under models/: each file's report, and what is in memory.
+"""The tab of the models that people own, with each file's report, and of those that they get.
 
 All of it happens in the browser (models.js), which asks `api/v1/shelf` and `api/v1/models`.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from webui.services import Services
+from webui.ui import downloads
 from webui.ui.live import script
 from webui.ui.quick_settings import QuickSettings
 
@@ -25,3 +26,4 @@ class Models:
             elem_id="models_panel",
             apply_default_css=False,
         )
+        downloads.panel()
