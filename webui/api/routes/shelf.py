@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Response
 
 from webui.api.openapi import lists
-from webui.api.openapi.says import says
+from webui.api.openapi.says import files, says
 from webui.api.shelf_view import ShelfView
 from webui.library import ModelEntry
 from webui.services import Services
@@ -40,7 +40,11 @@ def router(services: Services) -> APIRouter:
             "items": view.rows(kind, entry),
         }
 
-    @router.get("/{kind}/preview", response_class=Response)
+    @router.get(
+        "/{kind}/preview",
+        response_class=Response,
+        **says(content=files("image/jpeg"), errors=(404,)),
+    )
     def preview(kind: str, name: Annotated[str, Query(max_length=1000)]) -> Response:
         """The picture beside the file of that name, made small, as JPEG."""
         path = view.picture(known(kind), name)
