@@ -21,6 +21,7 @@ DEFAULTS = Settings(
     quicksettings=(),
     device="auto",
     dtype="auto",
+    offload="auto",
     threads=0,
     open_browser=False,
     safe_mode=False,

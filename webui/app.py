@@ -110,6 +110,7 @@ def engine_process(settings: Settings) -> EngineProcess:
     command = [sys.executable, "-m", "webui.engine"]
     command += ["--models-dir", *map(str, settings.models_dirs)]
     command += ["--device", settings.device, "--dtype", settings.dtype]
+    command += ["--offload", settings.offload]
     command += ["--threads", str(settings.threads)]
     return EngineProcess(
         command,

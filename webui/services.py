@@ -19,7 +19,7 @@ from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
 from webui.inputs import Inputs
 from webui.interfaces import ServerRegistry
-from webui.jobs.job import Job, PreviewChoice
+from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.loras import Loras
@@ -163,14 +163,6 @@ def request_of(
     _check_size(request, entry, services.settings.max_pixels)
     image_checks.check_final(request, found, entry, services.settings.max_pixels)
     return request
-
-
-def check_previews(services: Services, choice: PreviewChoice) -> None:
-    """Raises InvalidRequest for a preview method that nobody registered."""
-    known = services.registry.previews
-    for name, method in (("noisy", choice.noisy), ("predicted", choice.predicted)):
-        if method is not None and method not in known:
-            raise InvalidRequest(name, names.unknown(method, list(known)))
 
 
 def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEntry:

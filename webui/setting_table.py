@@ -47,6 +47,7 @@ OPTIONS = (
     Option(
         "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"
     ),
+    Option("offload", values.offload, "auto", "auto, none, model, sequential: for small cards"),
     Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
     Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
     Option("safe_mode", values.flag, False, "load nothing but what ships: no installed extension"),

@@ -82,6 +82,11 @@ def quicksettings(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
+def offload(value: object) -> str:
+    """What of a model waits in main memory: nothing, parts, layers, or as the device asks for."""
+    return one_of("auto", "none", "model", "sequential")(value)
+
+
 def device(value: object) -> str:
     """The engine knows which there are; here only what could be one."""
     given = text(value)

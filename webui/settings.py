@@ -38,6 +38,7 @@ class Settings:
     quicksettings: tuple[str, ...]  # fields that stand above the tabs, once for all
     device: str
     dtype: str
+    offload: str  # what waits in main memory while other parts work on a small device
     threads: int  # of torch; 0: as torch chooses
     open_browser: bool
     safe_mode: bool  # nothing but what ships is loaded

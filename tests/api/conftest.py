@@ -41,7 +41,10 @@ REGISTRY = ServerRegistry(
         "Euler a": SamplerInfo(name="Euler a", aliases=("k_euler_a",), random=True),
     },
     schedules={name: ScheduleInfo(name=name) for name in ("Automatic", "Karras")},
-    previews={"fast": PreviewInfo(name="fast", label="Fast")},
+    previews={
+        "fast": PreviewInfo(name="fast", label="Fast"),
+        "tiny": PreviewInfo(name="tiny", label="Tiny", by_tiny_decoder=True),
+    },
     upscalers={
         "Latent": UpscalerInfo(name="Latent", kind="latent"),
         "Lanczos": UpscalerInfo(name="Lanczos", kind="interpolation"),

@@ -19,7 +19,7 @@ REQUEST = {
     "sampling": dict.fromkeys(
         ("eta", "s_churn", "s_tmin", "s_tmax", "s_noise", "order", "solver_type")
     ),
-    "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "sigmas")),
+    "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "shift", "sigmas")),
 }  # fmt: skip
 
 

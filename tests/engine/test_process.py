@@ -80,11 +80,17 @@ def hello(child):
 
 
 def test_it_says_what_it_can_do(hello):
+    memory = hello["memory"]
+    assert memory > 2**20
     assert hello == {
         "device": "CPU (fp32)",
+        "memory": memory,
+        "main_memory": memory,
+        "offload": "none",
+        "weight_bytes": 4,
         "samplers": list(SAMPLERS),
         "schedules": list(SCHEDULES),
-        "previews": ["fast", "vae"],
+        "previews": ["fast", "tiny", "vae"],
     }
 
 

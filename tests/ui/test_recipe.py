@@ -95,6 +95,7 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
         "sigma_min": st.floats(0.001, 1),
         "sigma_max": st.floats(1.5, 1000),
         "rho": st.floats(0.1, 30),
+        "shift": st.floats(0.1, 100),
     }
     levels = {name: draw(st.none() | ends[name]) for name in has if name in ends}
     if own is not None:

@@ -9,20 +9,21 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, choose, total_memory
+from webui.engine.device import DTYPES, Device, choose, total_main_memory, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
 from webui.errors import StartError
 from webui.extensions import engine_registry
-from webui.library import Library
+from webui.interfaces import EngineRegistry
+from webui.library import OFFLOADS, Library
 from webui.loras import Loras
 from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
@@ -44,7 +45,7 @@ def main() -> int:
             write(pipe, message)
 
     try:
-        device = choose(arguments.device, arguments.dtype)
+        device = choose(arguments.device, arguments.dtype, arguments.offload)
     except StartError as error:
         send(Message({"hello": {"error": str(error)}}))
         return 1
@@ -56,15 +57,7 @@ def main() -> int:
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
-    hello = {
-        "device": device.label,
-        "memory": total_memory(device),
-        "weight_bytes": device.dtype.itemsize,
-        "samplers": list(registry.samplers),
-        "schedules": list(registry.schedules),
-        "previews": list(registry.previews),
-    }
-    send(Message({"hello": hello}))
+    send(Message({"hello": _hello(device, registry)}))
     try:
         Session(Engine(registry, models, device, upscalers), models, device, send).serve(inbox)
     except DeviceBroken:
@@ -72,11 +65,26 @@ def main() -> int:
     return _BROKEN_EXIT_CODE
 
 
+def _hello(device: Device, registry: EngineRegistry) -> dict[str, Any]:
+    """What the server is told of this engine."""
+    return {
+        "device": device.label,
+        "memory": total_memory(device),
+        "main_memory": total_main_memory(),
+        "offload": device.offload,
+        "weight_bytes": device.dtype.itemsize,
+        "samplers": list(registry.samplers),
+        "schedules": list(registry.schedules),
+        "previews": list(registry.previews),
+    }
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
     parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
+    parser.add_argument("--offload", default="auto", choices=["auto", *OFFLOADS])
     parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")
     return parser
 

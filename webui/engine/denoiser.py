@@ -32,6 +32,12 @@ def from_velocity(x: Tensor, sigma: Tensor, velocity: Tensor) -> Tensor:
     return x / variance - velocity * (sigma / variance**0.5)
 
 
+def from_flow(x: Tensor, sigma: Tensor, velocity: Tensor) -> Tensor:
+    """The clean latent, where the network predicts noise - clean: Lipman et al. 2022
+    (arXiv:2210.02747), for x = (1 - sigma) * clean + sigma * noise."""
+    return x - sigma * velocity
+
+
 @dataclass(frozen=True, slots=True)
 class Guides:
     """What guides one step; all contexts are equally long."""

@@ -36,6 +36,11 @@ from webui.wire import RunOptions
 
 __all__ = ["Control", "Engine", "Events"]
 
+_WIDENED = (
+    "The VAE gives NaN in half precision, so it worked in fp32 once more; a VAE that is made for "
+    "half precision, or --dtype fp32 or bf16, saves the time."
+)
+
 Events = Generator[EngineEvent, None, Outcome]
 
 
@@ -97,9 +102,13 @@ class Engine:
     def _bench(
         self, request: GenerationRequest, options: RunOptions, control: Control
     ) -> Generator[EngineEvent, None, Bench]:
-        if not self._models.is_loaded(request.model, request.vae):
+        there = self._models.is_loaded(request.model, request.vae)
+        if not there:
             yield Stage("loading model")
-        model = self._models.load(request.model, request.vae).model
+        loaded = self._models.load(request.model, request.vae)
+        model, plan = loaded.model, loaded.plan
+        if not there and plan is not None and plan.offload != "none":
+            yield Warned(f"{loaded.name}: {plan.text}")
         for name in ("width", "height"):
             _check_grid(name, getattr(request, name), model.scale_factor)
         upscaling = Upscaling(self._registry, self._upscalers, self._device)
@@ -112,6 +121,7 @@ class Engine:
             return outcome
         reset_peak(self._device)
         started, number, made = time.perf_counter(), 0, None
+        widened = bench.model.vae.widened
         course, pictures = course_of(bench, run.request, batch), None
         while pictures is None and not run.control.drops(batch):
             try:
@@ -129,6 +139,8 @@ class Engine:
         done = pictures is not None and (
             yield from self._render(run, batch, pictures, _notes(run.request, made), started)
         )
+        if bench.model.vae.widened > widened:
+            yield Warned(_WIDENED)
         if run.control.stop is None and not done:
             yield Skipped(batch, made.step if made else 0, max(0, number - 1))
         return run.control.outcome() or "done"

@@ -19,7 +19,7 @@ from webui.engine.denoiser import Guides, RecordedGuidance, guided, inpainted, l
 from webui.engine.guidance_view import GuidanceView
 from webui.engine.noise import SeededNoise
 from webui.engine.progress import Progress
-from webui.engine.schedules import without_penultimate
+from webui.engine.schedules import FOR_FLOWS, check_level, without_penultimate
 from webui.engine.turns import Start, Turn
 from webui.errors import InvalidRequest
 from webui.interfaces import (
@@ -145,7 +145,7 @@ def plan_of(
     """`timeline` says what guides each of the turn's steps; `branch` is what is taken over of
     another run; `view` is shown what is guided. Raises InvalidRequest."""
     request, model = turn.request, turn.model
-    entry = sampler_of(registry, request)
+    entry = sampler_on(registry, request, model.levels)
     sigmas = branch.sigmas if branch else turn_levels(registry, turn)
     progress = Progress(turn.steps, len(sigmas) - 1)
 
@@ -188,6 +188,26 @@ def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerE
     return entry
 
 
+def sampler_on(
+    registry: EngineRegistry, request: GenerationRequest, levels: Levels
+) -> SamplerEntry:
+    """As it walks these levels. Raises InvalidRequest as `sampler_of`, and for one that does not.
+
+    On a rectified flow Automatic means one schedule, whatever the sampler.
+    """
+    entry = sampler_of(registry, request)
+    if not levels.flow:
+        return entry
+    if entry.flow is None:
+        others = [name for name, each in registry.samplers.items() if each.flow is not None]
+        raise InvalidRequest(
+            "sampler",
+            f"{request.sampler} adds noise in a way that a flow model does not know; these can be "
+            f"used: {', '.join(others)}",
+        )
+    return replace(entry, sample=entry.flow, automatic=FOR_FLOWS[0])
+
+
 def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     """(n + 1,) float32, falling, the last one 0: of a picture the last ones of the schedule.
 
@@ -197,6 +217,7 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     if start is None:
         return levels_of(registry, request, levels)
     own = request.schedule_options.sigmas is not None
+    entry = sampler_on(registry, request, levels)
     if own or not start.exact_steps:
         return levels_of(registry, request, levels)[-turn.steps - 1 :]
     steps = int(request.steps / max(_LEAST, min(start.strength, WHOLE)))
@@ -207,7 +228,7 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
     raise InvalidRequest(
         start.field,
         f"takes the last {turn.steps} of {steps} levels of noise at a strength of "
-        f"{start.strength:g}, and {_schedule_name(sampler_of(registry, request), request)} has not "
+        f"{start.strength:g}, and {_schedule_name(entry, request)} has not "
         "as many; try fewer steps or more strength",
     )
 
@@ -216,11 +237,12 @@ def levels_of(
     registry: EngineRegistry, request: GenerationRequest, levels: Levels, steps: int | None = None
 ) -> Tensor:
     """(n + 1,) float32, falling, the last one 0; `steps` instead of the request's."""
-    entry = sampler_of(registry, request)
+    entry = sampler_on(registry, request, levels)
     steps = request.steps if steps is None else steps
     options = asdict(request.schedule_options)
     own = options.pop("sigmas")
     if own is not None:
+        check_level(levels, "sigmas", own[0])
         return torch.tensor(own, dtype=torch.float32)
     name, given = _schedule_name(entry, request), _without_none(options)
     schedule = registry.schedules[name]

@@ -17,6 +17,7 @@ from webui.library import folder, single_file, vaes
 from webui.library.entries import ModelEntry, VaeEntry
 from webui.library.hashes import Hashes
 from webui.library.problem import shown
+from webui.library.tiny_decoders import TinyDecoder, TinyDecoders
 
 PREFERRED = "fluent-emoji"  # what ships
 _AT_ONCE = 0.5  # seconds of reading, when a list is asked for
@@ -39,6 +40,7 @@ class Library:
         self._read: dict[Path, tuple[Stamp, ModelEntry]] = {}
         self._read_vaes: dict[tuple[Path, tuple[int, int]], VaeEntry] = {}
         self._hashes = Hashes(hashes)
+        self._tiny_decoders = TinyDecoders(models_dirs)
         self._reader: threading.Thread | None = None
 
     @property
@@ -73,6 +75,11 @@ class Library:
             self._read_vaes[key] = known
             reports.append(replace(known, name=entry.name))
         return reports
+
+    def tiny_decoders(self) -> tuple[TinyDecoder, ...]:
+        """Those for previews that are there now."""
+        with self._lock:
+            return self._tiny_decoders()
 
     def refresh(self) -> None:
         with self._lock:

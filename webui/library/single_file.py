@@ -13,7 +13,7 @@ from webui.library.declared import Sections, declared
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
-from webui.library.structure import ENCODERS, FOLDERS, KINDS, Structure, structure
+from webui.library.structure import ENCODERS, FOLDERS, FOLDERS_ONLY, KINDS, Structure, structure
 from webui.safetensors_header import Header, HeaderError
 
 SUFFIX = ".safetensors"
@@ -98,6 +98,11 @@ def _check_kind(found: Header, what: Structure) -> None:
         if whole:
             raise ProblemError(f"{whole[0][:80]} holds whole numbers, which are no weights")
         return
+    if what.other in FOLDERS_ONLY:
+        raise ProblemError(
+            f"this is {what.other}, which cannot be used as one file yet; a folder in diffusers' "
+            "layout can"
+        )
     if what.other:
         raise ProblemError(f"this is {what.other}, which cannot be used yet")
     if what.kind == "checkpoint":
@@ -178,17 +183,32 @@ def _report(
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         parts=parts,
         weights=sum(tensor.count for tensor in used),
+        sizes=_sizes(found, what),
         vae=printable(vae.stem) if vae else "",
         notes=tuple(notes),
     )
 
 
 def _parts(found: Header, what: Structure) -> tuple[str, ...]:
-    prefixes = {"unet": shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {})}
+    prefixes = _prefixes(what)
     there = found.tensors.keys()
     return tuple(
         part for part, prefix in prefixes.items() if any(key.startswith(prefix) for key in there)
     )
+
+
+def _sizes(found: Header, what: Structure) -> dict[str, int]:
+    sizes = dict.fromkeys(_parts(found, what), 0)
+    prefixes = {part: prefix for part, prefix in _prefixes(what).items() if part in sizes}
+    for key, tensor in found.tensors.items():
+        for part, prefix in prefixes.items():
+            if key.startswith(prefix):
+                sizes[part] += tensor.count
+    return sizes
+
+
+def _prefixes(what: Structure) -> dict[str, str]:
+    return {"unet": shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {})}
 
 
 @cache

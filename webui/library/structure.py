@@ -42,6 +42,7 @@ _OTHERS = {  # what stands behind the prefix -> a kind of model that is not buil
     "blocks.0.self_attn.": "Wan",
     "layers.0.attention.": "Lumina or Z-Image",
 }
+FOLDERS_ONLY = ("Stable Diffusion 3",)  # of these, that can be used as a folder
 CLIP = "cond_stage_model.transformer."
 OPEN_CLIP = "cond_stage_model.model."
 FIRST_CLIP = "conditioner.embedders.0.transformer."

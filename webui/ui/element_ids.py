@@ -28,6 +28,7 @@ IDS = {
     "schedule_options.sigma_min": "sigma_min",
     "schedule_options.sigma_max": "sigma_max",
     "schedule_options.rho": "rho",
+    "schedule_options.shift": "shift",
     "schedule_options.sigmas": "sigmas",
     "rng": "rng",
     "emphasis": "emphasis",

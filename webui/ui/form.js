@@ -177,8 +177,8 @@
 
   // --- settings that not every sampler or schedule has --------------------------------------------
   darkroom.fitOptions = (tab, table, [sampler, schedule, own, ...chosen]) => {
-    const known = table.samplers[sampler] ?? { lacks: [], menus: [], automatic: "" };
-    const levels = table.schedules[schedule === "Automatic" ? known.automatic : schedule] ?? [];
+    const known = table.samplers[sampler] ?? { lacks: [], menus: [], automatic: [] };
+    const levels = schedule === "Automatic" ? known.automatic : table.schedules[schedule] ?? [];
     const hidden = [...known.lacks, ...(own?.trim() ? table.own : levels)];
     const rule = hidden.map((id) => `#${CSS.escape(id)}`).join();
     darkroom.clearComplaint(); // what it was about may be hidden now

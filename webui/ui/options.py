@@ -12,6 +12,7 @@ from gradio.components import Component
 from webui.errors import InvalidRequest
 from webui.fields import FIELDS, OWN_SIGMAS, shown
 from webui.interfaces import ServerRegistry
+from webui.names import schedule_parameters
 from webui.ui import form, image_values
 from webui.ui.element_ids import PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD
 
@@ -102,7 +103,7 @@ def _table(tab: str, registry: ServerRegistry) -> dict[str, Any]:
         "samplers": {
             name: {
                 "lacks": lacking(_SAMPLING, info.parameters),
-                "automatic": info.automatic,
+                "automatic": lacking(_SCHEDULING, schedule_parameters(registry, name, "Automatic")),
                 "menus": [[str(order) for order in info.orders], list(info.solver_types)],
             }
             for name, info in registry.samplers.items()
@@ -146,12 +147,11 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
     }
     sampler, schedule = _named(whole, "sampler"), _named(whole, "schedule")
     info = registry.samplers.get(sampler)
-    if schedule == "Automatic" and info:
-        schedule = info.automatic
-    levels = registry.schedules.get(schedule)
+    known = info is not None and schedule in registry.schedules
+    levels = schedule_parameters(registry, sampler, schedule) if known else ()
     parts = {
         "sampling": _part(given, _SAMPLING, info.parameters if info else ()),
-        "schedule_options": _part(given, _SCHEDULING, levels.parameters if levels else ()),
+        "schedule_options": _part(given, _SCHEDULING, levels),
         "variation": _variation(given),
     }
     if own := _own_sigmas(given):

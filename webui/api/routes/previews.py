@@ -4,11 +4,15 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui import names
 from webui.api import schema
 from webui.api.body import JsonObject
 from webui.api.openapi import bodies, lists
 from webui.api.openapi.says import says
-from webui.services import Services, check_previews
+from webui.errors import InvalidRequest
+from webui.interfaces import PreviewInfo
+from webui.jobs.job import PreviewChoice
+from webui.services import Services
 
 
 def router(services: Services) -> APIRouter:
@@ -17,16 +21,29 @@ def router(services: Services) -> APIRouter:
     @router.get("", **says(lists.PreviewMethods))
     def known() -> dict[str, Any]:
         methods = [
-            {"name": each.name, "label": each.label, "help": each.help}
-            for each in services.registry.previews.values()
+            {"name": each.name, "label": each.label, "help": each.help} for each in _there(services)
         ]
         return {"previews": schema.previews(services.line.previews()), "methods": methods}
 
     @router.put("", **says(lists.PreviewsSet, body=bodies.Previews))
     def choose(body: JsonObject) -> dict[str, Any]:
         choice = schema.preview_choice(body, services.line.previews())
-        check_previews(services, choice)
+        _check(choice, [each.name for each in _there(services)])
         services.line.set_previews(choice)
         return {"previews": schema.previews(choice)}
 
     return router
+
+
+def _there(services: Services) -> list[PreviewInfo]:
+    tiny = bool(services.library.tiny_decoders())
+    return [
+        each for each in services.registry.previews.values() if tiny or not each.by_tiny_decoder
+    ]
+
+
+def _check(choice: PreviewChoice, known: list[str]) -> None:
+    """Raises InvalidRequest for a method that is not there."""
+    for name, method in (("noisy", choice.noisy), ("predicted", choice.predicted)):
+        if method is not None and method not in known:
+            raise InvalidRequest(name, names.unknown(method, known))
