@@ -23,7 +23,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ended": ("So many that have ended, newest first; with any also the interrupted.", {}),
     "format": ("What kind of file.", {"enum": list(FORMATS)}),
     "id": ("A job's.", {"pattern": JOB_ID, "examples": ["a3f1c2d4e5f60718"]}),
-    "image": ("The picture, 0-based.", {}),
+    "image": ("The picture, 0-based; where -1 may be, that is the grid.", {}),
     "job": ("The job that is shown.", {}),
     "kind": ("What of the step: noisy, predicted, or as guidance saw it.",
              {"enum": list(get_args(ViewKind))}),
@@ -49,6 +49,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "turn": ("Which sampling of the batch, 0-based, where it is sampled several times.", {}),
     "view": ("What is shown of a step.", {"enum": list(VIEWS)}),
 }  # fmt: skip
+_DOWNLOAD: Mapping[str, Any] = {"examples": ["a3f1c2d4e5f60718"]}
 _TASK = "A job's id, or what a call named `force_task_id`."
 
 
@@ -61,6 +62,8 @@ def explain(path: str, parameter: dict[str, Any]) -> None:
     text, more = _PARAMETERS[parameter["name"].lower()]
     if parameter["name"] == "id" and parameter["in"] == "query":
         text, more = _TASK, {}
+    elif parameter["name"] == "id" and "/downloads/" in path:
+        text, more = "A download's.", _DOWNLOAD
     parameter["description"] = text
     if "type" in more:  # said anew, without null, which a query cannot hold
         parameter["schema"] = dict(more)
