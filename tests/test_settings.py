@@ -18,6 +18,7 @@ DEFAULTS = Settings(
     image_quality=90,
     models_dir=Path("models").absolute(),
     more_models_dirs=(),
+    quicksettings=(),
     device="auto",
     dtype="auto",
     offload="auto",
@@ -92,6 +93,12 @@ def test_every_kind_of_value_can_be_given_in_every_place(tmp_path):
         (["--port", "70000"], {}, "--port: '70000' must be from 0 to 65535"),
         ([], {"DARKROOM_THREADS": "many"}, "DARKROOM_THREADS: 'many' must be a whole number"),
         (["--dtype", "int8"], {}, "--dtype: 'int8' must be one of auto, fp32, fp16, bf16"),
+        (
+            ["--quicksettings", "steps,width"],
+            {},
+            "--quicksettings: 'steps,width' must be some of sampler, schedule, steps, "
+            "guidance_scale, batch_count, batch_size, emphasis, rng",
+        ),
         (["--device", "tpu"], {}, "--device: 'tpu' must be auto, cpu, cuda, cuda:0, mps or xpu"),
     ],
 )
@@ -277,6 +284,13 @@ def test_proxies_are_addresses_or_networks():
 
 def test_one_host_name_more_is_said_in_the_singular_too():
     assert read(["--host-name", "nas.lan"], {}).host_names == ("nas.lan",)
+
+
+def test_quicksettings_are_names_each_once(tmp_path):
+    (tmp_path / "webui.toml").write_text('quicksettings = ["steps", "rng", "steps"]')
+    assert read(["--data-dir", str(tmp_path)], {}).quicksettings == ("steps", "rng")
+    assert read(["--quicksettings", "sampler, steps"], {}).quicksettings == ("sampler", "steps")
+    assert read([], {}).quicksettings == ()
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ OPTIONS = (
     Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
     Option("models_dir", values.path, "models", "folder of models; A1111's and ComfyUI's too"),
     Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
+    Option("quicksettings", values.quicksettings, (), "fields above the tabs, as steps,sampler"),
     Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
     Option(
         "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"

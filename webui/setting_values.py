@@ -8,6 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+# beside the model, the VAE and clip skip, which always stand above the tabs
+QUICK = (
+    *("sampler", "schedule", "steps", "guidance_scale"),
+    *("batch_count", "batch_size", "emphasis", "rng"),
+)
+
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
@@ -66,6 +72,14 @@ def one_of(*choices: str) -> Callable[[object], str]:
         return str(value)
 
     return one
+
+
+def quicksettings(value: object) -> tuple[str, ...]:
+    """Fields that all tabs can share, each once."""
+    given = names(value) if value not in ("", ()) else ()
+    if set(given) - set(QUICK):
+        raise ValueError(f"must be some of {', '.join(QUICK)}")
+    return tuple(dict.fromkeys(given))
 
 
 def offload(value: object) -> str:

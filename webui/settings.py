@@ -35,6 +35,7 @@ class Settings:
     image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
     more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
+    quicksettings: tuple[str, ...]  # fields that stand above the tabs, once for all
     device: str
     dtype: str
     offload: str  # what waits in main memory while other parts work on a small device

@@ -50,6 +50,14 @@ class Library:
             for name in self.names
         ]
 
+    def vae_reports(self) -> list[Any]:
+        return []
+
+    vaes = vae_reports
+
+    def hash_ahead(self) -> None:
+        pass
+
     def refresh(self) -> None:
         self.refreshed += 1
 
@@ -77,13 +85,14 @@ def gradio_leaves_event_loops_open() -> Iterator[None]:
 def services(tmp_path: Path) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(
-            outputs=tmp_path / "outputs", host="127.0.0.1", port=7860, max_pixels=2**24, accounts=()
+            **{"outputs": tmp_path / "outputs", "host": "127.0.0.1", "port": 7860},
+            **{"max_pixels": 2**24, "accounts": (), "quicksettings": ()},
         ),
         registry=server_registry({"builtin": builtin}),
         library=Library(),
         line=Line(),
         inputs=Inputs(tmp_path / "inputs", 2**30),
-        upscalers=Upscalers(tmp_path / "models"),
         loras=Loras(tmp_path / "models"),
+        upscalers=Upscalers(tmp_path / "models"),
         backend=SimpleNamespace(state=lambda: EngineState("ready", "CPU", "", None, {})),
     )

@@ -14,7 +14,7 @@ from webui.fields import FIELDS
 from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import request_of
-from webui.ui import form, model_bar, options, page, prompts, recipe
+from webui.ui import form, options, page, prompts, quick_settings, recipe
 from webui.ui.tabs import txt2img
 from webui.upscalers import Upscalers
 
@@ -200,9 +200,9 @@ def test_a_hidden_menu_keeps_what_it_held_when_it_is_taken_back(services) -> Non
 def test_every_component_of_the_form_is_filled(services) -> None:
     """So that a new field cannot be forgotten: values for all, and the form takes each."""
     with gr.Blocks():
-        model = model_bar.build(services.library)
-        made = txt2img.sheet("txt2img", services, model)
-        components = {"model": model, **prompts.build("txt2img"), **made}
+        quick = quick_settings.build(services)
+        made = txt2img.sheet("txt2img", services, quick)
+        components = {**quick.fields, **prompts.build("txt2img"), **made}
     asked = GenerationRequest(model="small", prompt="", seed=0)
     updates = recipe.filled(
         services.registry, list(components), json.dumps({"recipe": values_of(services, asked)})

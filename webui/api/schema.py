@@ -138,7 +138,7 @@ def embedding(entry: EmbeddingEntry, widths: Mapping[str, int]) -> dict[str, Any
 def lora(entry: LoraEntry, model: ModelEntry | None) -> dict[str, Any]:
     """As that model sees it: `problem` is why it cannot use it."""
     values = asdict(entry)
-    for name in ("path", "stamp", "alias"):
+    for name in ("path", "stamp", "alias", "unread"):
         del values[name]
     return {**values, "problem": entry.problem if model is None else entry.misfit(model)}
 

@@ -59,8 +59,9 @@ class Tab(Protocol):
     @property
     def title(self) -> str: ...
 
-    def build(self, services: Any, model: Any) -> None:
-        """`services` is a `webui.services.Services`, `model` the gr.Dropdown above all tabs."""
+    def build(self, services: Any, quick: Any) -> None:
+        """`services` is a `webui.services.Services`, `quick` the `QuickSettings` above all tabs:
+        `quick.fields` are components that a form has from there."""
         ...
 
 

@@ -66,3 +66,6 @@ class VaeEntry:
 
     name: str  # the file's, without the suffix
     path: Path
+    size_bytes: int = 0
+    precision: str = ""
+    problem: str | None = None  # why it cannot be used

@@ -30,7 +30,7 @@ def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
     """The file as the list has it; never raises. `vae` is one that goes with it by its name."""
     size, report = 0, Report()
     try:
-        size = _checked(path)
+        size = checked(path)
         found = header.read(path)
         what = structure(found)
         report = _report(found, what)
@@ -51,7 +51,7 @@ def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
 def separate_vae_config(path: Path, own: Mapping[str, Any]) -> dict[str, Any]:
     """Of a VAE's file, for a model whose `own` VAE has that config: the scale of the latents is the
     model's. Raises ProblemError, HeaderError, OSError."""
-    _checked(path)
+    checked(path)
     found = header.read(path)
     what = structure(found)
     if what.kind != "vae":
@@ -74,7 +74,7 @@ def _usable(
     )  # fmt: skip
 
 
-def _checked(path: Path) -> int:
+def checked(path: Path) -> int:
     """Its size in bytes. Raises ProblemError for what is no file to be opened."""
     suffix = path.suffix.casefold()
     if suffix in PICKLES:

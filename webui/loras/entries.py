@@ -33,6 +33,7 @@ class LoraEntry:
     hash: str = ""  # sha256 of its tensors as the file itself says it; nobody has checked
     notes: tuple[str, ...] = ()
     problem: str | None = None  # why it cannot be used
+    unread: bool = False  # it is there, and nobody has looked into it yet
 
     def misfit(self, model: ModelEntry) -> str | None:
         """Why it cannot be used with a model; None where nothing speaks against it."""

@@ -26,14 +26,13 @@ from webui.fields import (
     TextField,
 )
 from webui.interfaces import SamplerInfo, ScheduleInfo
-from webui.ui.element_ids import IDS, fold_of
+from webui.ui.element_ids import IDS, SHARED_IDS, fold_of
 
 RANDOM_SEED = -1
 _DOT = "\N{MIDDLE DOT}"
 
 ORDERS = tuple(str(order) for order in range(1, 5))  # menus hold text
 _OPTIONAL = frozenset(name for name in IDS if "." in name)
-_MODEL_ID = "setting_sd_model_checkpoint"  # A1111's; it belongs to no tab there
 
 
 def declared(name: str) -> FormField:
@@ -48,7 +47,13 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 def element_id(tab: str, name: str) -> str:
-    return _MODEL_ID if name == "model" else f"{tab}_{IDS[name]}"
+    """Where a field stands unless the user has put it above the tabs."""
+    return SHARED_IDS[name] if name in SHARED_IDS else f"{tab}_{IDS[name]}"
+
+
+def shared_id(name: str) -> str:
+    """Above the tabs."""
+    return SHARED_IDS.get(name) or f"setting_{IDS[name]}"
 
 
 # --- components ----------------------------------------------------------------------------------
@@ -95,6 +100,30 @@ def choice(
         info=field.help,
         elem_id=element_id(tab, name),
         elem_classes="dk-field",
+    )
+
+
+def shared_choice(name: str, names: Sequence[str], value: str | None) -> gr.Dropdown:
+    """A menu above the tabs."""
+    box = choice("", name, names, value)
+    box.elem_id = shared_id(name)
+    return box
+
+
+def number_box(name: str) -> gr.Number:
+    """A number above the tabs, where a slider would take two lines."""
+    field = declared(name)
+    if not isinstance(field, IntegerField | NumberField):
+        raise TypeError(f"{name} is not a number")
+    return gr.Number(
+        value=field.default,
+        minimum=field.minimum,
+        maximum=field.maximum,
+        step=field.step,
+        label=field.label,
+        info=field.help,
+        elem_id=shared_id(name),
+        elem_classes=["dk-field", "dk-quick-number"],
     )
 
 
@@ -172,7 +201,9 @@ def small(says: str, element: str, icon: str) -> gr.Button:
     return gr.Button(says, elem_id=element, elem_classes=classes, min_width=40, scale=0)
 
 
-def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]) -> gr.HTML:
+def explained(
+    tab: str, name: str, box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]
+) -> gr.HTML:
     """What is chosen in `box` and its one-line help; it follows in the browser."""
     sentences = {
         name: f"<strong>{html.escape(name)}</strong> {html.escape(info.help)}{_cost(info)}"
@@ -180,7 +211,7 @@ def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo])
     }
     line = gr.HTML(
         sentences.get(str(box.value), ""),
-        elem_id=f"{box.elem_id}_help",
+        elem_id=f"{tab}_{IDS[name]}_help",
         elem_classes="dk-choice-help",
         apply_default_css=False,
     )
@@ -244,7 +275,7 @@ def _value(field: FormField, sent: Any) -> Any:
 
 def shown_fields(tab: str) -> dict[str, dict[str, str]]:
     """For each request field that can be blamed: the label, the element to mark, and its fold."""
-    names = {name: name for name in ("model", *IDS)}
+    names = {name: name for name in (*SHARED_IDS, *IDS)}
     names["images"] = BATCH_COUNT.name  # it has no control of its own
     return {name: _shown(tab, shown) for name, shown in names.items()}
 

@@ -7,8 +7,9 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import form, model_bar, settings
+from webui.ui import form, quick_settings, settings
 from webui.ui.element_ids import LOOPBACK_FOLD, TILES_FOLD
+from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
 
@@ -33,11 +34,11 @@ def resize(tab: str) -> Components:
     return {"init.resize": form.choice(tab, "init.resize", names, names[0][1])}
 
 
-def size(tab: str, services: Services, model: gr.Dropdown) -> Components:
+def size(tab: str, services: Services, quick: QuickSettings) -> Components:
     """To a size, or by a factor of the picture's."""
     with gr.Column(elem_id=f"{tab}_size", elem_classes=["dk-stack", "dk-size"]):
         mode = form.segments(tab, "size.mode")
-        width, height, fit = _to_size(tab, services, model)
+        width, height, fit = _to_size(tab, services, quick)
         scale = form.slider(tab, "size.scale")
         said(f"{tab}_size_said")
     components: Components = {"size.mode": mode, "width": width, "height": height}
@@ -48,9 +49,9 @@ def size(tab: str, services: Services, model: gr.Dropdown) -> Components:
 
 
 def _to_size(
-    tab: str, services: Services, model: gr.Dropdown
+    tab: str, services: Services, quick: QuickSettings
 ) -> tuple[gr.Slider, gr.Slider, gr.Button]:
-    native = model_bar.native(services.library, services.library.default())
+    native = quick_settings.native(services.library, services.library.default())
     with gr.Row(elem_classes=["dk-with-buttons", "dk-to-size"]):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
             width = form.slider(tab, "width", native[0])
@@ -59,7 +60,7 @@ def _to_size(
             swap = form.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
             fit = form.small("The picture's size", f"{tab}_detect_image_size_btn", "fit")
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
-    model_bar.bring_size(services.library, model, width, height)
+    quick_settings.bring_size(services.library, quick, width, height)
     return width, height, fit
 
 
@@ -105,15 +106,15 @@ def upscalers(services: Services, latents: bool) -> list[str]:
     return [*ready, *(name for name in files if name.casefold() not in taken)]
 
 
-def build(tab: str, services: Services, model: gr.Dropdown) -> Components:
+def build(tab: str, services: Services, quick: QuickSettings) -> Components:
     """All settings of img2img, on their sheet."""
     with settings.panel(tab):
         components = strength(tab)
-        components |= settings.sampling(tab, services.registry)
+        components |= settings.sampling(tab, services.registry, quick)
         components |= resize(tab)
-        components |= size(tab, services, model)
-        components |= settings.batches(tab)
+        components |= size(tab, services, quick)
+        components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= again(tab, services)
-        components |= settings.folds(tab, services.registry, components)
+        components |= settings.folds(tab, services.registry, quick, components)
     return components

@@ -5,7 +5,7 @@ Prompts, Generate and the notices beside it, the draft that survives a refresh, 
 A tab builds its desk, then its settings, then connects both:
 
     desk = generating.desk(self.id)
-    fields = Form(self.id, {"model": model, **desk.boxes, **settings.build(...)})
+    fields = Form(self.id, {**quick.fields, **desk.boxes, **sheet(...)})
     generating.connect(services, fields, desk)
 
 A click checks the form, queues a job and returns. What becomes of the job is drawn by the live
@@ -48,7 +48,9 @@ def desk(tab: str) -> Desk:
     actions = _actions(tab)
     with gr.Column(elem_classes="dk-lenses"):
         prompts.microscope(tab)
-        return Desk(boxes, *actions, prompts.mix(tab))
+        mixing = prompts.mix(tab)
+        prompts.cards(tab)
+    return Desk(boxes, *actions, mixing)
 
 
 def bare_desk(tab: str, says: str) -> Desk:
@@ -140,8 +142,12 @@ def problem(tab: str) -> gr.HTML:
 def keep_draft(fields: Form) -> None:
     """What is in the form survives a refresh: the browser keeps it, by field name."""
     names, components = list(fields.components), list(fields.components.values())
-    save = f"(...values) => window.darkroom.saveDraft({fields.tab!r}, {names!r}, values)"
-    load = f"(...values) => window.darkroom.loadDraft({fields.tab!r}, {names!r}, values)"
+    shared = [
+        name for name in names if components[names.index(name)].elem_id == form.shared_id(name)
+    ]
+    given = f"{fields.tab!r}, {names!r}, {shared!r}, values"
+    save = f"(...values) => window.darkroom.saveDraft({given})"
+    load = f"(...values) => window.darkroom.loadDraft({given})"
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks), "a tab is built inside the page"
     page.load(None, components, components, js=load)

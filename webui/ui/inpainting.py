@@ -13,6 +13,7 @@ from gradio.components import Component
 from webui.services import Services
 from webui.ui import canvas, form, from_picture, settings
 from webui.ui.live import script
+from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
 _HERE = Path(__file__).parent
@@ -37,19 +38,19 @@ def easel(tab: str) -> Components:
     return {"init.mode": mode, "init.picture": picture, "init.mask.picture": mask}
 
 
-def sheet(tab: str, services: Services, model: gr.Dropdown) -> Components:
+def sheet(tab: str, services: Services, quick: QuickSettings) -> Components:
     """All settings, in the order in which they are read."""
     with settings.panel(tab):
         components = from_picture.strength(tab)
         components |= _mask(tab)
         components |= _outpaint(tab)
-        components |= settings.sampling(tab, services.registry)
+        components |= settings.sampling(tab, services.registry, quick)
         with gr.Column(elem_classes="dk-not-outpaint"):
             components |= from_picture.resize(tab)
-        components |= from_picture.size(tab, services, model)
-        components |= settings.batches(tab)
+        components |= from_picture.size(tab, services, quick)
+        components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
-        components |= settings.folds(tab, services.registry, components)
+        components |= settings.folds(tab, services.registry, quick, components)
     return components
 
 

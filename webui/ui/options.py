@@ -28,15 +28,18 @@ Values = Mapping[str, Any]
 
 
 def build(
-    tab: str, registry: ServerRegistry, sampler: gr.Dropdown, schedule: gr.Dropdown
+    tab: str,
+    registry: ServerRegistry,
+    sampler: gr.Dropdown,
+    schedule: gr.Dropdown,
+    shared: Mapping[str, Component],
 ) -> dict[str, Component]:
-    """The folds; built in the order in which they are read."""
+    """The folds; built in the order in which they are read, without what is `shared`."""
     components: dict[str, Component] = {}
-    with fold("Prompt details", tab, PROMPT_FOLD):
-        emphases = [(each.capitalize(), each) for each in form.choices("emphasis")]
-        with gr.Row(elem_classes="dk-pair"):
+    if "emphasis" not in shared:
+        with fold("Prompt details", tab, PROMPT_FOLD):
+            emphases = [(each.capitalize(), each) for each in form.choices("emphasis")]
             components["emphasis"] = form.choice(tab, "emphasis", emphases, emphases[0][1])
-            components["clip_skip"] = form.slider(tab, "clip_skip")
     with fold("Sampler and schedule details", tab, SAMPLER_FOLD):
         with gr.Row(elem_classes="dk-grid"):
             for name in (*_SAMPLING, *_SCHEDULING):
@@ -48,7 +51,7 @@ def build(
         own = form.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
         components[OWN_SIGMAS.name] = own
     with fold("Extra seed", tab, SEED_FOLD):
-        components |= _noise(tab)
+        components |= _noise(tab, shared)
     menus = [components[name] for name in MENUS]
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks), "a tab is built inside the page"
@@ -65,8 +68,7 @@ def build(
     return components
 
 
-def _noise(tab: str) -> dict[str, Component]:
-    rng = form.choices("rng")
+def _noise(tab: str, shared: Mapping[str, Component]) -> dict[str, Component]:
     components: dict[str, Component] = {
         "variation.seed": form.seed(tab, "variation.seed"),
         "variation.strength": form.slider(tab, "variation.strength"),
@@ -74,7 +76,9 @@ def _noise(tab: str) -> dict[str, Component]:
     with gr.Row(elem_classes="dk-grid"):
         for name in ("seed_resize.width", "seed_resize.height"):
             components[name] = form.optional(tab, name, "Off")
-    components["rng"] = form.choice(tab, "rng", rng, rng[0])
+    if "rng" not in shared:
+        rng = form.choices("rng")
+        components["rng"] = form.choice(tab, "rng", rng, rng[0])
     return components
 
 

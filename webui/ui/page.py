@@ -13,13 +13,14 @@ from webui.errors import DarkroomError
 from webui.guard import MAX_UPLOAD
 from webui.outputs import in_order
 from webui.services import Services
-from webui.ui import first_paint, live, model_bar, queue
+from webui.ui import first_paint, live, queue, quick_settings
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
     *("recipes.css", "queue.css", "canvas.css", "picker.css", "copies.css", "downloads.css"),
+    "shelf.css",
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
@@ -34,6 +35,7 @@ _SCRIPTS = (
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
     *("drawn.js", "seen.js", "inpaint.js", "sketch.js", "copies.js"),
     *("downloads_rows.js", "downloads.js"),
+    *("shelf.js", "cards.js", "models.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
@@ -47,13 +49,12 @@ def build(services: Services) -> gr.Blocks:
         title="Darkroom", fill_width=True, analytics_enabled=False, delete_cache=(_DAY, _DAY)
     ) as blocks:
         gr.HTML(_header(services), elem_id="darkroom_header", apply_default_css=False)
+        quick = quick_settings.build(services)
         with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="bench", min_width=320):
-                model = model_bar.build(services.library)
-                with gr.Tabs(elem_id="tabs"):
-                    for tab in services.registry.tabs:
-                        with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
-                            tab.build(services, model)
+            with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
+                for tab in services.registry.tabs:
+                    with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
+                        tab.build(services, quick)
             with gr.Column(elem_id="table", min_width=320):
                 _table(services)
     return blocks

@@ -1,4 +1,4 @@
-"""The two prompt boxes with what belongs to them: counter, notes, microscope, mix.
+"""The two prompt boxes with what belongs to them: counter, notes, microscope, mix, cards.
 
 All of these read what stands in the boxes and draw in the browser; this file only knows their
 skeletons, and that nothing of them is sent with the form.
@@ -51,6 +51,17 @@ def microscope(tab: str) -> gr.HTML:
         html_template=read("microscope.html"),
         js_on_load=script("microscope", f"element, {tab!r}"),
         elem_id=f"{tab}_microscope",
+        elem_classes="dk-lens",
+        apply_default_css=False,
+    )
+
+
+def cards(tab: str) -> gr.HTML:
+    """LoRAs, embeddings and checkpoints to choose from; drawn by cards.js."""
+    return gr.HTML(
+        html_template=read("cards.html"),
+        js_on_load=script("cards", f"element, {tab!r}"),
+        elem_id=f"{tab}_extra_tabs",
         elem_classes="dk-lens",
         apply_default_css=False,
     )

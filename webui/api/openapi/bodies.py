@@ -216,5 +216,9 @@ class RecipeText(Body):
     text: str = Field(max_length=2**20)
 
 
+class Load(Body):
+    model: str
+
+
 class Unload(Body):
     model: str | None = Field(default=None, description="One of those in memory; else all.")

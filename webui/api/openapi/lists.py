@@ -63,6 +63,37 @@ class Unloaded(BaseModel):
     unloaded: list[str]
 
 
+class Loaded(BaseModel):
+    loaded: str
+
+
+class InMemory(BaseModel):
+    engine: Engine
+    models: list[str] | None = Field(description="The last used last; null: not told.")
+    memory_bytes: int | None = Field(description="Of the device.")
+
+
+class ShelfItem(BaseModel):
+    """A file under models/. Further keys tell what is known of its kind."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    file: str
+    size_bytes: int
+    family: str
+    problem: str | None = Field(description="Why nothing can use it.")
+    misfit: str | None = Field(description="Why the model cannot.")
+    preview: str | None = Field(description="The address of its picture.")
+    trigger_words: list[str]
+
+
+class Shelf(BaseModel):
+    kind: str
+    model: str | None
+    memory_bytes: int | None = Field(description="Of the device.")
+    items: list[ShelfItem]
+
+
 class Lora(BaseModel):
     """A LoRA as its header tells it."""
 

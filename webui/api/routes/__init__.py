@@ -27,6 +27,7 @@ from webui.api.routes import (
     results,
     samplers,
     settings,
+    shelf,
     upscalers,
 )
 from webui.interfaces import Route
@@ -46,6 +47,7 @@ ROUTES: Sequence[Route] = (
     loras.router,
     samplers.router,
     upscalers.router,
+    shelf.router,
     health.router,
     settings.router,
     engine.router,

@@ -12,13 +12,14 @@ from webui.services import Services
 from webui.ui import form, from_picture, generating, options, picker, settings
 from webui.ui.element_ids import SECOND_FOLD
 from webui.ui.form import Form
+from webui.ui.quick_settings import QuickSettings
 
 
 class Upscaling:
     id = "extras"
     title = "Upscale"
 
-    def build(self, services: Services, model: gr.Dropdown) -> None:
+    def build(self, services: Services, quick: QuickSettings) -> None:
         desk = generating.bare_desk(self.id, self.title)
         shown: dict[str, Component] = {
             "upscale.picture": picker.build(self.id, "upscale.picture"),
