@@ -40,7 +40,12 @@ class Engine:
         return getattr(self._idle, name)
 
     def call(self, name, arguments, timeout=30):
-        return {"embedding": {"blob": self._made}, "unload": {"unloaded": []}}[name]
+        return {
+            "embedding": {"blob": self._made},
+            "load": None,
+            "status": {},
+            "unload": {"unloaded": []},
+        }[name]
 
 
 @contextmanager
@@ -164,7 +169,11 @@ def test_every_example_of_the_api_works_and_every_address_has_one(ready, puppet,
             got = re.findall(r'"state":"(\w+)"', told)
             assert got[0] in ("waiting", "running") and got[1] == "paused" and len(got) == 3
             assert ready.downloads.all() == []
+            beside = ready.settings.models_dir / "embeddings" / "foxy.png"
+            beside.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (64, 64), "red").save(beside)
             told = shell.run(rest)
+            assert (tmp_path / "foxy.jpg").read_bytes().startswith(b"\xff\xd8")
             assert '"name":"foxy"' in told
             asked = set(shell.asked())
         finally:
