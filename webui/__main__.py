@@ -45,7 +45,8 @@ def _serve(wanted: Settings, listening: socket.socket, noted: bool) -> int:
 
     def ready() -> None:
         if noted:
-            note = data_folder.Note(address, application.services.server_id)
+            outputs = str(wanted.outputs.absolute())
+            note = data_folder.Note(address, application.services.server_id, outputs)
             data_folder.leave_note(wanted.data_dir, note)
         _say(f"Darkroom is at {address}\nLog file: {application.log_path}\n")
         for each in _network_addresses(wanted.host, port):

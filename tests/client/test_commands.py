@@ -17,6 +17,7 @@ from tests.client.conftest import ROOT, SMALL, free_port
 from tests.jobs.fakes import eventually
 from webui import data_folder
 from webui.client import Client
+from webui.commands import batch as batching
 from webui.commands import options
 from webui.fields import FIELDS, FORM
 from webui.fields.flags import FLAGS, flag_of
@@ -197,12 +198,19 @@ def test_the_server_of_a_data_folder_is_found_by_its_note(server, tmp_path, monk
     monkeypatch.delenv("DARKROOM_SERVER", raising=False)
     with Client(server.address) as client:
         start = client.health()["server"]
-        note = data_folder.Note(server.address, start)
+        note = data_folder.Note(server.address, start, "/somewhere")
         data_folder.leave_note(tmp_path, note)
+        lock = data_folder.Lock(tmp_path)
         out = tmp_path / "found.png"
         code, _, err = ran("generate", "noted", *QUICK, "--out", out, "--data-dir", tmp_path)
         assert (code, err) == (0, "") and out.exists()
-        assert client.jobs(limit=1)[0].request["prompt"] == "noted"
+        (job,) = client.jobs(limit=1)
+        assert job.request["prompt"] == "noted"
+        # the pictures that stay are in its folder, not in one that this command's options name
+        code, said, _ = ran("generate", "stays", *QUICK, "--data-dir", tmp_path)
+        path = client.jobs(limit=1)[0].pictures[0].path
+        assert (code, said) == (0, f"/somewhere/{path}\n")
+        lock.release()
     assert data_folder.find_note(tmp_path) == note
     data_folder.take_note_away(tmp_path)
     assert data_folder.find_note(tmp_path) is None
@@ -215,13 +223,30 @@ def test_a_note_that_is_none_is_as_no_note(tmp_path, text):
     assert data_folder.find_note(tmp_path / "no folder") is None
 
 
-def test_another_servers_note_is_not_believed(server, tmp_path):
+@pytest.mark.skipif(os.name != "posix", reason="files have owners")
+def test_another_servers_note_is_not_believed(server, tmp_path, monkeypatch):
     from webui.commands import serving
 
+    with Client(server.address) as client:
+        start = client.health()["server"]
+    note = data_folder.Note(server.address, start)
+    data_folder.leave_note(tmp_path, note)
+    assert serving._running(tmp_path, None) is None  # nobody has the folder: it was killed
+    lock = data_folder.Lock(tmp_path)
+    running = serving._running(tmp_path, None)
+    assert running is not None
+    running.client.close()
     data_folder.leave_note(tmp_path, data_folder.Note(server.address, "another start"))
     assert serving._running(tmp_path, None) is None
     data_folder.leave_note(tmp_path, data_folder.Note(f"http://127.0.0.1:{free_port()}", "x"))
     assert serving._running(tmp_path, None) is None
+    data_folder.leave_note(tmp_path, note)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    if os.lstat(tmp_path / "server.json").st_uid == 0:  # of the administrator
+        assert data_folder.find_note(tmp_path) == note
+        os.chown(tmp_path / "server.json", 1, 1)
+    assert data_folder.find_note(tmp_path) is None  # another user's
+    lock.release()
 
 
 # --- batch -------------------------------------------------------------------------------------
@@ -272,6 +297,26 @@ def test_a_batch_again_makes_only_what_is_not_done(here, darkroom):
     code, out, _ = ran("batch", jobs, "--out", "a", "--again")
     third = [json.loads(line)["id"] for line in out.splitlines()]
     assert not {each["id"] for each in first} & set(third)
+
+
+def test_lines_end_where_json_lines_do(here):
+    """Not at separators that a prompt may hold."""
+    odd = "a\u2028b\u0085c"
+    text = json.dumps(SMALL | {"prompt": odd}, ensure_ascii=False)
+    (here / "jobs.jsonl").write_bytes(f"{text}\r\n\n{text}".encode())
+    found = batching.read("jobs.jsonl")
+    assert [(line.number, line.request["prompt"]) for line in found] == [(1, odd), (3, odd)]
+
+
+def test_a_line_whose_picture_has_changed_is_another_job(here):
+    lines = lines_of(here / "jobs.jsonl", {"init": {"picture": "a.png", "mask": {"picture": 1}}})
+    ids = []
+    for data in (b"one", b"two", b"one"):
+        (here / "a.png").write_bytes(data)
+        ids += [batching.read(str(lines))[0].id]
+    (here / "a.png").unlink()
+    ids += [batching.read(str(lines))[0].id]  # the server will say that it is not there
+    assert ids[0] == ids[2] and len({*ids}) == 3
 
 
 def test_bad_lines_are_named_before_anything_is_submitted(here, darkroom):

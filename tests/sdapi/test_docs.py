@@ -16,9 +16,12 @@ from PIL import Image
 
 from tests.api.conftest import keep
 from tests.embedding_files import vectors, write
+from tests.hub import Hub
 from tests.jobs.fakes import eventually
 from tests.prompt.conftest import SHIPPED
+from tests.test_downloads import weights
 from webui.api import server
+from webui.downloads import Access, Downloads
 from webui.events import Picture
 from webui.guard import Guard, Rules
 
@@ -37,7 +40,12 @@ class Engine:
         return getattr(self._idle, name)
 
     def call(self, name, arguments, timeout=30):
-        return {"embedding": {"blob": self._made}, "unload": {"unloaded": []}}[name]
+        return {
+            "embedding": {"blob": self._made},
+            "load": None,
+            "status": {},
+            "unload": {"unloaded": []},
+        }[name]
 
 
 @contextmanager
@@ -66,6 +74,23 @@ def ready(whole, puppet, tmp_path):
     made = write(tmp_path / "made", {"emb_params": vectors(2, 16)}).read_bytes()
     puppet.again = lambda folder, look: Picture(8, 8, bytes(192))
     return replace(whole, backend=Engine(whole.backend, made))
+
+
+@contextmanager
+def getting(services, folder):
+    """With a hub that has what the example fetches, and stops in the middle of it."""
+    hub = Hub()
+    file = "pytorch_lora_weights.safetensors"
+    body = weights(folder, padding=3_000_000)
+    hub.add("latent-consistency/lcm-lora-sdv1-5", {file: body})
+    hub.faults.stall[file] = 1_000_000
+    access = Access(hub=hub.address, token="", private=True)
+    made = Downloads(services.settings.models_dir, folder / "records", access)
+    try:
+        yield replace(services, downloads=made)
+    finally:
+        made.close()
+        hub.close()
 
 
 class Shell:
@@ -114,8 +139,8 @@ def examples(page, language):
 def test_every_example_of_the_api_works_and_every_address_has_one(ready, puppet, tmp_path):
     Image.new("RGB", (64, 64), "brown").save(tmp_path / "dog.png")
     Image.new("L", (64, 64), 255).save(tmp_path / "mask.png")
-    first, jobs, running, events, steps, begin, rest = examples("api.md", "sh")
-    with served(ready) as address:
+    first, jobs, running, events, steps, begin, get, rest = examples("api.md", "sh")
+    with getting(ready, tmp_path) as ready, served(ready) as address:
         shell = Shell(tmp_path)
         try:
             assert '"version":"0.1.0"' in shell.run(first.replace(HOME, address))
@@ -124,6 +149,9 @@ def test_every_example_of_the_api_works_and_every_address_has_one(ready, puppet,
             assert "event: Finished" in told and '"outcome":"done"' in told.replace(" ", "")
             with Image.open(tmp_path / "fox.png") as image:
                 assert "a red fox\nSteps: 4" in image.text["parameters"]
+            with Image.open(tmp_path / "second.png") as image:
+                assert "Seed: 43" in image.text["parameters"]
+            assert '"kind":"curl"' in told and '"sampler":"' in told
             shell.run(running)
             states = {job.id: job.state for job in ready.line.jobs()}
             assert states["hare-0001"] == "stopped"
@@ -136,7 +164,16 @@ def test_every_example_of_the_api_works_and_every_address_has_one(ready, puppet,
             assert (tmp_path / "fox.gif").read_bytes().startswith(b"GIF8")
             told = shell.run(begin)
             assert '"strength":0.8' in told and '"mode":"RGB","notes":[]}' in told
+            told = shell.run(get)
+            assert '"choice":"pytorch_lora_weights.safetensors"' in told
+            got = re.findall(r'"state":"(\w+)"', told)
+            assert got[0] in ("waiting", "running") and got[1] == "paused" and len(got) == 3
+            assert ready.downloads.all() == []
+            beside = ready.settings.models_dir / "embeddings" / "foxy.png"
+            beside.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (64, 64), "red").save(beside)
             told = shell.run(rest)
+            assert (tmp_path / "foxy.jpg").read_bytes().startswith(b"\xff\xd8")
             assert '"name":"foxy"' in told
             asked = set(shell.asked())
         finally:

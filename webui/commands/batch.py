@@ -5,11 +5,13 @@ import json
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webui.client import Client, Job, JobFailed
+from webui.client import Client, Job, JobFailed, sending
+from webui.client.sending import PLACES, SHA256
 from webui.commands.generate import follow
 from webui.commands.options import Asked
 from webui.commands.progress import Progress
@@ -38,7 +40,7 @@ def read(file: str, again: str = "") -> list[Line]:
     Raises BadLines, InvalidRequest for a file that cannot be read.
     """
     lines, wrong, seen = [], list[str](), dict[str, int]()
-    for number, text in enumerate(_text(file).splitlines(), 1):
+    for number, text in enumerate(_text(file).split("\n"), 1):  # JSON may hold other separators
         if not text.strip():
             continue
         try:
@@ -48,8 +50,9 @@ def read(file: str, again: str = "") -> list[Line]:
             continue
         said = json.dumps(request, sort_keys=True)
         seen[said] = seen.get(said, -1) + 1  # equal lines are jobs of their own
-        key = f"{again}\n{seen[said]}\n{said}".encode("utf-8", "backslashreplace")
-        lines.append(Line(number, request, f"batch-{hashlib.sha256(key).hexdigest()[:40]}"))
+        key = f"{again}\n{seen[said]}\n{said}{_pictures(request)}"
+        key = hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()[:40]
+        lines.append(Line(number, request, f"batch-{key}"))
     if wrong:
         raise BadLines("\n".join(wrong))
     if not lines:
@@ -109,6 +112,19 @@ def _request(text: str) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise InvalidRequest("line", 'must be a request like {"prompt": "a red fox"}')
     return request
+
+
+def _pictures(request: dict[str, Any]) -> str:
+    """What is in its files now: the same line with another picture is another job."""
+    found = []
+    for place in PLACES:
+        part: Any = request
+        for name in place:
+            part = part.get(name) if isinstance(part, dict) else None
+        if isinstance(part, str) and not SHA256.fullmatch(part):
+            with suppress(InvalidRequest):  # the check names it
+                found.append(f"\n{hashlib.sha256(sending.read(part)).hexdigest()}")
+    return "".join(found)
 
 
 def _no_number(text: str) -> None:

@@ -46,18 +46,18 @@ def reached(asked: Asked, environ: Mapping[str, str], progress: Progress) -> Ite
     with chdir(ROOT):
         wanted = settings.read(asked.settings)
     if running := _running(wanted.data_dir, login):
-        with running:
-            yield Reached(running, wanted.outputs)
+        with running.client:
+            yield running
         return
     progress.say("starting Darkroom for this")
     with _own(asked, environ) as client:
         yield Reached(client, wanted.outputs)
 
 
-def _running(data_dir: Path, login: tuple[str, str] | None) -> Client | None:
+def _running(data_dir: Path, login: tuple[str, str] | None) -> Reached | None:
     """Of the data folder. Raises NotAllowed if it wants another login."""
     note = data_folder.find_note(data_dir)
-    if note is None:
+    if note is None or not data_folder.is_held(data_dir):
         return None
     client = Client(note.address, login=login, timeout=_TRYING, owner="command-line")
     try:
@@ -69,7 +69,10 @@ def _running(data_dir: Path, login: tuple[str, str] | None) -> Client | None:
     except ServerUnreachable:  # it was killed, or something else is there now
         there = False
     client.close()
-    return Client(note.address, login=login, owner="command-line") if there else None
+    if not there:
+        return None
+    outputs = Path(note.outputs) if note.outputs else None
+    return Reached(Client(note.address, login=login, owner="command-line"), outputs)
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def _unsaid(request: GenerationRequest, beside: bool) -> list[str]:
 def _parts(services: Services, asked: Asked, read: prompts.Prompts) -> Parts:
     request, entry = asked.request, table(_SAMPLERS, "ENTRIES")[asked.request.sampler]
     assert isinstance(entry, ast.Call) and isinstance(entry.args[0], ast.Name)
-    info = {each.arg: ast.literal_eval(each.value) for each in entry.keywords if each.arg}
+    told = [each for each in entry.keywords if each.arg not in (None, "flow")]
+    info = {str(each.arg): ast.literal_eval(each.value) for each in told}  # flow: no SD 1 has one
     if len(entry.args) > 1:
         info["automatic"] = ast.literal_eval(entry.args[1])
     scheduler = SCHEDULERS.get(request.sampler) if _is_plain(request) else None

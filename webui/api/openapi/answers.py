@@ -75,6 +75,10 @@ class Jobs(BaseModel):
     jobs: list[Job]
 
 
+class Completed(BaseModel):
+    request: dict[str, Any] = Field(json_schema_extra={POINTS: KEPT})
+
+
 class Running(BaseModel):
     """The running job in a line, and how far it is."""
 

@@ -31,6 +31,13 @@ FirstId = Annotated[
 ModelName = Annotated[
     str | None, Field(description="A model's name; the one that ships where it is missing.")
 ]
+Address = Annotated[
+    str,
+    Field(
+        description="This server's, as its caller knows it; that of the call where it is missing.",
+        examples=["http://127.0.0.1:7860"],
+    ),
+]  # fmt: skip
 Count = Annotated[int, Field(ge=0, le=10**6)]
 Sent = Annotated[dict[str, Any], WithJsonSchema({POINTS: SENT})]
 
@@ -88,6 +95,29 @@ class Copy(Body):
 class Again(Body):
     id: NewId | None = None
     owner: Owner | None = None
+
+
+class RequestAlone(Body):
+    """A request to be looked at."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"request": EXAMPLE}]})
+    request: Sent
+
+
+class RequestAsText(Body):
+    """A request as `POST /jobs` takes it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"request": EXAMPLE}]})
+    request: Sent
+    address: Address | None = None
+
+
+class JobAsText(Body):
+    """A job's request, or that of one of its pictures alone."""
+
+    job: str
+    image: int = Field(default=-1, ge=-1, description="0-based; -1 is the whole job.")
+    address: Address | None = None
 
 
 class NewBranch(Body):

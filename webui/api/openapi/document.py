@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from webui import __version__
-from webui.api.openapi import answers, bodies, foreign, lists, request
+from webui.api.openapi import answers, bodies, downloads, foreign, lists, request
 from webui.api.openapi.parameters import explain
 from webui.interfaces import ServerRegistry
 
@@ -29,7 +29,8 @@ _LOGIN = {
 STATUSES: Mapping[int, str] = {
     400: "The request is not sound: its JSON, its host, its address.",
     401: "A login is needed.",
-    403: "Another site's page may not do that, or the account is not for this address.",
+    403: "Another site's page may not, the account is not for this address, or the server is "
+    "started so that nobody may.",
     404: "What is named is not there.",
     405: "This address takes no such request.",
     408: "The body took too long to arrive.",
@@ -42,6 +43,7 @@ STATUSES: Mapping[int, str] = {
     429: "Too many failed logins from there.",
     500: "Something in the server went wrong; its log file says what.",
     501: "Nothing here can do that.",
+    502: "The network or the hub does not play along; the text says how.",
     503: "Later: the line is full, the engine is busy, or others are being served.",
     507: "The disk could not take it.",
 }
@@ -50,7 +52,7 @@ _OF_BODIES = (408, 413, 415, 422)
 _FOREIGN = ("/sdapi/", "/internal/")  # whose own errors have A1111's form
 _MODELS: tuple[type[BaseModel], ...] = tuple(
     each
-    for module in (answers, bodies, foreign, lists)
+    for module in (answers, bodies, downloads, foreign, lists)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ == module.__name__
 )

@@ -223,6 +223,20 @@ class KeptInput(BaseModel):
     notes: list[str] = Field(description="What was done to it, in sentences.")
 
 
+class CopyAs(BaseModel):
+    """A request as a text that is run elsewhere."""
+
+    kind: str = Field(description="curl, python, command, diffusers ...")
+    label: str = Field(description="For people.")
+    language: str = Field(description="sh or python.")
+    text: str = Field(description='"" where it cannot be said so; `notes` say why.')
+    notes: list[str] = Field(description="What the text leaves out.")
+
+
+class Copies(BaseModel):
+    copies: list[CopyAs]
+
+
 class SettingsNow(BaseModel):
     settings: dict[str, Any] = Field(
         description="By the names of `launch.py --help`, with _ for -."

@@ -23,7 +23,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ended": ("So many that have ended, newest first; with any also the interrupted.", {}),
     "format": ("What kind of file.", {"enum": list(FORMATS)}),
     "id": ("A job's.", {"pattern": JOB_ID, "examples": ["a3f1c2d4e5f60718"]}),
-    "image": ("The picture, 0-based.", {}),
+    "image": ("The picture, 0-based; where -1 may be, that is the grid.", {}),
     "job": ("The job that is shown.", {}),
     "kind": ("What of the step: noisy, predicted, or as guidance saw it.",
              {"enum": list(get_args(ViewKind))}),
@@ -32,6 +32,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "limit": ("So many at most.", {}),
     "method": ("A preview method, of GET /previews.", {"examples": ["fast", "vae"]}),
     "model": ("A model's name; the one that ships where it is missing.", {}),
+    "name": ("As its shelf lists it.", {}),
     "owner": ("Who asks: the newest of its jobs is shown.", {}),
     "path": ("Of a saved picture, as its job gives it.",
              {"pattern": r"^[^\x00-\x1f\x7f-\x9f]+$", "examples": ["2026-11-21/00001-42.png"]}),
@@ -49,6 +50,8 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "turn": ("Which sampling of the batch, 0-based, where it is sampled several times.", {}),
     "view": ("What is shown of a step.", {"enum": list(VIEWS)}),
 }  # fmt: skip
+_SHELVES = ("checkpoints", "vaes", "loras", "embeddings", "upscalers")
+_DOWNLOAD: Mapping[str, Any] = {"examples": ["a3f1c2d4e5f60718"]}
 _TASK = "A job's id, or what a call named `force_task_id`."
 
 
@@ -61,6 +64,10 @@ def explain(path: str, parameter: dict[str, Any]) -> None:
     text, more = _PARAMETERS[parameter["name"].lower()]
     if parameter["name"] == "id" and parameter["in"] == "query":
         text, more = _TASK, {}
+    elif parameter["name"] == "kind" and "/shelf/" in path:
+        text, more = "Which shelf.", {"enum": list(_SHELVES)}
+    elif parameter["name"] == "id" and "/downloads/" in path:
+        text, more = "A download's.", _DOWNLOAD
     parameter["description"] = text
     if "type" in more:  # said anew, without null, which a query cannot hold
         parameter["schema"] = dict(more)

@@ -8,16 +8,21 @@ from fastapi import APIRouter, Request
 from webui import copies
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
+from webui.api.openapi.says import schema as schema_of
 from webui.copies import Asked
 from webui.errors import InvalidRequest
 from webui.fields import shown
 from webui.services import Services
 
+_ASKED = {"oneOf": [schema_of(each) for each in (bodies.RequestAsText, bodies.JobAsText)]}
+
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/copies", tags=["copies"])
 
-    @router.post("")
+    @router.post("", **says(lists.Copies, body=_ASKED, errors=(404,)))
     def written(request: Request, body: JsonObject) -> dict[str, Any]:
         """{"request": {...}} as `POST /jobs` takes it, or {"job", "image"?} of a saved picture;
         "address"? is this server's, as its caller knows it. Nothing is queued."""

@@ -6,8 +6,12 @@ from fastapi import APIRouter
 
 from webui.api import download_view as view
 from webui.api.body import JsonObject, OptionalObject
+from webui.api.openapi import downloads as shapes
+from webui.api.openapi.says import says
 from webui.downloads import Downloads
 from webui.services import Services
+
+_MOVES = (409, 507)
 
 
 def router(services: Services) -> APIRouter:
@@ -18,7 +22,7 @@ def router(services: Services) -> APIRouter:
 
 
 def _add_new(router: APIRouter, downloads: Downloads) -> None:
-    @router.get("")
+    @router.get("", **says(shapes.Downloads))
     def listed() -> dict[str, Any]:
         """The newest last; which kinds of files go where, and whether anything may be fetched.
 
@@ -26,7 +30,7 @@ def _add_new(router: APIRouter, downloads: Downloads) -> None:
         """
         return view.overview(downloads)
 
-    @router.post("/looks")
+    @router.post("/looks", **says(shapes.Look, body=shapes.Wish, errors=(502,)))
     def look(body: JsonObject) -> dict[str, Any]:
         """{"source", "revision"?, "choice"?, "kind"?, "name"?, "sha256"?}: what would be fetched.
 
@@ -36,7 +40,7 @@ def _add_new(router: APIRouter, downloads: Downloads) -> None:
         """
         return view.look(downloads.look(view.wish(body)))
 
-    @router.post("", status_code=201)
+    @router.post("", **says(shapes.Download, status=201, body=shapes.Wish, errors=(502, 507)))
     def add(body: JsonObject) -> dict[str, Any]:
         """The same body, with the `commit` of the look if it was looked at: it is looked at again,
         and goes to the end of the line."""
@@ -44,21 +48,21 @@ def _add_new(router: APIRouter, downloads: Downloads) -> None:
 
 
 def _add_known(router: APIRouter, downloads: Downloads) -> None:
-    @router.get("/{id}")
+    @router.get("/{id}", **says(shapes.Download))
     def one(id: str) -> dict[str, Any]:
         return view.download(downloads.get(id))
 
-    @router.post("/{id}/pause")
+    @router.post("/{id}/pause", **says(shapes.Download, errors=_MOVES))
     def pause(id: str, body: OptionalObject) -> dict[str, Any]:
         """What has come so far stays for `resume`."""
         return view.download(downloads.pause(id))
 
-    @router.post("/{id}/resume")
+    @router.post("/{id}/resume", **says(shapes.Download, errors=_MOVES))
     def resume(id: str, body: OptionalObject) -> dict[str, Any]:
         """Of a paused or failed one: goes on where it is."""
         return view.download(downloads.resume(id))
 
-    @router.delete("/{id}")
+    @router.delete("/{id}", **says(shapes.Removed))
     def remove(id: str) -> dict[str, Any]:
         """Ends it and throws away what has come so far; one that is done is only forgotten."""
         downloads.remove(id)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import FileResponse
 
+from webui.api.openapi.says import files, says
 from webui.api.routes.pictures import contained
 from webui.pictures import MEDIA_TYPES
 from webui.services import Services
@@ -16,7 +17,11 @@ Number = Annotated[int, Path(ge=-1, le=10**6)]
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["pictures"])
 
-    @router.get("/{id}/pictures/{image}", response_class=FileResponse)
+    @router.get(
+        "/{id}/pictures/{image}",
+        response_class=FileResponse,
+        **says(content=files(*sorted(set(MEDIA_TYPES.values())))),
+    )
     def picture(id: str, image: Number) -> FileResponse:
         """Picture `image`, from 0, as it was saved; -1 is the grid. 404 until it is there."""
         saved = {each.image: each.path for each in services.line.job(id).pictures}
