@@ -17,6 +17,7 @@ from webui.events import Picture, Rendered
 from webui.inputs import Inputs, Said, said
 from webui.library import Library
 from webui.metadata import parameters_text, record_text, with_source
+from webui.metadata.reader import MAX_PAIRS, read_text
 from webui.outputs import Outputs
 from webui.pictures import Format, look
 from webui.recipes import read
@@ -173,6 +174,17 @@ def test_a_hostile_text_fails_no_job(tmp_path) -> None:
         assert (
             header.parameters == "ab[31m ?\nSteps: 3, Sampler: Euler a, Seed: 1, Evil: \x7f" + DONE
         )
+
+
+@pytest.mark.parametrize("version", [None, "darkroom-0.1.0"])
+def test_what_was_done_is_read_however_much_the_source_says(tmp_path, version) -> None:
+    pairs = [f"K{number}: 1" for number in range(MAX_PAIRS - bool(version))]
+    text = "a fox\n" + ", ".join([*pairs, f"Version: {version}"] if version else pairs)
+    found = read_text(enlarged(tmp_path, Said(text)).parameters).pairs
+    done = (("Postprocess upscaler", "Lanczos"), ("Postprocess upscale by", "2"))
+    ours = (("Version", version),) if version else ()
+    assert found[-len(done) - len(ours) :] == done + ours
+    assert len(found) == MAX_PAIRS and found[0] == ("K0", "1")
 
 
 def test_a_picture_that_is_generated_says_nothing_of_its_source(tmp_path) -> None:

@@ -223,7 +223,8 @@ GONE = "5" * 64
         ({"hires": {"width": 1024, "height": 1024}}, "hires.width"),
         ({"upscale": {"picture": "HERE", "scale": 8.0}}, "upscale.scale"),
         ({"upscale": {"picture": "HERE", "width": 4000}}, "upscale.width"),
-        ({"init": {"picture": "HERE", "tiles": {"scale": 8.0, "overlap": 0}}}, "init.tiles.scale"),
+        ({"init": {"picture": "HERE", "tiles": {"scale": 8.0, "overlap": 32}}}, "init.tiles.scale"),
+        ({"init": {"picture": "HERE", "tiles": {"scale": 2.0}}}, "init.tiles.overlap"),
         ({"init": {"picture": "LARGE", "resize": "latent upscale"}}, "init.resize"),
         (
             {"init": {"picture": "HERE", "outpaint": {"left": 1024, "up": 1024}}, "width": 64},

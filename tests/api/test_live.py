@@ -209,7 +209,7 @@ def test_the_tables_can_be_read(client, tmp_path):
     assert samplers[1] == {
         "name": "Euler a", "aliases": ["k_euler_a"], "order": 1, "calls": 1, "random": True,
         "automatic": "Uniform", "parameters": [], "orders": [], "solver_types": [],
-        "one_by_one": False, "help": "",
+        "one_by_one": False, "flow": False, "help": "",
     }  # fmt: skip
     schedules = client.get("/api/v1/schedules").json()["schedules"]
     assert [each["name"] for each in schedules] == ["Automatic", "Karras"]

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -47,6 +48,12 @@ def quick(tab, form="img2img", **values):
     defaults = {f"{form}_prompt": "red apple", f"{form}_steps": 6, f"{form}_seed": 7}
     for element, value in (defaults | values).items():
         tab.fill(element, value)
+
+
+def in_sight(tab, selector):
+    """Whether all of an element's height is in the window."""
+    box = tab.page.locator(selector).bounding_box()
+    return box["y"] >= 0 and box["y"] + box["height"] <= tab.page.viewport_size["height"]
 
 
 def opened(data):
@@ -165,6 +172,11 @@ def test_colours_are_painted_on_the_picture_and_taken_back(server, open_tab):
     tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
     tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
     easel = Easel.opened(tab, "img2img_sketch")
+    go, tools = (
+        tab.page.locator(name).bounding_box()
+        for name in ("#img2img_go", "#img2img_sketch .dk-canvas-bar")
+    )
+    assert tools["y"] >= go["y"] + go["height"]  # not under the buttons that stay in sight
     easel.take("brush", size=12, colour="#2040c0")
     easel.stroke([(20, 20), (70, 40)])
     job = press(tab, "img2img")[0]  # at once: what was painted goes first
@@ -189,6 +201,36 @@ def test_colours_are_painted_on_the_picture_and_taken_back(server, open_tab):
     assert begun_with(tab, white).min() == 255
 
 
+def test_a_picture_that_comes_while_colours_are_sent_stays(server, open_tab):
+    tab = open_tab(server)
+    open_form(tab, "img2img", "img2img")
+    give(tab, "img2img_image", ("mine.png", png(chequered(96, 64))))
+    picker(tab, "img2img_image", "mine.png")
+    other = tab.page.evaluate(
+        "(data) => fetch('data:image/png;base64,' + data).then((answer) => answer.blob())"
+        ".then((blob) => darkroom.keepPicture('other.png', blob))",
+        base64.b64encode(drawn((80, 64))).decode(),
+    )
+    tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
+    tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
+    held = []
+    tab.page.route("**/api/v1/inputs", held.append)
+    easel = Easel.opened(tab, "img2img_sketch")
+    easel.take("brush", size=12)
+    with tab.page.expect_request("**/api/v1/inputs"):
+        easel.stroke([(20, 20), (70, 40)])
+    tab.page.evaluate(
+        "(other) => darkroom.setForm('img2img', {'init.picture': other}, 'Sent.')",
+        json.dumps([{name: other[name] for name in ("sha256", "name", "width", "height")}]),
+    )
+    picker(tab, "img2img_image", "other.png")
+    with tab.page.expect_response("**/api/v1/inputs"):
+        held[0].continue_()
+    tab.page.unroute("**/api/v1/inputs")
+    job = press(tab, "img2img")[0]
+    assert server.job(job["id"])["request"]["init"]["picture"] == other["sha256"]
+
+
 def test_a_second_pass_runs_through_the_timeline_and_can_be_had_for_a_finished_picture(
     server, open_tab
 ):
@@ -201,6 +243,7 @@ def test_a_second_pass_runs_through_the_timeline_and_can_be_had_for_a_finished_p
     said = tab.page.locator("#result-pass-said")
     said.filter(has_text="128 × 128 becomes 256 × 256 by Latent, then is made anew: denoising "  # noqa: RUF001
                 "strength 0.7, 6 steps.").wait_for()  # fmt: skip
+    assert in_sight(tab, "#result-pass")
     tab.page.keyboard.press("Escape")
     said.wait_for(state="hidden")
     tab.page.click("#result-hires")

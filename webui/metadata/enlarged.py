@@ -4,7 +4,7 @@ As A1111 writes them: the source's "parameters" with keys that begin "Postproces
 """
 
 from webui.errors import InvalidRequest
-from webui.metadata.reader import Text, read_text
+from webui.metadata.reader import MAX_PAIRS, Text, read_text
 from webui.metadata.record import Record, read_record
 from webui.metadata.writer import text_of
 
@@ -21,7 +21,8 @@ def with_source(text: str, source: str | None) -> str:
     mine = [pair for pair in read_text(text).pairs if pair[0] != "Version"]
     kept = [pair for pair in theirs.pairs if not pair[0].startswith(DONE_TO_IT)]
     version = [kept.pop()] if theirs.ours else []  # ours is the last one, or it is not ours
-    return text_of(theirs.prompt, theirs.negative_prompt, [*kept, *mine, *version])
+    room = MAX_PAIRS - len(mine) - len(version)  # what is behind them nobody reads
+    return text_of(theirs.prompt, theirs.negative_prompt, [*kept[:room], *mine, *version])
 
 
 def source_of(record: str | None) -> Record | None:

@@ -75,6 +75,7 @@
       if (darkroom.formValues(TAB)["hires.on"] && darkroom.tab() === TAB) { begin(); return; }
       tell();
       turn(true);
+      row.scrollIntoView({ block: "nearest" });
       find("result-pass-go").focus({ preventScroll: true });
     });
     find("result-pass-go").addEventListener("click", begin);

@@ -49,7 +49,7 @@
     } else {
       await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
     }
-    document.getElementById(`tab_${tab}`)?.scrollIntoView({ block: "nearest" });
+    document.querySelector(`#${tab}_image :is(.dk-picker, .dk-canvas)`)?.scrollIntoView({ block: "nearest" });
   };
 
   const sized = (answer, picture) => ({ ...answer, values: { ...answer.values, ...fitting(picture) } });

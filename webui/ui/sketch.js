@@ -16,12 +16,11 @@
     const root = element.querySelector(".dk-canvas");
     let canvas = null;
     let version = 0, sent = 0; // of what is drawn
-    let resting = 0, loading = false, going = Promise.resolve();
+    let resting = 0, loading = false, others = 0, going = Promise.resolve();
     let made = reads(localStorage, MADE + tab);
 
     root.dataset.shut = "yes";
     const only = () => darkroom.picturesOf(tab)?.[0] ?? null;
-    const isOpen = () => root.dataset.shut === "no";
 
     function begin() {
       canvas = darkroom.canvas(element, options);
@@ -86,8 +85,10 @@
     }
 
     async function send(now) {
+      const before = others;
       const blob = await canvas.picture();
       const { notes: _, ...kept } = blob ? await darkroom.keepPicture(canvas.name || "sketch.png", blob) : {};
+      if (others !== before) return; // what has come meanwhile stays
       sent = now;
       remember(kept.sha256 ?? "");
       darkroom.setPictures(tab, blob ? [kept] : []);
@@ -99,9 +100,10 @@
       keeps(localStorage, MADE + tab, sha256);
     }
 
-    // Another picture came into the form while this one was painted on: a recipe's, or one sent here.
+    // Another picture came into the form while this one was painted on or sent: a recipe's, or one sent here.
     document.addEventListener("darkroom:pictures", ({ detail }) => {
-      if (detail !== tab || !isOpen() || loading || (only()?.sha256 ?? "") === made) return;
+      if (detail !== tab || loading || (only()?.sha256 ?? "") === made) return;
+      others += 1;
       clearTimeout(resting);
       sent = version;
       root.dataset.shut = "yes";
