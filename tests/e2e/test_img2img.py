@@ -177,6 +177,8 @@ def test_colours_are_painted_on_the_picture_and_taken_back(server, open_tab):
     give(tab, "img2img_image", ("mine.png", png(given)))
     picker(tab, "img2img_image", "mine.png")
     tab.page.evaluate("document.getElementById('img2img_image').scrollIntoView()")
+    tab.page.evaluate("darkroom.setForm('img2img', {seed: 7}, 'It is here.')")
+    tab.page.locator("#img2img_recipe", has_text="It is here.").wait_for()
     tab.page.evaluate("window.scrollBy(0, 80)")
     tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
     tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
