@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
 from webui.library.structure import ENCODERS, FOLDERS, FOLDERS_ONLY, KINDS, Structure, structure
-from webui.safetensors_header import Header, HeaderError
+from webui.safetensors_header import Header, HeaderError, Tensor
 
 SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
@@ -36,7 +37,7 @@ def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
         report = _report(found, what)
         _check_kind(found, what)
         configs = _configs(path, found, what.family)
-        report = _report(found, what, configs, vae)
+        report = _with_configs(report, configs, vae)
         return _usable(path, name, size, configs, report, vae)
     except (ProblemError, HeaderError) as error:
         problem = str(error)
@@ -163,48 +164,45 @@ def _size_conditioning(found: Header, family: str, text: Mapping[str, Any]) -> d
     }
 
 
-def _report(
-    found: Header, what: Structure, configs: Sections | None = None, vae: Path | None = None
-) -> Report:
-    scheduler = (configs or {}).get("scheduler", {})
+def _report(found: Header, what: Structure) -> Report:
     notes = []
-    if any(key.startswith(_EMA) for key in found.tensors):
+    used = {key: each for key, each in found.tensors.items() if not key.startswith(_EMA)}
+    if len(used) < len(found.tensors):
         notes.append("it also holds averaged (EMA) weights, which are not loaded")
-    parts = _parts(found, what)
-    if what.family and "vae" not in parts:
+    sizes = _sizes(used, what)
+    if what.family and "vae" not in sizes:
         notes.append("it holds no VAE: one with its name, or one that is chosen, is used")
-    used = [each for key, each in found.tensors.items() if not key.startswith(_EMA)]
-    unet = [each for key, each in found.tensors.items() if key.startswith(shapes.UNET)]
+    unet = [each for key, each in used.items() if key.startswith(shapes.UNET)]
     return Report(
         kind=what.kind,
         family=what.family,
         precision=header.precision(unet or found.tensors.values()),
-        prediction=str(scheduler.get("prediction_type", "")),
-        zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
-        parts=parts,
-        weights=sum(tensor.count for tensor in used),
-        sizes=_sizes(found, what),
-        vae=printable(vae.stem) if vae else "",
+        parts=tuple(sizes),
+        weights=sum(tensor.count for tensor in used.values()),
+        sizes=sizes,
         notes=tuple(notes),
     )
 
 
-def _parts(found: Header, what: Structure) -> tuple[str, ...]:
-    prefixes = _prefixes(what)
-    there = found.tensors.keys()
-    return tuple(
-        part for part, prefix in prefixes.items() if any(key.startswith(prefix) for key in there)
+def _with_configs(report: Report, configs: Sections, vae: Path | None) -> Report:
+    scheduler = configs.get("scheduler", {})
+    return replace(
+        report,
+        prediction=str(scheduler.get("prediction_type", "")),
+        zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
+        vae=printable(vae.stem) if vae else "",
     )
 
 
-def _sizes(found: Header, what: Structure) -> dict[str, int]:
-    sizes = dict.fromkeys(_parts(found, what), 0)
-    prefixes = {part: prefix for part, prefix in _prefixes(what).items() if part in sizes}
-    for key, tensor in found.tensors.items():
-        for part, prefix in prefixes.items():
-            if key.startswith(prefix):
-                sizes[part] += tensor.count
-    return sizes
+def _sizes(used: Mapping[str, Tensor], what: Structure) -> dict[str, int]:
+    """How many weights each part that is there has."""
+    prefixes = _prefixes(what)
+    sizes = dict.fromkeys(prefixes, 0)
+    for key, tensor in used.items():
+        part = next((part for part, prefix in prefixes.items() if key.startswith(prefix)), None)
+        if part is not None:
+            sizes[part] += tensor.count
+    return {part: count for part, count in sizes.items() if count}
 
 
 def _prefixes(what: Structure) -> dict[str, str]:
