@@ -230,6 +230,7 @@ def test_another_servers_note_is_not_believed(server, tmp_path, monkeypatch):
     with Client(server.address) as client:
         start = client.health()["server"]
     note = data_folder.Note(server.address, start)
+    data_folder.Lock(tmp_path).release()
     data_folder.leave_note(tmp_path, note)
     assert serving._running(tmp_path, None) is None  # nobody has the folder: it was killed
     lock = data_folder.Lock(tmp_path)
