@@ -152,6 +152,13 @@ def test_a_batch_of_files_is_a_job_each_and_a_broken_one_is_named(server, open_t
     tab.problems = [each for each in tab.problems if "status of 422" not in each]
 
 
+UNCOVERED = """() => {
+    const [go, tools] = ["#img2img_go", "#img2img_sketch [role=toolbar]"].map(
+        (each) => document.querySelector(each).getBoundingClientRect());
+    return tools.top >= go.bottom && tools.bottom <= innerHeight;
+}"""
+
+
 def begun_with(tab, job):
     """The pixels of the picture that a job begins with."""
     kept = tab.server.job(job["id"])["request"]["init"]["picture"]
@@ -169,14 +176,14 @@ def test_colours_are_painted_on_the_picture_and_taken_back(server, open_tab):
     given = chequered(96, 64)
     give(tab, "img2img_image", ("mine.png", png(given)))
     picker(tab, "img2img_image", "mine.png")
+    tab.page.evaluate("document.getElementById('img2img_image').scrollIntoView()")
+    tab.page.evaluate("darkroom.setForm('img2img', {seed: 7}, 'It is here.')")
+    tab.page.locator("#img2img_recipe", has_text="It is here.").wait_for()
+    tab.page.evaluate("window.scrollBy(0, 80)")
     tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
     tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
     easel = Easel.opened(tab, "img2img_sketch")
-    go, tools = (
-        tab.page.locator(name).bounding_box()
-        for name in ("#img2img_go", "#img2img_sketch .dk-canvas-bar")
-    )
-    assert tools["y"] >= go["y"] + go["height"]  # not under the buttons that stay in sight
+    tab.page.wait_for_function(UNCOVERED)  # its tools, by the buttons that stay in sight
     easel.take("brush", size=12, colour="#2040c0")
     easel.stroke([(20, 20), (70, 40)])
     job = press(tab, "img2img")[0]  # at once: what was painted goes first
@@ -214,7 +221,7 @@ def test_a_picture_that_comes_while_colours_are_sent_stays(server, open_tab):
     tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
     tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
     held = []
-    tab.page.route("**/api/v1/inputs", held.append)
+    tab.page.route("**/api/v1/inputs", lambda route: held.append(route))
     easel = Easel.opened(tab, "img2img_sketch")
     easel.take("brush", size=12)
     with tab.page.expect_request("**/api/v1/inputs"):
