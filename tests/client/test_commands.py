@@ -72,7 +72,8 @@ def test_every_field_of_a_request_is_a_flag():
     said = set(leaves(GenerationRequest))
     # what a recipe records, extensions' own, and branches, which the timeline makes
     left = {name for name in said if name.split(".")[0] in ("resume", "extras")}
-    assert said - left - set(FLAGS) == {"embeddings", "loras", "seed_resize"}
+    recorded = {"embeddings", "loras", "init.loopback.stop_after"}
+    assert said - left - set(FLAGS) == recorded | {"seed_resize"}
     assert {"seed_resize.width", "seed_resize.height"} <= set(FLAGS)
     assert len({flag_of(name) for name in FLAGS}) == len(FLAGS)
     help_text = options.parser("generate").format_help()
