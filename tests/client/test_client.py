@@ -184,7 +184,7 @@ def test_what_there_is_and_what_can_be_read(darkroom, tmp_path):
     assert [(each["name"], each["default"]) for each in darkroom.models()] == [("toy", True)]
     assert darkroom.models(refresh=True) == darkroom.models()
     assert [each["name"] for each in darkroom.samplers()][:2] == ["DPM++ 2M", "DPM++ SDE"]
-    assert [each["name"] for each in darkroom.schedules()][:2] == ["Automatic", "Karras"]
+    assert [each["name"] for each in darkroom.schedules()][:2] == ["Automatic", "Uniform"]
     assert [each["name"] for each in darkroom.upscalers()] == ["Latent", "Lanczos"]
     assert darkroom.embeddings() == []
     assert darkroom.loras() == []
