@@ -209,6 +209,11 @@ def test_pictures_are_named_and_said(services, client):
             "give the file's name.",
         )
     assert request_of(services, asked.said) == asked.request
+    init = {"picture": sha, "loopback": {"loops": 3, "stop_after": 2}}
+    _, made = kinds(services, {"prompt": "x", "init": init})
+    assert (
+        made["command"].notes[0] == "init.loopback.stop_after cannot be said on the command line."
+    )
     _, made = kinds(services, {"upscale": {"picture": sha, "scale": 3}})
     assert made["diffusers"].text == "" and "no script" in made["diffusers"].notes[0]
     words = made["command"].text.replace("\\\n", "").split()

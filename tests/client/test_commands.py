@@ -72,7 +72,8 @@ def test_every_field_of_a_request_is_a_flag():
     said = set(leaves(GenerationRequest))
     # what a recipe records, extensions' own, and branches, which the timeline makes
     left = {name for name in said if name.split(".")[0] in ("resume", "extras")}
-    assert said - left - set(FLAGS) == {"embeddings", "loras", "seed_resize"}
+    recorded = {"embeddings", "loras", "init.loopback.stop_after"}
+    assert said - left - set(FLAGS) == recorded | {"seed_resize"}
     assert {"seed_resize.width", "seed_resize.height"} <= set(FLAGS)
     assert len({flag_of(name) for name in FLAGS}) == len(FLAGS)
     help_text = options.parser("generate").format_help()
@@ -230,6 +231,7 @@ def test_another_servers_note_is_not_believed(server, tmp_path, monkeypatch):
     with Client(server.address) as client:
         start = client.health()["server"]
     note = data_folder.Note(server.address, start)
+    data_folder.Lock(tmp_path).release()
     data_folder.leave_note(tmp_path, note)
     assert serving._running(tmp_path, None) is None  # nobody has the folder: it was killed
     lock = data_folder.Lock(tmp_path)

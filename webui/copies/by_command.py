@@ -30,10 +30,7 @@ def command(asked: Asked, address: str) -> str:
 
 def unsaid(asked: Asked) -> list[str]:
     """The fields that no flag can say."""
-    return [name for name in flat(asked.said) if name.split(".")[0] in _UNSAID]
-
-
-_UNSAID = ("embeddings", "loras", "extras", "resume")
+    return [name for name in flat(asked.said) if name not in FLAGS]
 
 
 def _option(flag: str, value: Any) -> str:
