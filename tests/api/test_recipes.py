@@ -33,7 +33,8 @@ OPTIONS = {
     "sampling.s_tmax": None, "sampling.s_noise": None, "sampling.order": None,
     "sampling.solver_type": None, "schedule_options.sigma_min": None,
     "schedule_options.sigma_max": None, "schedule_options.rho": None,
-    "schedule_options.sigmas": None, "schedule_options.shift": None, "variation.seed": None, "variation.strength": None,
+    "schedule_options.sigmas": None, "schedule_options.shift": None, "variation.seed": None,
+    "variation.strength": None,
     "seed_resize.width": None, "seed_resize.height": None,
 } | dict.fromkeys(images.NAMES)  # fmt: skip
 
