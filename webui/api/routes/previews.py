@@ -10,7 +10,7 @@ from webui.api.body import JsonObject
 from webui.api.openapi import bodies, lists
 from webui.api.openapi.says import says
 from webui.errors import InvalidRequest
-from webui.interfaces import PreviewInfo
+from webui.exports import methods
 from webui.jobs.job import PreviewChoice
 from webui.services import Services
 
@@ -20,26 +20,20 @@ def router(services: Services) -> APIRouter:
 
     @router.get("", **says(lists.PreviewMethods))
     def known() -> dict[str, Any]:
-        methods = [
-            {"name": each.name, "label": each.label, "help": each.help} for each in _there(services)
+        listed = [
+            {"name": each.name, "label": each.label, "help": each.help}
+            for each in methods(services)
         ]
-        return {"previews": schema.previews(services.line.previews()), "methods": methods}
+        return {"previews": schema.previews(services.line.previews()), "methods": listed}
 
     @router.put("", **says(lists.PreviewsSet, body=bodies.Previews))
     def choose(body: JsonObject) -> dict[str, Any]:
         choice = schema.preview_choice(body, services.line.previews())
-        _check(choice, [each.name for each in _there(services)])
+        _check(choice, [each.name for each in methods(services)])
         services.line.set_previews(choice)
         return {"previews": schema.previews(choice)}
 
     return router
-
-
-def _there(services: Services) -> list[PreviewInfo]:
-    tiny = bool(services.library.tiny_decoders())
-    return [
-        each for each in services.registry.previews.values() if tiny or not each.by_tiny_decoder
-    ]
 
 
 def _check(choice: PreviewChoice, known: list[str]) -> None:
