@@ -73,6 +73,8 @@ def _vocabulary(
         raise InvalidRequest("model", "there is no model to use")
     try:
         entry = services.library.find(name)
+        if entry.problem is not None:
+            raise ModelRefused(entry.problem)
         widths = entry.token_widths
         usable = services.embeddings.usable(widths)
         vectors = {key: entry.vectors for key, entry in usable.items()}
