@@ -31,7 +31,11 @@ USED: dict[str, Any] = {
     **{"sampling.eta": "0.5", "sampling.s_churn": "3", "sampling.s_tmin": "1"},
     **{"sampling.s_tmax": "9", "sampling.s_noise": "1.01", "sampling.order": "2"},
     **{"sampling.solver_type": "heun", "schedule_options.sigma_min": "0.1"},
-    **{"schedule_options.sigma_max": "12", "schedule_options.rho": "5"},
+    **{
+        "schedule_options.sigma_max": "12",
+        "schedule_options.rho": "5",
+        "schedule_options.shift": "3",
+    },
     **{"schedule_options.sigmas": "9, 3, 0", "variation.seed": 8, "variation.strength": 0.5},
     **{"seed_resize.width": "256", "seed_resize.height": "256"},
 }
