@@ -64,7 +64,8 @@ def findings(schema):
                 failed = check.failure_info
                 if failed is not None and not foreseen(check.name, case.path, answer):
                     said = f"{check.name}: {case.method} {case.path}"
-                    failures.setdefault(said, f"{case.body!r:.300}, {answer.status_code}: {failed.failure}")
+                    why = f"{case.body!r:.300}, {answer.status_code}: {failed.failure}"
+                    failures.setdefault(said, why)
     return failures, made, errors
 
 
