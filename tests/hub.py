@@ -219,8 +219,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 self.hub.wait_end()
                 break
-            self.wfile.write(body[at : at + step])
-            self.asked.sent += len(body[at : at + step])
+            piece = body[at : at + step]
+            self.asked.sent += len(piece)  # before: whoever has it may ask at once
+            try:
+                self.wfile.write(piece)
+            except OSError:
+                self.asked.sent -= len(piece)
+                raise
         self.close_connection = True
         return None
 
