@@ -256,7 +256,7 @@ def test_a_broken_stream_goes_on_after_the_last_event():
     asked = []
     parts = [
         b"retry: 1\n\nid: s.1\nevent: Step\ndata: {\"step\": 1}\n\nid: s.2\nevent: Step\nda",
-        b": beat\n\nid: s.2\nevent: Step\ndata: {\"step\": 2}\n\n",
+        b": beat\n\nid: s.2\nevent: Step\ndata: {\"step\": 2}\n\nevent: Gap\ndata: {}\n\n",
         b"id: s.3\nevent: Finished\ndata: {\"outcome\": \"done\"}\n\n",
     ]  # fmt: skip
 
@@ -271,6 +271,7 @@ def test_a_broken_stream_goes_on_after_the_last_event():
     assert [(event.kind, dict(event.values), event.id) for event in events] == [
         ("Step", {"step": 1}, "s.1"),
         ("Step", {"step": 2}, "s.2"),
+        ("Gap", {}, "s.2"),
         ("Finished", {"outcome": "done"}, "s.3"),
     ]
     assert asked == [None, "s.1", "s.1", "s.2"]
