@@ -288,6 +288,24 @@ def test_all_work_is_done_on_the_device(files, way):
     assert {each.device.type for net in networks for each in net.parameters()} == {"cpu"}
 
 
+class Seen(torch.nn.Linear):
+    """Notes where it found everything."""
+
+    def forward(self, x, *, more):
+        self.seen = [each.device.type for each in (x, more["ids"], self.weight, self.table)]
+        return x
+
+
+@pytest.mark.parametrize("way", ["model", "sequential"])
+def test_what_a_network_is_given_and_its_buffers_come_too(way):
+    network = Seen(1, 1)
+    network.register_buffer("table", torch.arange(3))
+    Room(torch.device("meta")).offload([network], way)
+    given = network(torch.zeros(1), more={"ids": torch.zeros(1)})
+    assert network.seen == ["meta"] * 4
+    assert given.device.type == "meta"  # and what it makes stays there
+
+
 def test_only_a_device_with_its_own_memory_offloads_by_itself():
     assert choose("cpu").offload == "none"
     assert choose("cpu", offload="model").offload == "model"
