@@ -11,6 +11,7 @@ FAMILIES: Mapping[str, str] = {  # as people call them
     "sd2": "SD 2",
     "sdxl": "SDXL",
     "refiner": "SDXL refiner",
+    "sd3": "SD 3",
 }
 Stamp = tuple[str, int, int]  # path, time of change in ns, size: another one, another content
 
