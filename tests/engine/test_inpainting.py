@@ -112,7 +112,7 @@ def test_a_network_made_for_inpainting_is_told_the_mask_and_what_is_left_of_the_
     with torch.no_grad():
         told = model.painting(picture, mask)
         seen = []
-        hook = told._unet.register_forward_pre_hook(lambda unet, given: seen.append(given[0]))
+        hook = told.unet.register_forward_pre_hook(lambda unet, given: seen.append(given[0]))
         x = torch.ones(2, 4, 8, 8)
         told.predict(x, torch.tensor(1.0), [Conditioning(torch.zeros(1, 77, 32))])
         hook.remove()
