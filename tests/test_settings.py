@@ -29,6 +29,7 @@ DEFAULTS = Settings(
     auth_file=(),
     api_auth=(),
     cors_allow_origins=(),
+    mcp=False,
     trusted_proxies=(),
     max_waiting=10_000,
     stall_timeout=600,
