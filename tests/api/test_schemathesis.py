@@ -11,6 +11,7 @@ from tests.serving import Server
 from tests.test_downloads import weights
 
 DOCUMENT = "/api/v1/openapi.json"
+KNOWN = "a3f1c2d4e5f60718"  # the job that the document gives as an example: one that is there
 CASES = 4  # for each address, besides those at every bound
 # /sdapi/v1 takes "20" for 20 and 1 for true, as A1111's clients send them, and answers 400 to a
 # sampler that is not there
@@ -27,6 +28,7 @@ def server(tmp_path_factory):
     folder, hub = tmp_path_factory.mktemp("openapi"), Hub()
     hub.add("stabilityai/sdxl-vae", {"sdxl_vae.safetensors": weights(folder)})
     server = Server(folder, settings=("--hub", hub.address, "--private-downloads"))
+    server.post(KNOWN, prompt="a fox", steps=2, images=2, width=64, height=64)
     yield server
     server.end()
     hub.close()
