@@ -51,7 +51,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "view": ("What is shown of a step.", {"enum": list(VIEWS)}),
 }  # fmt: skip
 _SHELVES = ("checkpoints", "vaes", "loras", "embeddings", "upscalers")
-_DOWNLOAD: Mapping[str, Any] = {"examples": ["a3f1c2d4e5f60718"]}
+_DOWNLOAD: Mapping[str, Any] = {"pattern": "^[0-9a-f]{16}$", "examples": ["a3f1c2d4e5f60718"]}
 _TASK = "A job's id, or what a call named `force_task_id`."
 
 
