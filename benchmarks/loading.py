@@ -1,13 +1,15 @@
 """How long it takes to load a model of Stable Diffusion 1.5's size, and how much memory.
 
-    python benchmarks/loading.py [--folder /tmp/darkroom-loading] [--rounds 8] [--dtype fp32]
+    python -m benchmarks.loading [--cases fp16:fp32 fp32:bf16] [--rounds 8] [--folder F] [--quick]
 
-Writes random weights as a single file and as a folder, once. Then each round loads, each in a new
-process and in an order that changes: our engine from the file, from the folder, and diffusers'
-`StableDiffusionPipeline.from_single_file` with the same configs, offline. Printed: seconds from
-the call to a model that can draw, medians and the 95 % interval of our median to theirs; the peak
-of anonymous memory beyond what the process had before, to the weights' size in that precision.
-Also: switching between two models, and listing 1,000 files.
+A case is the precision of the files and the one that is loaded. Random weights are written as a
+single file and as a folder, into `--folder` or one that is removed afterwards. Each round loads,
+each in a new process and in an order that changes: our engine from the file and from the folder,
+and diffusers' `from_single_file` and `from_pretrained`, offline. Printed: seconds from the call to
+a model that can draw, and the median of the rounds' ratios to diffusers' way from the same files,
+with its 95 % interval; the peak of anonymous memory (a mapped file's pages do not count) beyond
+what the process had before, to the weights' size in the precision that is loaded. Then: switching
+between two models, in memory and from the file; listing 1,000 files.
 """
 
 import argparse
@@ -22,154 +24,98 @@ import time
 from pathlib import Path
 from statistics import median
 
+from benchmarks import checkpoint
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-WAYS = ("ours, file", "ours, folder", "diffusers, file")
+THEIRS = {"ours, file": "diffusers, file", "ours, folder": "diffusers, folder"}
+WAYS = (*THEIRS, *THEIRS.values())
+TIME, MEMORY = 1.05, 1.15  # what may be taken at most, to diffusers' time and to the weights
+Taken = dict[str, list[dict[str, float]]]
 
 
 def main() -> None:
     arguments = _arguments()
     if arguments.way:
-        print(json.dumps(_measured(arguments)))
+        print(json.dumps(_measured(arguments.folder, arguments.way, arguments.cases[0])))
         return
-    _write(arguments.folder)
-    taken: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-    for number in range(arguments.rounds):
-        for way in random.Random(number).sample(WAYS, len(WAYS)):
-            taken[way].append(_in_a_process(arguments, way))
-    _say(taken)
-    _switching(arguments)
-    _listing()
+    for case in arguments.cases:
+        with tempfile.TemporaryDirectory(prefix="darkroom-loading-") as temporary:
+            folder = arguments.folder / case.replace(":", "-") if arguments.folder else None
+            _case(case, folder or Path(temporary), arguments)
+    _listing(100 if arguments.quick else 1000)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/darkroom-loading"))
+    parser.add_argument("--cases", nargs="+", default=["fp16:fp32", "fp32:bf16"])
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--dtype", choices=["fp32", "fp16", "bf16"], default="fp32")
+    parser.add_argument("--folder", type=Path, help="keep the files there; made if not there yet")
+    parser.add_argument("--quick", action="store_true", help="a tiny model, to try the script")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _in_a_process(arguments: argparse.Namespace, way: str) -> dict[str, float]:
-    command = [sys.executable, __file__, "--way", way, "--dtype", arguments.dtype]
-    command += ["--folder", str(arguments.folder)]
+def _case(case: str, folder: Path, arguments: argparse.Namespace) -> None:
+    held, wanted = case.split(":")
+    checkpoint.write(folder, held, arguments.quick)
+    taken: Taken = {way: [] for way in WAYS}
+    for number in range(arguments.rounds):
+        for way in random.Random(number).sample(WAYS, len(WAYS)):
+            taken[way].append(_in_a_process(folder, way, case))
+    print(f"{held} files, loaded as {wanted}:")
+    for way in WAYS:
+        _say(way, taken)
+    _switching(folder, wanted)
+
+
+def _in_a_process(folder: Path, way: str, case: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.loading", "--way", way, "--cases", case]
+    command += ["--folder", str(folder)]
     environ = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT)
+    if done.returncode:
+        sys.exit(done.stderr)
     made: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return made
-
-
-# --- the files -----------------------------------------------------------------------------------
-
-
-def _write(folder: Path) -> None:
-    """Random weights of the published shapes, in fp16 as such files are mostly had."""
-    if (folder / "done").exists():
-        return
-    import torch
-    from safetensors.torch import save_file
-
-    from tests import headers
-
-    torch.manual_seed(0)
-    tensors = {
-        key: torch.full(shape, 0.01, dtype=torch.float16).uniform_(-0.02, 0.02)
-        for key, shape in headers.published()["sd1"].items()
-        if not key.endswith("position_ids")
-    }
-    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / "checkpoints" / "file.safetensors", {"format": "pt"})
-    pipe = _by_diffusers(folder, torch.float16)
-    pipe.save_pretrained(folder / "checkpoints" / "folder")
-    (folder / "checkpoints" / "second.safetensors").unlink(missing_ok=True)
-    os.link(
-        folder / "checkpoints" / "file.safetensors", folder / "checkpoints" / "second.safetensors"
-    )
-    (folder / "done").touch()
-
-
-def _configs(folder: Path) -> Path:
-    """What diffusers' loader needs beside the file: configs as ours, and a tokenizer."""
-    from webui.library import Library
-
-    place = folder / "configs"
-    if place.exists():
-        return place
-    entry = Library(folder).find("file")
-    parts = {
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-    }
-    index = {"_class_name": "StableDiffusionPipeline", **parts}
-    index |= {"safety_checker": [None, None], "feature_extractor": [None, None]}
-    for part in parts:
-        (place / part).mkdir(parents=True)
-        if part == "tokenizer":
-            for file in entry.tokenizer.iterdir():
-                (place / part / file.name).write_bytes(file.read_bytes())
-            continue
-        name = "scheduler_config.json" if part == "scheduler" else "config.json"
-        extra = {"model_type": "clip_text_model"} if part == "text_encoder" else {}
-        (place / part / name).write_text(json.dumps({**entry.configs[part], **extra}))
-    (place / "model_index.json").write_text(json.dumps(index))
-    return place
-
-
-def _by_diffusers(folder: Path, dtype):  # type: ignore[no-untyped-def]
-    from diffusers import StableDiffusionPipeline
-
-    return StableDiffusionPipeline.from_single_file(
-        str(folder / "checkpoints" / "file.safetensors"),
-        config=str(_configs(folder)),
-        local_files_only=True,
-        torch_dtype=dtype,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
 
 
 # --- one load ------------------------------------------------------------------------------------
 
 
-def _measured(arguments: argparse.Namespace) -> dict[str, float]:
-    import torch
-
-    from webui.engine.device import DTYPES, Device
-
-    dtype = DTYPES[arguments.dtype]
-    device = Device(torch.device("cpu"), dtype)
-    models, name = _models(arguments.folder, device), arguments.way.rpartition(" ")[2]
+def _measured(folder: Path, way: str, case: str) -> dict[str, float]:
+    dtype = checkpoint.DTYPES[case.split(":")[1]]
+    models, name = _models(folder, dtype), way.rpartition(" ")[2]
     import diffusers  # noqa: F401  both have it imported before the clock starts
     import transformers.models.clip.modeling_clip  # noqa: F401
+    from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel  # noqa: F401
 
-    _touch(arguments.folder / "checkpoints")
+    _touch(folder / "checkpoints")
     with Watched() as watched:
         began = time.perf_counter()
-        if arguments.way.startswith("ours"):
+        if way.startswith("ours"):
             loaded = models.load(name).model
-            networks = [loaded.unet, loaded.vae._network]
-            networks += [each._network for each in loaded.text_encoders]
+            networks = [*loaded.networks.values(), loaded.vae.network]
         else:
-            pipe = _by_diffusers(arguments.folder, dtype)
+            load = {"file": checkpoint.from_file, "folder": checkpoint.from_folder}[name]
+            pipe = load(folder, dtype)
             networks = [pipe.unet, pipe.vae, pipe.text_encoder]
         seconds = time.perf_counter() - began
     weights = sum(each.nbytes for network in networks for each in network.parameters())
     return {"seconds": seconds, "memory": watched.peak, "weights": weights}
 
 
-def _models(folder: Path, device):  # type: ignore[no-untyped-def]
+def _models(folder: Path, dtype):  # type: ignore[no-untyped-def]
+    import torch
+
     from webui.embeddings import Embeddings
+    from webui.engine.device import Device
     from webui.engine.families import FAMILIES
     from webui.engine.models import Models
     from webui.library import Library
     from webui.loras import Loras
 
-    return Models(Library(folder), Embeddings(folder), Loras(folder), FAMILIES, device)
+    files = Library(folder), Embeddings(folder), Loras(folder)
+    return Models(*files, FAMILIES, Device(torch.device("cpu"), dtype))
 
 
 def _touch(folder: Path) -> None:
@@ -208,40 +154,43 @@ def _anonymous() -> int:
 # --- what is said --------------------------------------------------------------------------------
 
 
-def _say(taken: dict[str, list[dict[str, float]]]) -> None:
-    theirs = [each["seconds"] for each in taken[WAYS[2]]]
-    for way, rounds in taken.items():
-        seconds = [each["seconds"] for each in rounds]
-        share = max(each["memory"] / each["weights"] for each in rounds)
-        ratios = sorted(
-            median(random.Random(n).choices(seconds, k=len(seconds)))
-            / median(random.Random(-n - 1).choices(theirs, k=len(theirs)))
-            for n in range(2000)
-        )
-        low, high = ratios[50], ratios[1949]
-        print(
-            f"{way:16} {median(seconds):6.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), "
-            f"{median(seconds) / median(theirs):.2f} x diffusers (95 %: {low:.2f} to {high:.2f}), "
-            f"anonymous memory at most {share:.2f} x the weights"
-        )
+def _say(way: str, taken: Taken) -> None:
+    seconds = [each["seconds"] for each in taken[way]]
+    share = max(each["memory"] / each["weights"] for each in taken[way])
+    line = f"  {way:18} {median(seconds):6.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
+    line += f", anonymous memory at most {share:.2f} x the weights"
+    if way in THEIRS:
+        theirs = [each["seconds"] for each in taken[THEIRS[way]]]
+        ratio, low, high = ratio_of(seconds, theirs)
+        line += f", {ratio:.2f} x diffusers' time (95 %: {low:.2f} to {high:.2f})"
+        good = ratio <= TIME and share <= MEMORY
+        line += "" if good else f"; ABOVE {TIME:g} x the time or {MEMORY:g} x the weights"
+    print(line, flush=True)
 
 
-def _switching(arguments: argparse.Namespace) -> None:
-    import torch
+def ratio_of(ours: list[float], theirs: list[float]) -> tuple[float, float, float]:
+    """The median of the rounds' ratios, and its 95 % interval by the bootstrap (2,000 draws)."""
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    draws = sorted(
+        median(random.Random(seed).choices(ratios, k=len(ratios))) for seed in range(2000)
+    )
+    return median(ratios), draws[50], draws[1949]
 
-    from webui.engine.device import DTYPES, Device
 
-    models = _models(arguments.folder, Device(torch.device("cpu"), DTYPES[arguments.dtype]))
+def _switching(folder: Path, wanted: str) -> None:
+    models = _models(folder, checkpoint.DTYPES[wanted])
     models.load("file")
     models.load("second")
+    both = models.kept == ["file", "second"]
     began = time.perf_counter()
     for number in range(20):
         models.load(("file", "second")[number % 2])
     each = (time.perf_counter() - began) / 20
-    print(f"switching between two that are in memory: {each * 1000:.1f} ms")
+    where = "both in memory" if both else "memory holds one of them"
+    print(f"  switching between two, {where}: {each * 1000:.1f} ms", flush=True)
 
 
-def _listing() -> None:
+def _listing(count: int) -> None:
     from tests import headers
     from webui.library import Library
 
@@ -249,7 +198,7 @@ def _listing() -> None:
     with tempfile.TemporaryDirectory() as place:
         models = Path(place)
         first = headers.write(models / "checkpoints" / "0.safetensors", keys)
-        for number in range(1, 1000):
+        for number in range(1, count):
             os.link(first, first.with_name(f"{number}.safetensors"))
         library = Library(models)
         began = time.perf_counter()
@@ -264,7 +213,7 @@ def _listing() -> None:
         library.entries()
         again = time.perf_counter() - began
     print(
-        f"listing 1,000 SDXL files: {listed:.2f} s with the headers of {read}, "
+        f"listing {count:,} SDXL files: {listed:.2f} s with the headers of {read}, "
         f"all headers {whole:.1f} s later, again {again:.2f} s"
     )
 

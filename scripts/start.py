@@ -11,16 +11,20 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from scripts import machine
 from scripts.environment import Environment, ensure, wanted
 from scripts.supervisor import Limits, supervise
 from webui import settings
+from webui.commands import options
 from webui.errors import DarkroomError
 from webui.restarting import SUPERVISED
 
 USAGE = """python launch.py [options]                sets up what is missing, then serves
+       python launch.py generate "a red fox" [options] --out fox.png
+       python launch.py batch FILE [options]     pictures without the page; --help says more
        python launch.py setup [set-up options]   sets up alone
        python launch.py test [set-up options] [pytest arguments]
                                                  sets up the tests too, and runs every check"""
@@ -28,8 +32,11 @@ USAGE = """python launch.py [options]                sets up what is missing, th
 
 def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
     """Returns the exit code; an error that was foreseen is one sentence on stderr."""
+    here = os.getcwd()
     os.chdir(root)  # folders in the settings count from the project's
     try:
+        if argv and argv[0] in options.COMMANDS:
+            return _command(argv, environ, Path(root), here)
         return _run(argv, environ, Path(root))
     except DarkroomError as error:
         print(f"darkroom: {error}", file=sys.stderr)
@@ -117,6 +124,22 @@ def _test(
     command = [str(Environment(root / ".venv").python), "-m", "scripts.checks", *rest]
     for_tests = {"OMP_NUM_THREADS": "1", "DARKROOM_CHROMIUM": browser}
     return subprocess.run(command, cwd=root, env={**environ, **for_tests}).returncode
+
+
+def _command(argv: Sequence[str], environ: Mapping[str, str], root: Path, here: str) -> int:
+    """`generate` and `batch`: they run in the folder `here`, where their files are looked for."""
+    asked = options.read(argv)  # a mistake is said before the set-up, not after
+    settings.read(asked.settings, environ)
+    with redirect_stdout(sys.stderr):  # on stdout stand the pictures alone
+        _set_up(root, argparse.Namespace(torch_index=None))
+    command = [str(Environment(root / ".venv").python), "-P", "-m", "webui.commands", *argv]
+    path = os.pathsep.join(each for each in (str(root), environ.get("PYTHONPATH")) if each)
+    with subprocess.Popen(command, cwd=here, env={**environ, "PYTHONPATH": path}) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # the command has had Ctrl+C too, and cancels its job
 
 
 def _serve(

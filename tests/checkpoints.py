@@ -12,13 +12,24 @@ from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 TOKENIZER = Path(__file__).parents[1] / "models" / "checkpoints" / "fluent-emoji" / "tokenizer"
 FAMILIES = ("sd1", "sd2", "sdxl", "refiner")
@@ -56,6 +67,61 @@ def pipeline(family: str, **scheduler: object):
     return made
 
 
+def stable_diffusion_3(*, t5=True, shift=3.0):
+    """A pipeline of Stable Diffusion 3.5's parts: norms of queries and keys, double attention in
+    the first block, 16 channels with a shift; T5 reads words of its own."""
+    torch.manual_seed(7)
+    made = StableDiffusion3Pipeline(
+        transformer=_transformer(),
+        vae=_vae(1.5305, latent_channels=16, shift_factor=0.0609, use_quant_conv=False,
+                 use_post_quant_conv=False),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+        text_encoder=_text("quick_gelu", True),
+        tokenizer=_tokenizer("<|endoftext|>"),
+        text_encoder_2=_text("gelu", True),
+        tokenizer_2=_tokenizer("!"),
+        text_encoder_3=_t5() if t5 else None,
+        tokenizer_3=_t5_tokenizer() if t5 else None,
+    )  # fmt: skip
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def _transformer():
+    made = SD3Transformer2DModel(
+        sample_size=16, patch_size=2, in_channels=16, num_layers=2, attention_head_dim=16,
+        num_attention_heads=4, joint_attention_dim=192, caption_projection_dim=64,
+        pooled_projection_dim=128, out_channels=16, pos_embed_max_size=24,
+        dual_attention_layers=(0,), qk_norm="rms_norm",
+    )  # fmt: skip
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if parameter.ndim > 1 and any(each in name for each in ("context", "add_", "text_emb")):
+                parameter.mul_(3)
+        made.pos_embed.pos_embed.mul_(1.5)  # what was saved counts, not what could be computed
+    return made
+
+
+def _t5():
+    torch.manual_seed(8)
+    config = T5Config(
+        vocab_size=64, d_model=192, d_kv=16, d_ff=64, num_layers=2, num_heads=4,
+        feed_forward_proj="gated-gelu",
+    )  # fmt: skip
+    made = T5EncoderModel(config).eval()
+    with torch.no_grad():
+        made.shared.weight.mul_(3)
+    return made
+
+
+def _t5_tokenizer():
+    words = ("a", "red", "apple", "blue", "cat", "dog", "the", "on")
+    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    vocab += [(f"▁{word}", -3.0) for word in words] + [("▁", -4.0)]
+    vocab += [(each, -6.0) for each in "abcdefghijklmnopqrstuvwxyz,.0123456789()"]
+    return T5Tokenizer(vocab=vocab, extra_ids=0)
+
+
 def _scheduler(family, values):
     if family in ("sd1", "sd2"):
         values = {"prediction_type": "v_prediction" if family == "sd2" else "epsilon"} | values
@@ -69,15 +135,15 @@ def _tokenizer(padding):
     return CLIPTokenizer.from_pretrained(str(TOKENIZER), pad_token=padding)
 
 
-def _vae(scale):
+def _vae(scale, **values):
     return AutoencoderKL(
         block_out_channels=(32, 32, 64, 64),
         layers_per_block=1,
-        latent_channels=4,
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         sample_size=64,
         scaling_factor=scale,
+        **({"latent_channels": 4} | values),
     )
 
 

@@ -1,11 +1,12 @@
 """A server in a process of its own, with everything but the page, and the stub for an engine.
 
-    python -m tests.serving FOLDER [argument of the stub ...]
+    python -m tests.serving FOLDER [argument of the stub ...] [-- argument of the server ...]
 
 prints its port and serves the API until it is killed. `Server` starts and kills it, `drill` does so
 at random moments and counts what is lost.
 """
 
+import base64
 import json
 import os
 import random
@@ -15,23 +16,25 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
 
-def main(folder, *stub):
+def main(folder, *arguments):
     import uvicorn
 
-    from tests.api.conftest import REGISTRY
+    from tests.sdapi.conftest import FULL
     from tests.test_library import make_model
     from webui import app, settings
-    from webui.api import sdapi, server
+    from webui.api import server
     from webui.backend import EngineProcess
     from webui.embeddings import Embeddings
-    from webui.guard import Guard, Rules
+    from webui.guard import Guard
+    from webui.guard_rules import rules
     from webui.inputs import Inputs
     from webui.jobs.line import JobLine
     from webui.jobs.log import Log
@@ -44,10 +47,13 @@ def main(folder, *stub):
     from webui.upscalers import Upscalers
 
     data = Path(folder)
+    split = arguments.index("--")
+    stub, asked = arguments[:split], arguments[split + 1 :]
     if not (data / "models").exists():
         make_model(data / "models", "toy", sample_size=32)
     places = {"data-dir": data / "data", "outputs": data / "out", "models-dir": data / "models"}
-    wanted = settings.read([part for name in places for part in (f"--{name}", str(places[name]))])
+    named = [part for name in places for part in (f"--{name}", str(places[name]))]
+    wanted = settings.read([*named, *asked])
     library = Library(wanted.models_dir)
     outputs = Outputs(wanted.outputs, library, "0.1.0", data / "unsaved")
     trajectories = Trajectories(data / "kept", wanted.trajectory_quota)
@@ -58,7 +64,7 @@ def main(folder, *stub):
     line = JobLine(store, Log(), workshop, max_waiting=wanted.max_waiting)
     services = Services(
         wanted,
-        replace(REGISTRY, routes=(*REGISTRY.routes, sdapi.router)),
+        FULL,
         library,
         line,
         engine,
@@ -67,8 +73,9 @@ def main(folder, *stub):
         Loras(wanted.models_dir),
         Upscalers(wanted.models_dir),
         Inputs(wanted.inputs_dir, wanted.input_quota),
+        app._downloads(wanted, library, ExitStack()),
     )
-    guarded = Guard(server.create(services), Rules(uploads=wanted.temp_dir, outputs=wanted.outputs))
+    guarded = Guard(server.create(services), rules(wanted, ""))
     config = uvicorn.Config(guarded, port=0, log_level="warning", timeout_keep_alive=75)
     serving = uvicorn.Server(config)
     started = serving.startup
@@ -88,8 +95,10 @@ def main(folder, *stub):
 class Server:
     """One life of the server over a folder."""
 
-    def __init__(self, folder, *stub):
-        command = [sys.executable, "-m", "tests.serving", str(folder), *stub]
+    def __init__(self, folder, *stub, settings=(), auth=None):
+        """`auth`, a name and a password, is what `ask` logs in with."""
+        command = [sys.executable, "-m", "tests.serving", str(folder), *stub, "--", *settings]
+        self.auth = auth
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         said = self.process.stdout.readline()
         if not said:
@@ -102,6 +111,9 @@ class Server:
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"} if data else {}
         asked = urllib.request.Request(f"{self.address}/api/v1/{path}", data, headers)
+        if self.auth:
+            name = base64.b64encode(":".join(self.auth).encode()).decode()
+            asked.add_header("authorization", f"Basic {name}")
         asked.method = method or ("POST" if data else "GET")
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return json.loads(answer.read())

@@ -57,6 +57,13 @@ def written(path: Path, number: int) -> None:
     path.with_suffix(".part").replace(path)
 
 
+ANSWERS = {
+    "status": {"device": "stub", "dtype": "none", "model": None, "memory": 0},
+    "load": {},
+    "unload": {"unloaded": []},
+}
+
+
 class Stub:
     def __init__(self, pipe, beat: float) -> None:
         self.pipe = pipe
@@ -226,10 +233,8 @@ class Stub:
                 return None, ()
             frame = signed(Path(args["keep"]).name, look["step"], 8, 8)
             return {"width": 8, "height": 8}, (frame.rgb,)
-        if name == "status":
-            return {"device": "stub", "dtype": "none", "model": None, "memory": 0}, ()
-        if name == "load":
-            return {}, ()
+        if name in ANSWERS:
+            return ANSWERS[name], ()
         raise InvalidRequest("name", f"{name!r} is no call of the stub's")
 
 

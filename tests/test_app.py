@@ -23,7 +23,7 @@ from webui.events import Saved
 from webui.request import GenerationRequest
 
 ROOT = Path(__file__).parents[1]
-LIMIT = 10  # seconds to end, once asked
+LIMIT = 20  # seconds to end, once asked, beside other tests
 
 # `webui` as it is, but for the engine: it says that it starts, and never does.
 SERVER = """

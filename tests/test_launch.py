@@ -28,8 +28,12 @@ def project(tmp_path: Path) -> Path:
     """launch.py and what it may import, nothing else."""
     shutil.copy(ROOT / "launch.py", tmp_path)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
-    (tmp_path / "webui").mkdir()
-    for name in ("__init__.py", "errors.py", "passwords.py", "setting_values.py", "settings.py"):
+    (tmp_path / "webui" / "commands").mkdir(parents=True)
+    shutil.copytree(ROOT / "webui" / "fields", tmp_path / "webui" / "fields")
+    for name in ("__init__.py", "options.py"):
+        shutil.copy(ROOT / "webui" / "commands" / name, tmp_path / "webui" / "commands")
+    names = ("errors", "passwords", "setting_table", "setting_values", "settings")
+    for name in (f"{each}.py" for each in ("__init__", *names)):
         shutil.copy(ROOT / "webui" / name, tmp_path / "webui")
     return tmp_path
 
@@ -62,6 +66,39 @@ def test_a_mistyped_option_is_refused_before_the_set_up(project: Path) -> None:
     assert refused.returncode == 2
     assert refused.stderr.endswith("unrecognized arguments: --prot 7861\n")
     assert not (project / ".venv").exists()
+
+
+@pytest.mark.parametrize("command", ["generate", "batch"])
+def test_a_command_has_help_and_refuses_mistakes_before_the_set_up(
+    project: Path, command: str
+) -> None:
+    shown = start_bare(project, command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for option in ("--out", "--server", "--data-dir", "Exit codes"):
+        assert option in shown.stdout
+    refused = start_bare(project, command, "x", "--stepz", "3")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("unrecognized arguments: --stepz 3\n")
+    assert not (project / ".venv").exists()
+
+
+def test_a_command_runs_where_it_was_called_and_gets_all_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, here = tmp_path / "root", tmp_path / "here"
+    here.mkdir()
+    python = root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\npwd; echo "$PYTHONPATH"; printf "[%s]" "$@"; exit 7\n')
+    python.chmod(0o755)
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(start, "_set_up", lambda root, chosen: sys.stdout.write("set up\n"))
+    arguments = ["generate", "a red fox", "--steps", "3"]
+    assert start.main(arguments, {"PATH": os.environ["PATH"]}, str(root)) == 7
+    said = capfd.readouterr()
+    assert said.err == "set up\n"
+    words = "".join(f"[{each}]" for each in ["-P", "-m", "webui.commands", *arguments])
+    assert said.out == f"{here}\n{root}\n{words}"
 
 
 @pytest.mark.parametrize("version", [(2, 7), (3, 10), (3, 15)])

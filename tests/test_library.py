@@ -58,6 +58,7 @@ def test_the_model_that_ships_can_be_used():
             prediction="epsilon",
             parts=("unet", "vae", "text_encoder"),
             weights=25561067,
+            sizes={"unet": 13720644, "vae": 3406663, "text_encoder": 8433760},
         ),
     )
     assert library.find("fluent-emoji").token_widths == {"clip_l": 160}
@@ -179,9 +180,33 @@ def test_a_broken_model_is_listed_with_its_problem_and_breaks_no_other(
 @pytest.mark.parametrize(
     "name", ["diffusion_pytorch_model.safetensors.index.json", "X.Index.JSON", "a.bin.index.json"]
 )
-def test_sharded_weights_are_refused_also_beside_whole_ones(tmp_path, part, name):
-    (make_model(tmp_path) / part / name).write_text("{}")
-    assert problem(tmp_path) == f"{part}/{name} is there; sharded weights are not read yet"
+def test_an_index_which_may_name_any_file_is_not_looked_at(tmp_path, part, name):
+    (make_model(tmp_path) / part / name).write_text('{"weight_map": {"a": "/etc/passwd"}}')
+    assert problem(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("pieces", "says"),
+    [
+        ((1, 2), None),
+        ((2,), "piece 1 of 2 of model.safetensors is missing"),
+        ((1,), "piece 2 of 2 of model.safetensors is missing"),
+        ((1, 2, 3), None),
+    ],
+)
+def test_weights_in_pieces_are_found_by_their_names(tmp_path, pieces, says):
+    place = make_model(tmp_path) / "text_encoder"
+    whole = (place / "model.safetensors").rename(place / "aside")
+    for number in pieces:
+        name = f"model-{number:05}-of-00002.safetensors"
+        (place / name).write_bytes(whole.read_bytes())
+    assert problem(tmp_path) == says
+    (place / "model-00001-of-00007.safetensors").write_bytes(b"")
+    assert problem(tmp_path) == (
+        "model.safetensors lies there in pieces of several kinds, or in too many"
+    )
+    whole.rename(place / "model.safetensors")
+    assert problem(tmp_path) is None
 
 
 def test_a_part_with_more_files_than_are_looked_at_is_refused(tmp_path):

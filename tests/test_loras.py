@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,18 @@ def test_a_tag_that_means_nothing_is_refused(tmp_path, prompt, reason):
         check(Loras(tmp_path), prompt, 20, model("sd1"))
     assert refused.value.field == "prompt"
     assert reason in refused.value.problem
+
+
+def test_a_list_that_takes_long_is_given_before_all_is_read(tmp_path):
+    for name in ("a", "b"):
+        headers.write(tmp_path / "Lora" / f"{name}.safetensors", FILES["sd1"][0])
+    loras = Loras(tmp_path)
+    first = loras.within(0)
+    assert [(each.name, each.unread, each.family) for each in first] == [
+        ("a", True, ""), ("b", True, ""),
+    ]  # fmt: skip
+    assert all(each.size_bytes == each.path.stat().st_size for each in first)
+    while any(each.unread for each in loras.within(0)):  # a thread goes on
+        time.sleep(0.01)
+    assert loras.within(0) == loras.entries()
+    assert loras.within(10)[0].family == "sd1"

@@ -177,6 +177,7 @@ def requests(draw):
     options = {}
     if draw(st.booleans()):
         ends = {"sigma_min": (0.001, 1), "sigma_max": (1.5, 1000), "rho": (0.1, 30)}
+        ends["shift"] = (0.1, 100)
         meant = SCHEDULES[info.automatic] if schedule.name == "Automatic" else schedule
         options = {name: draw(optional(numbers(*ends[name]))) for name in meant.parameters}
     elif draw(st.booleans()):

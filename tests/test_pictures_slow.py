@@ -67,12 +67,12 @@ SLOW = {
 
 @pytest.mark.parametrize("name", SLOW)
 def test_what_is_made_to_take_time_takes_none(name):
-    began = time.process_time()
+    began = time.thread_time()
     try:
         assert look(SLOW[name]).width == 8
     except InvalidRequest as error:
         assert error.field == "picture"
-    assert time.process_time() - began < 0.2
+    assert time.thread_time() - began < 0.5  # seconds; what took time took minutes
 
 
 def test_a_comment_that_is_pointed_to_often_is_kept_once():

@@ -41,10 +41,13 @@ class Shop:
             "__init__.py",
             "errors.py",
             "passwords.py",
+            "setting_table.py",
             "setting_values.py",
             "settings.py",
         ):
             shutil.copy(ROOT / "webui" / name, self.project / "webui")
+        for name in ("commands", "fields"):
+            shutil.copytree(ROOT / "webui" / name, self.project / "webui" / name)
         (self.project / "webui" / "__main__.py").write_text(SERVER)
         bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
         self.pip = Path(shutil.copy(bundled, self.wheels))

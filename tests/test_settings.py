@@ -18,8 +18,10 @@ DEFAULTS = Settings(
     image_quality=90,
     models_dir=Path("models").absolute(),
     more_models_dirs=(),
+    quicksettings=(),
     device="auto",
     dtype="auto",
+    offload="auto",
     threads=0,
     open_browser=False,
     safe_mode=False,
@@ -29,6 +31,7 @@ DEFAULTS = Settings(
     auth_file=(),
     api_auth=(),
     cors_allow_origins=(),
+    mcp=False,
     trusted_proxies=(),
     max_waiting=10_000,
     stall_timeout=600,
@@ -36,6 +39,10 @@ DEFAULTS = Settings(
     temp_quota=2 * 2**30,
     input_quota=4 * 2**30,
     max_pixels=2048 * 2048 * 4,
+    downloads=True,
+    hub="https://huggingface.co",
+    hub_token="",
+    private_downloads=False,
 )
 
 
@@ -86,6 +93,12 @@ def test_every_kind_of_value_can_be_given_in_every_place(tmp_path):
         (["--port", "70000"], {}, "--port: '70000' must be from 0 to 65535"),
         ([], {"DARKROOM_THREADS": "many"}, "DARKROOM_THREADS: 'many' must be a whole number"),
         (["--dtype", "int8"], {}, "--dtype: 'int8' must be one of auto, fp32, fp16, bf16"),
+        (
+            ["--quicksettings", "steps,width"],
+            {},
+            "--quicksettings: 'steps,width' must be some of sampler, schedule, steps, "
+            "guidance_scale, batch_count, batch_size, emphasis, rng",
+        ),
         (["--device", "tpu"], {}, "--device: 'tpu' must be auto, cpu, cuda, cuda:0, mps or xpu"),
     ],
 )
@@ -221,6 +234,8 @@ def test_no_password_reaches_a_child(monkeypatch):
          {"DARKROOM_AUTH": "a:b", "DARKROOM_API_AUTH": "c:d=e"}),
         (["--auth", "a:b", "--auth", "c:d"], [], {"DARKROOM_AUTH": "c:d"}),
         (["--auth-file", "people"], ["--auth-file", "people"], {}),
+        (["--hub-token", "hf_x", "--hub", "https://a"], ["--hub", "https://a"],
+         {"DARKROOM_HUB_TOKEN": "hf_x"}),
         ([], [], {}),
     ],
 )  # fmt: skip
@@ -269,3 +284,39 @@ def test_proxies_are_addresses_or_networks():
 
 def test_one_host_name_more_is_said_in_the_singular_too():
     assert read(["--host-name", "nas.lan"], {}).host_names == ("nas.lan",)
+
+
+def test_quicksettings_are_names_each_once(tmp_path):
+    (tmp_path / "webui.toml").write_text('quicksettings = ["steps", "rng", "steps"]')
+    assert read(["--data-dir", str(tmp_path)], {}).quicksettings == ("steps", "rng")
+    assert read(["--quicksettings", "sampler, steps"], {}).quicksettings == ("sampler", "steps")
+    assert read([], {}).quicksettings == ()
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--hub", "huggingface.co"], "--hub: 'huggingface.co' must be an address like https://"),
+        (["--hub", "file:///x"], "must be an address like https://huggingface.co"),
+        (["--hub", "https://me:pw@a.org"], "must be an address like"),
+        (["--hub", "https://a.org/?x=1"], "must be an address like"),
+        (["--hub", "http://a.org"], "http needs --private-downloads too"),
+        (["--hub-token", "a b"], "--hub-token: must be one word"),
+        (["--hub-token", "a\r\nHost: b"], "--hub-token: must be one word"),
+        (["--hub-token", "hf_\u00fc"], "--hub-token: must be one word"),
+    ],
+)
+def test_what_cannot_be_a_hub_or_a_token_is_refused_and_the_token_not_quoted(argv, text):
+    with pytest.raises(StartError, match=re.escape(text)) as raised:
+        read(argv, {})
+    assert "Host: b" not in str(raised.value)
+
+
+def test_a_hub_of_ones_own():
+    given = ["--hub", "http://10.0.0.2:8080/hf/", "--private-downloads", "--hub-token", "hf_x"]
+    settings = read(given, {})
+    assert (settings.hub, settings.hub_token) == ("http://10.0.0.2:8080/hf", "hf_x")
+    assert "hf_x" not in repr(settings)
+    assert read(["--no-downloads"], {}).no_downloads == (
+        "this server was started with --no-downloads"
+    )

@@ -82,6 +82,18 @@ def test_all_folders_are_looked_into_and_names_told_apart(tmp_path):
     assert upscalers.find("nobody") is None
 
 
+def test_of_a_name_the_usable_file_is_meant_and_else_the_one_that_is_written_so(tmp_path):
+    put(tmp_path, "one", compact(scale=2), "RealESRGAN")
+    (tmp_path / "ESRGAN").mkdir()
+    for name in ("ONE", "TWO", "two"):
+        (tmp_path / "ESRGAN" / f"{name}.safetensors").write_bytes(b"damaged")
+    upscalers = Upscalers(tmp_path)
+    assert upscalers.find("ONE").path.parent.name == "RealESRGAN"
+    for name in ("TWO", "two"):
+        found = upscalers.find(name)
+        assert found.problem is not None and found.path.stem == name
+
+
 def test_a_changed_file_is_read_again(tmp_path):
     upscalers = Upscalers(tmp_path)
     path = put(tmp_path, "one", esrgan(ups=2))

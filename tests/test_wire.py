@@ -96,7 +96,9 @@ def test_a_head_of_absurd_length_is_refused_unread():
         read(io.BytesIO(b"\xff\xff\xff\xff"))
 
 
-@pytest.mark.parametrize("kind", DarkroomError.__subclasses__())
+@pytest.mark.parametrize(
+    "kind", [each for each in DarkroomError.__subclasses__() if each.__module__ == "webui.errors"]
+)
 def test_every_error_crosses_as_a_value_and_comes_back(kind):
     error = kind("width", "is odd") if kind is InvalidRequest else kind("what went wrong")
     back = error_of(failure(error))

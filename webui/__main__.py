@@ -14,7 +14,7 @@ from typing import NoReturn
 import psutil
 import uvicorn
 
-from webui import app, connections, settings
+from webui import app, connections, data_folder, settings
 from webui.errors import DarkroomError, ExtensionError, StartError
 from webui.restarting import SUPERVISED
 from webui.settings import Settings
@@ -23,12 +23,15 @@ _CANNOT_START = 2  # exit code: as asked it never will
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # and what to call it on this computer
 
 
-def main(argv: Sequence[str]) -> int:
-    """Returns the exit code. Whatever was foreseen is one sentence on stderr."""
+def main(argv: Sequence[str], *, noted: bool = True) -> int:
+    """Returns the exit code. Whatever was foreseen is one sentence on stderr.
+
+    `noted`: a note in the data folder says where it is, for programs that look for a server.
+    """
     try:
         wanted = settings.read(argv)
         with _bound(wanted) as listening:
-            return _serve(wanted, listening)
+            return _serve(wanted, listening, noted)
     except DarkroomError as error:
         sys.stderr.write(f"darkroom: {error}\n")
         # without extensions it may start: launch.py tries that next
@@ -37,19 +40,40 @@ def main(argv: Sequence[str]) -> int:
         return 0
 
 
-def _serve(wanted: Settings, listening: socket.socket) -> int:
+def _serve(wanted: Settings, listening: socket.socket, noted: bool) -> int:
     application = app.build(wanted)
     port = listening.getsockname()[1]
     address = _address(wanted.host, port)
 
     def ready() -> None:
+        if noted:
+            outputs = str(wanted.outputs.absolute())
+            note = data_folder.Note(address, application.services.server_id, outputs)
+            data_folder.leave_note(wanted.data_dir, note)
         _say(f"Darkroom is at {address}\nLog file: {application.log_path}\n")
         for each in _network_addresses(wanted.host, port):
             _say(f"On the network: {each}\n")
         if wanted.open_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    config = uvicorn.Config(
+    server = _Server(_config(wanted, application), ready, application.services.line.hang_up)
+    if settings.environment().get(SUPERVISED):
+        application.services.restart.offer(partial(setattr, server, "should_exit", True))
+    # uvicorn raises the signal that ended it again when all is closed
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        if noted:
+            data_folder.take_note_away(wanted.data_dir)
+        application.close()  # once more does nothing
+    if application.services.restart.asked:
+        return settings.RESTART_EXIT_CODE
+    return 0 if server.started else 1
+
+
+def _config(wanted: Settings, application: app.Application) -> uvicorn.Config:
+    return uvicorn.Config(
         application,
         log_level="warning",
         http=connections.protocol(connections.affordable()),
@@ -61,18 +85,6 @@ def _serve(wanted: Settings, listening: socket.socket) -> int:
         proxy_headers=bool(wanted.trusted_proxies),
         forwarded_allow_ips=list(wanted.trusted_proxies),
     )
-    server = _Server(config, ready, application.services.line.hang_up)
-    if settings.environment().get(SUPERVISED):
-        application.services.restart.offer(partial(setattr, server, "should_exit", True))
-    # uvicorn raises the signal that ended it again when all is closed
-    signal.signal(signal.SIGTERM, _end)
-    try:
-        server.run(sockets=[listening])
-    finally:
-        application.close()  # once more does nothing
-    if application.services.restart.asked:
-        return settings.RESTART_EXIT_CODE
-    return 0 if server.started else 1
 
 
 class _Server(uvicorn.Server):

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import controls, data_folder, log_file, server_side
+from webui import controls, data_folder, inputs, log_file, server_side
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
+from webui.downloads import Access, Downloads
 from webui.embeddings import Embeddings
 from webui.errors import DarkroomError, StartError
 from webui.events import Look, Picture
-from webui.extensions import Choices, find, installed, trials_file
 from webui.guard import Guard
 from webui.guard.asgi import App, Receive, Scope, Send
 from webui.guard_rules import rules
@@ -45,7 +45,6 @@ from webui.upscalers import Upscalers
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
 _PREVIEW = 60.0  # seconds that one preview may take: on a processor a step takes many
-_BLAME = "engine-hook"  # file that says which extension's hook the engine is in
 _PATIENCE = 4.0  # seconds that the running job has at the end
 _logger = logging.getLogger(__name__)
 
@@ -102,32 +101,15 @@ def engine_process(settings: Settings) -> EngineProcess:
     command = [sys.executable, "-m", "webui.engine"]
     command += ["--models-dir", *map(str, settings.models_dirs)]
     command += ["--device", settings.device, "--dtype", settings.dtype]
-    command += ["--threads", str(settings.threads), *_extension_arguments(settings)]
+    command += ["--offload", settings.offload]
+    command += ["--threads", str(settings.threads), *server_side.engine_arguments(settings)]
     return EngineProcess(
         command,
         environ={**environ, "PYTHONPATH": settings_module.PATH_SEPARATOR.join(path)},
         log_path=settings.data_dir / "engine.log",
-        blame=settings.data_dir / _BLAME,
+        blame=server_side.blame(settings),
         stall=settings.stall_timeout,
     )
-
-
-def _extension_arguments(settings: Settings) -> list[str]:
-    """Which extensions the engine is to load its halves of."""
-    if settings.safe_mode:
-        return []
-    off = Choices(settings.data_dir).disabled()
-    found = [each for each in find(installed(settings.data_dir)) if each.id not in off]
-    named = [f"{each.origin}:{each.folder}" for each in found if each.manifest and not each.problem]
-    kept = trials_file(settings.data_dir, "engine")
-    return [
-        "--trials",
-        str(kept),
-        "--blame",
-        str(settings.data_dir / _BLAME),
-        "--extension",
-        *named,
-    ]
 
 
 def assemble(settings: Settings, library: Library, backend: Backend, opened: ExitStack) -> Services:
@@ -143,7 +125,7 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
     named = partial(origins.pictures, store.database)
-    inputs = Inputs(settings.inputs_dir, settings.input_quota, named)
+    begun_with = Inputs(settings.inputs_dir, settings.input_quota, named)
     needed = partial(origins.needed, store.database)
     # it imports Gradio: the engine is already starting, the environment set
     registry, extensions = server_side.load(settings)
@@ -161,10 +143,23 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     opened.callback(_close_line, line, backend)
     roots = settings.models_dirs
     files = Embeddings(*roots), Loras(*roots), Upscalers(settings.models_dir)
+    parts = (*files, begun_with, _downloads(settings, library, opened))
     return Services(
-        *(settings, registry, library, line, backend, trajectories, *files, inputs),
-        extensions=extensions,
+        *(settings, registry, library, line, backend, trajectories, *parts), extensions=extensions
     )
+
+
+def _downloads(settings: Settings, library: Library, opened: ExitStack) -> Downloads:
+    """Goes on with what was asked for before."""
+    made = Downloads(
+        settings.models_dir,
+        settings.data_dir / "downloads",
+        Access(hub=settings.hub, token=settings.hub_token, private=settings.private_downloads),
+        forbidden=settings.no_downloads,
+        arrived=library.refresh,
+    )
+    opened.callback(made.close)
+    return made
 
 
 def _outputs(settings: Settings, library: Library) -> Outputs:
@@ -174,6 +169,7 @@ def _outputs(settings: Settings, library: Library) -> Outputs:
         webui.__version__,
         unsaved=settings.data_dir / "unsaved",
         picture_format=Format(settings.image_format, settings.image_quality),
+        said=partial(inputs.said, settings.inputs_dir),
     )
 
 

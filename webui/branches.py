@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from webui import image_checks
 from webui.errors import InvalidRequest, WrongState
 from webui.fields import STOP_AT, shown
 from webui.jobs.job import Job
@@ -166,7 +167,7 @@ def finish(
     with services.inputs.lock:
         requests = [(image, _finished(services, job, image)) for image in images]
         return [
-            services.line.submit(request, id=f"{id}-{image}" if id else None, owner=owner)
+            services.line.submit(request, id=None if id is None else f"{id}-{image}", owner=owner)
             for image, request in requests
         ]
 
@@ -179,6 +180,7 @@ def _finished(services: Services, job: Job, image: int) -> GenerationRequest:
     try:
         found = kept(services, job.id, image)
     except WrongState:
+        image_checks.check_kept(services.inputs, job.request)
         return replace(job.request.alone(image), stop_at=1.0)
     if found.steps[-1].sigma == 0:  # the share was so large that nothing was left out
         return branched(services, found, len(found.steps) - 1, whole)

@@ -32,6 +32,12 @@ def register_schedules() -> Sequence[ScheduleInfo]:
 def register_previews() -> Sequence[PreviewInfo]:
     return (
         PreviewInfo(name="fast", label="Fast", help="Small and nearly free: a guess per pixel."),
+        PreviewInfo(
+            name="tiny",
+            label="Tiny",
+            help="Through a small decoder in vae_approx/: nearly exact, for little time.",
+            by_tiny_decoder=True,
+        ),
         PreviewInfo(name="vae", label="Full", help="Through the model's decoder: exact and slow."),
     )
 

@@ -1,12 +1,14 @@
-"""The data folder as a place: one server at a time, of one version, with a bounded temp folder.
+"""The data folder as a place: one server at a time, which says where it is; a bounded temp folder.
 
 Knows nothing of what the others keep in it.
 """
 
+import json
 import os
 import sys
 import time
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +44,57 @@ class Lock:
 
     def release(self) -> None:
         self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Where the server of a data folder can be reached; it may have died since."""
+
+    address: str  # "http://127.0.0.1:7860"
+    server: str  # the id of its start, as /api/v1/health says it
+    outputs: str = ""  # the folder of its pictures
+
+
+def leave_note(folder: Path, note: Note) -> None:
+    """For programs that look for the server. What cannot be written is left out."""
+    with suppress(OSError):
+        part = folder / "server.json.part"
+        part.write_text(json.dumps(asdict(note)), "utf-8")
+        part.replace(folder / "server.json")
+
+
+def find_note(folder: Path) -> Note | None:
+    """None where there is none, or one that somebody else has put there.
+
+    Passwords are sent to the address, so it is not taken from just anybody.
+    """
+    path = folder / "server.json"
+    try:
+        if hasattr(os, "getuid") and path.lstat().st_uid not in (os.getuid(), 0):
+            return None
+        values = json.loads(path.read_text("utf-8"))
+        said = [values["address"], values["server"], values.get("outputs", "")]
+        return Note(*map(str, said))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a server has the folder. A note of one that was killed is older than the truth, and
+    its port may be anybody's by now."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            _lock(file)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def take_note_away(folder: Path) -> None:
+    with suppress(OSError):
+        (folder / "server.json").unlink(missing_ok=True)
 
 
 def sweep(folder: Path, max_bytes: int, max_age: float = TEMP_SECONDS) -> None:

@@ -14,6 +14,9 @@ DarkroomError             what went wrong, and what would work
 ├── JobNotFound           no job of that id
 ├── LineFull              too many jobs are waiting
 ├── WrongState            the job is past what was asked, or not there yet (names its state)
+├── NotAllowed            this server is started so that nobody may do it (says how it would work)
+├── DownloadFailed        nothing came from elsewhere, or not what was promised (names the host)
+├── DownloadNotFound      no download of that id
 ├── NotSaved              a picture or a job's state could not be written (names the place)
 ├── ExtensionError        an extension failed to load or broke in a hook (names it)
 └── StartError            the server cannot start as asked (settings, port, data folder)
@@ -87,6 +90,18 @@ class WrongState(DarkroomError):
     pass
 
 
+class NotAllowed(DarkroomError):
+    pass
+
+
+class DownloadFailed(DarkroomError):
+    pass
+
+
+class DownloadNotFound(DarkroomError):
+    pass
+
+
 class NotSaved(DarkroomError):
     pass
 
@@ -126,8 +141,8 @@ _BY_NAME: dict[str, type[DarkroomError]] = {
     each.__name__: each
     for each in (
         ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineNotStarted,
-        EngineRestarted, EngineBusy, EngineFailed, JobNotFound, LineFull, WrongState, NotSaved,
-        ExtensionError, StartError,
+        EngineRestarted, EngineBusy, EngineFailed, JobNotFound, LineFull, WrongState, NotAllowed,
+        DownloadFailed, DownloadNotFound, NotSaved, ExtensionError, StartError,
     )
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from webui.branches import Kept, kept
 from webui.errors import InvalidRequest, WrongState
 from webui.events import Look, Picture, ViewKind
 from webui.fields import ChoiceField, IntegerField, NumberField
+from webui.interfaces import PreviewInfo
 from webui.services import Services
 
 VIEWS: Mapping[str, tuple[ViewKind, ...]] = {
@@ -43,6 +44,7 @@ _FIELDS = (
         name="size", label="Size", help="The longer side of a view, in pixels.", default=512,
         minimum=64, maximum=1024,
     ),
+    ChoiceField(name="method", label="Method", help="How steps are drawn.", default="fast"),
 )  # fmt: skip
 
 
@@ -77,10 +79,18 @@ def wanted(values: Mapping[str, Any]) -> Export:
     return Export(**values)
 
 
+def methods(services: Services) -> list[PreviewInfo]:
+    """Ways to draw a step that are there; the tiny decoder is where there is a file of one."""
+    tiny = bool(services.library.tiny_decoders())
+    return [
+        each for each in services.registry.previews.values() if tiny or not each.by_tiny_decoder
+    ]
+
+
 def export(services: Services, job_id: str, image: int, asked: Export, turn: int = 0) -> File:
     """Raises JobNotFound, WrongState if nothing is kept, InvalidRequest, EngineBusy, EngineDied."""
-    if asked.method not in services.registry.previews:
-        known = list(services.registry.previews)
+    known = [each.name for each in methods(services)]
+    if asked.method not in known:
         raise InvalidRequest("method", names.unknown(asked.method, known))
     found = kept(services, job_id, image, turn=turn)
     views = VIEWS[asked.view]

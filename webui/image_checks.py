@@ -31,6 +31,18 @@ def named(request: GenerationRequest) -> Iterator[tuple[str, str]]:
         yield "upscale.picture", upscale.picture
 
 
+def check_kept(inputs: Inputs, request: GenerationRequest) -> None:
+    """Before a request is run again as it stands: raises InvalidRequest, naming the field, for a
+    picture that is not kept any more."""
+    for field, sha256 in named(request):
+        if inputs.path(sha256) is None:
+            raise InvalidRequest(
+                field,
+                "names a picture that is not kept here any more; send the same file in again (on "
+                "the page: drop it on the img2img tab), then run this again",
+            )
+
+
 def sizes(inputs: Inputs, request: GenerationRequest) -> dict[str, Size]:
     """field -> the size of the picture that it names. Raises InvalidRequest for one that is not
     kept here, and for a mask of another size than its picture."""
@@ -89,7 +101,7 @@ def _check_begun(
     request: GenerationRequest, init: InitImage, size: Size, entry: ModelEntry, max_pixels: int
 ) -> None:
     """Raises InvalidRequest for a picture that is too large to be encoded as it is, and for tiles
-    that cannot be, or that nobody would wait for."""
+    that nobody would wait for."""
     cut = init.outpaint is not None or (init.mask is not None and init.mask.area == "only masked")
     whole = init.resize == "latent upscale" and not init.tiles and not cut
     if whole and size[0] * size[1] > max_pixels:
@@ -101,10 +113,6 @@ def _check_begun(
     if init.tiles is None:
         return
     sides, overlap = (request.width, request.height), init.tiles.overlap
-    if overlap >= min(sides):
-        raise InvalidRequest(
-            "init.tiles.overlap", f"must be less than a tile's side, {min(sides)}, got {overlap}"
-        )
     cell, larger = entry.scale_factor, in_tiles(init.tiles, *size, entry.scale_factor)
     columns, rows = (
         tile_count(whole // cell, side // cell, overlap // cell)

@@ -12,6 +12,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # kind -> what its folder may be calle
     "vae": ("vae",),
     "loras": ("loras", "lora", "lycoris"),
     "embeddings": ("embeddings",),
+    "vae_approx": ("vae_approx", "vae-approx", "vae-taesd"),
     "upscalers": ("upscale_models", "esrgan", "realesrgan"),
 }
 _DEEPEST = 8  # folders in folders

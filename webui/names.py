@@ -58,14 +58,26 @@ def check_options(registry: ServerRegistry, request: GenerationRequest) -> None:
             f"must be one of {', '.join(sampler.solver_types)} for {sampler.name}, "
             f"got {options.solver_type}",
         )
+    parameters = schedule_parameters(registry, request.sampler, request.schedule)
     if request.schedule == "Automatic":
         schedule = registry.schedules.get(sampler.automatic, schedule)
+    schedule = replace(schedule, parameters=parameters)
     given = asdict(request.schedule_options)
     own = given.pop("sigmas") is not None
     for name in _given(given):
-        if own or name not in schedule.parameters:
+        if own or name not in parameters:
             why = "own sigmas leave nothing to set" if own else _has_none(schedule, name)
             raise InvalidRequest(f"schedule_options.{name}", why)
+
+
+def schedule_parameters(registry: ServerRegistry, sampler: str, schedule: str) -> tuple[str, ...]:
+    """What a schedule can be told. Automatic can be told what it stands for can: the sampler's
+    own schedule, and with a flow model one that has a shift."""
+    if schedule != "Automatic":
+        return registry.schedules[schedule].parameters
+    info = registry.schedules.get(registry.samplers[sampler].automatic)
+    meant = info.parameters if info else ()
+    return meant if "shift" in meant else (*meant, "shift")
 
 
 def unknown(given: object, known: Iterable[str]) -> str:

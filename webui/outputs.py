@@ -18,10 +18,12 @@ from PIL import Image
 
 from webui.errors import DarkroomError, NotSaved
 from webui.events import Rendered, Saved
+from webui.inputs import Said
 from webui.library import Library
-from webui.metadata import parameters_text, record_text
+from webui.metadata import parameters_text, record_text, source_of, with_source
 from webui.pictures import SUFFIXES, Format, encode
 from webui.request import GenerationRequest
+from webui.request.loops import place_of
 
 _MAX_GRID = 2**27  # pixels: 400 MB
 _MAX_UNSAVED = 2**30  # bytes, of pictures that no place was found for
@@ -39,8 +41,10 @@ class Outputs:
         unsaved: Path,
         clock: Callable[[], datetime] = datetime.now,
         picture_format: Format = Format(),
+        said: Callable[[str], Said] = lambda sha256: Said(),
     ) -> None:
-        """`unsaved` takes what cannot be written to `folder`. Sweeps what a crash left behind."""
+        """`unsaved` takes what cannot be written to `folder`; `said`: what the file of a picture
+        that requests begin with said of itself. Sweeps what a crash left behind."""
         self._folder = folder
         self._part = folder / ".part"
         self._library = library
@@ -48,6 +52,7 @@ class Outputs:
         self._unsaved = unsaved
         self._clock = clock
         self._format = picture_format
+        self._said = said
         with suppress(OSError):  # a disk that is not there now may be there at the first picture
             self._part.mkdir(parents=True, exist_ok=True)
             for left in _pictures(self._part):  # another server may write to the same outputs
@@ -90,7 +95,7 @@ class Outputs:
         if width * height > _MAX_GRID:
             return None
         sheet = Image.new("RGB", (width, height))
-        for place, saved in enumerate(sorted(pictures, key=lambda each: each.image)):
+        for place, saved in enumerate(in_order(request, pictures)):
             row, column = divmod(place, columns)
             try:
                 with Image.open(self._folder / saved.path, formats=_FORMATS) as image:
@@ -116,12 +121,12 @@ class Outputs:
             model_hash = self._library.hash(request.model)
         except (OSError, DarkroomError):
             model_hash = ""  # its files went away meanwhile; the picture is there all the same
-        return encode(
-            image,
-            self._format,
-            parameters_text(request, model_hash, self._version, notes),
-            record_text(request, model_hash, self._version),
-        )
+        text, source = parameters_text(request, model_hash, self._version, notes), None
+        if request.upscale is not None:  # made of another picture, whose recipe stays
+            said = self._said(request.upscale.picture)
+            text, source = with_source(text, said.parameters), source_of(said.record)
+        record = record_text(request, model_hash, self._version, source)
+        return encode(image, self._format, text, record)
 
     def _write(self, file: tuple[bytes, str], label: str) -> str:
         """The path it got, relative to the outputs, with forward slashes."""
@@ -151,6 +156,11 @@ class Outputs:
 
 def _pictures(folder: Path) -> list[Path]:
     return [each for each in folder.glob("*") if each.suffix in SUFFIXES.values()]
+
+
+def in_order(request: GenerationRequest, pictures: Sequence[Saved]) -> list[Saved]:
+    """As they hang: the grid of all (image -1) first, then by number, loop after loop."""
+    return sorted(pictures, key=lambda each: place_of(request, each.image))
 
 
 def grid_shape(pictures: int) -> tuple[int, int]:

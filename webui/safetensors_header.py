@@ -58,14 +58,39 @@ class Header:
 def read(path: Path, most: int = MOST_HEADER, most_tensors: int = MOST_TENSORS) -> Header:
     """Of at most `most` bytes. Raises HeaderError, OSError."""
     with path.open("rb") as file:
-        start = file.read(8)
-        room = file.seek(0, 2) - 8
-        length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > room or length > most:
-            raise HeaderError(_no_header(start, length, room, most))
+        start, size = file.read(8), file.seek(0, 2)
+        length = length_of(start, size, most)
         file.seek(8)
         text = file.read(length)
-    return _parsed(text, room - length, most_tensors)
+    return parsed(text, size - 8 - length, most_tensors)
+
+
+def length_of(start: bytes, size: int, most: int = MOST_HEADER) -> int:
+    """Of the header's text in a file of `size` bytes that begins with the 8 bytes `start`.
+
+    Raises HeaderError.
+    """
+    room, length = size - 8, int.from_bytes(start, "little")
+    if len(start) < 8 or length > room or length > most:
+        raise HeaderError(_no_header(start, length, room, most))
+    return length
+
+
+def parsed(text: bytes, room: int, most_tensors: int = MOST_TENSORS) -> Header:
+    """`room` is how many bytes of tensors are behind the header. Raises HeaderError."""
+    try:
+        found = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise HeaderError("its header is not valid JSON, so it is no safetensors file") from None
+    if not isinstance(found, dict):
+        raise HeaderError("its header is no JSON object, so it is no safetensors file")
+    metadata = found.pop("__metadata__", {})
+    if len(found) > most_tensors:
+        raise HeaderError(f"it holds {len(found)} tensors; at most {most_tensors} are read")
+    spans: list[tuple[int, int]] = []
+    tensors = {key: _tensor(key, said, spans) for key, said in found.items()}
+    _check_cover(spans, room)
+    return Header(tensors, _texts(metadata))
 
 
 def precision(tensors: Iterable[Tensor]) -> str:
@@ -89,23 +114,6 @@ def _no_header(start: bytes, length: int, room: int, most: int) -> str:
     if length <= room:
         return f"its header is larger than {most // 2**20} MiB"
     return "it is no safetensors file, or it is cut: its header does not fit into it"
-
-
-def _parsed(text: bytes, room: int, most_tensors: int) -> Header:
-    """`room` is how many bytes of tensors are behind the header."""
-    try:
-        found = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        raise HeaderError("its header is not valid JSON, so it is no safetensors file") from None
-    if not isinstance(found, dict):
-        raise HeaderError("its header is no JSON object, so it is no safetensors file")
-    metadata = found.pop("__metadata__", {})
-    if len(found) > most_tensors:
-        raise HeaderError(f"it holds {len(found)} tensors; at most {most_tensors} are read")
-    spans: list[tuple[int, int]] = []
-    tensors = {key: _tensor(key, said, spans) for key, said in found.items()}
-    _check_cover(spans, room)
-    return Header(tensors, _texts(metadata))
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""The extensions' server halves: found, tried, loaded; and a stage on which their tabs and routes
-are tried before anybody sees them.
-"""
+"""The extensions' server halves: found, tried, loaded; and which halves the engine is to load."""
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from webui import settings as settings_module
 from webui.extensions import (
@@ -58,3 +57,19 @@ def _try(trials: Trials, found: Sequence[Found], disabled: frozenset[str]) -> No
             and each.id not in disabled and each.origin != "shipped"
         ]
     )  # fmt: skip
+
+
+def blame(settings: Settings) -> Path:
+    """The file that says which extension's hook the engine is in."""
+    return settings.data_dir / "engine-hook"
+
+
+def engine_arguments(settings: Settings) -> list[str]:
+    """Which extensions the engine is to load its halves of."""
+    if settings.safe_mode:
+        return []
+    off = Choices(settings.data_dir).disabled()
+    found = [each for each in find(installed(settings.data_dir)) if each.id not in off]
+    named = [f"{each.origin}:{each.folder}" for each in found if each.manifest and not each.problem]
+    trials = str(trials_file(settings.data_dir, "engine"))
+    return ["--trials", trials, "--blame", str(blame(settings)), "--extension", *named]

@@ -12,13 +12,15 @@ from typing import Any
 
 from webui import controls, image_checks, loras, names
 from webui.backend import Backend
+from webui.downloads import Downloads
+from webui.downloads.names import problem_of
 from webui.embeddings import EmbeddingEntry, Embeddings
 from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.extensions import Catalogue
 from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
 from webui.inputs import Inputs
 from webui.interfaces import ServerRegistry
-from webui.jobs.job import Job, PreviewChoice
+from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.loras import Loras
@@ -35,8 +37,6 @@ from webui.word_lists import WordLists
 
 _LOADING = 120.0  # seconds that an embedding may take; its model may have to be loaded
 _EMBEDDING = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII | re.IGNORECASE)
-# names that no file can have on Windows
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
 _TEXT = TextField(name="text", label="Text", help="What becomes an embedding.", max_length=2000)
 _TRIES = 5  # to edit a job that others edit too
 
@@ -53,6 +53,7 @@ class Services:
     loras: Loras
     upscalers: Upscalers
     inputs: Inputs
+    downloads: Downloads
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
@@ -168,14 +169,6 @@ def request_of(
     return request
 
 
-def check_previews(services: Services, choice: PreviewChoice) -> None:
-    """Raises InvalidRequest for a preview method that nobody registered."""
-    known = services.registry.previews
-    for name, method in (("noisy", choice.noisy), ("predicted", choice.predicted)):
-        if method is not None and method not in known:
-            raise InvalidRequest(name, names.unknown(method, list(known)))
-
-
 def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEntry:
     """Writes what the tokens of a text, mixes among them, are for a model; nothing is overwritten.
 
@@ -186,7 +179,7 @@ def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEn
         if given not in ("name", "text", "model"):
             raise InvalidRequest(str(given)[:80], "is not a field; known are model, name, text")
     name, text = values.get("name"), values.get("text")
-    if not isinstance(name, str) or not _EMBEDDING.fullmatch(name) or _RESERVED.fullmatch(name):
+    if not isinstance(name, str) or not _EMBEDDING.fullmatch(name) or problem_of(name):
         raise InvalidRequest(
             "name",
             "must be 1 to 64 letters, digits, '-', '_' or '.', the first and the last of them a "

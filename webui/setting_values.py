@@ -8,6 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+# beside the model, the VAE and clip skip, which always stand above the tabs
+QUICK = (
+    *("sampler", "schedule", "steps", "guidance_scale"),
+    *("batch_count", "batch_size", "emphasis", "rng"),
+)
+
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
@@ -68,6 +74,19 @@ def one_of(*choices: str) -> Callable[[object], str]:
     return one
 
 
+def quicksettings(value: object) -> tuple[str, ...]:
+    """Fields that all tabs can share, each once."""
+    given = names(value) if value not in ("", ()) else ()
+    if set(given) - set(QUICK):
+        raise ValueError(f"must be some of {', '.join(QUICK)}")
+    return tuple(dict.fromkeys(given))
+
+
+def offload(value: object) -> str:
+    """What of a model waits in main memory: nothing, parts, layers, or as the device asks for."""
+    return one_of("auto", "none", "model", "sequential")(value)
+
+
 def device(value: object) -> str:
     """The engine knows which there are; here only what could be one."""
     given = text(value)
@@ -101,6 +120,26 @@ def _origin(given: str) -> str:
         raise wrong
     usual = {"http": 80, "https": 443}[parts.scheme]
     return bare.removesuffix(f":{port}") if port == usual else bare
+
+
+def site(value: object) -> str:
+    """An address, perhaps with a path, to which paths are added."""
+    given = text(value).rstrip("/")
+    parts = urlsplit(given)
+    plain = parts.scheme in ("http", "https") and parts.hostname and given.isascii()
+    if not plain or "@" in parts.netloc or parts.query or parts.fragment or " " in given:
+        raise ValueError("must be an address like https://huggingface.co")
+    return given
+
+
+def token(value: object) -> str:
+    """Sent in a line of a request's head: nothing in it may end that line."""
+    if value == "":
+        return ""
+    given = text(value)
+    if not given.isascii() or not given.isprintable() or " " in given or len(given) > 1000:
+        raise ValueError("must be one word of letters, digits and the like")
+    return given
 
 
 def networks(value: object) -> tuple[str, ...]:

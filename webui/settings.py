@@ -7,15 +7,15 @@ show `--help` and read the settings under a bare Python.
 import argparse
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from webui import passwords
 from webui import setting_values as values
 from webui.errors import StartError
 from webui.passwords import Account
+from webui.setting_table import OPTIONS, Option
 
 RESTART_EXIT_CODE = 75  # the server ends with it to be started again by launch.py
 PREFIX = "DARKROOM_"
@@ -35,8 +35,10 @@ class Settings:
     image_quality: int  # 1 to 100, of what is not png
     models_dir: Path
     more_models_dirs: tuple[Path, ...]  # looked through too; what is saved goes into `models_dir`
+    quicksettings: tuple[str, ...]  # fields that stand above the tabs, once for all
     device: str
     dtype: str
+    offload: str  # what waits in main memory while other parts work on a small device
     threads: int  # of torch; 0: as torch chooses
     open_browser: bool
     safe_mode: bool  # nothing but what ships is loaded
@@ -46,6 +48,7 @@ class Settings:
     auth_file: tuple[Account, ...]
     api_auth: tuple[Account, ...]  # good for the API alone
     cors_allow_origins: tuple[str, ...]  # of pages that may do what ours may
+    mcp: bool  # tools for assistants, by the Model Context Protocol
     trusted_proxies: tuple[str, ...]  # addresses, networks
     max_waiting: int  # jobs
     stall_timeout: int  # seconds; 0: never
@@ -53,6 +56,10 @@ class Settings:
     temp_quota: int  # bytes
     input_quota: int  # bytes
     max_pixels: int  # width x height x batch size of a request
+    downloads: bool  # models may be fetched
+    hub: str  # where by their names
+    hub_token: str = field(repr=False)
+    private_downloads: bool  # by http too, and from this computer's network
 
     @property
     def temp_dir(self) -> Path:
@@ -65,6 +72,18 @@ class Settings:
         return (self.models_dir, *self.more_models_dirs)
 
     @property
+    def no_downloads(self) -> str:
+        """Why no models may be fetched; "" if they may."""
+        if not self.downloads:
+            return "this server was started with --no-downloads"
+        if values.is_of_this_computer(self.host) or self.accounts or self.api_auth:
+            return ""
+        return (
+            "models are fetched only where strangers cannot ask for them: this server listens "
+            "to the network without a login; start it with --auth-file FILE"
+        )
+
+    @property
     def inputs_dir(self) -> Path:
         """Pictures that requests begin with."""
         return self.data_dir / "inputs"
@@ -73,101 +92,6 @@ class Settings:
     def accounts(self) -> tuple[Account, ...]:
         """Good for everything."""
         return (*self.auth, *self.auth_file)
-
-
-@dataclass(frozen=True, slots=True)
-class _Option:
-    name: str
-    read: Callable[[object], Any]
-    default: object
-    help: str
-    alias: str = ""
-    secret: bool = False  # never quoted, never handed to a child in its arguments
-
-
-_OPTIONS = (
-    _Option(
-        "host",
-        values.host,
-        "127.0.0.1",
-        "address to serve at; with --listen 0.0.0.0",
-        alias="--server-name",
-    ),
-    _Option("listen", values.flag, False, "serve the whole network; needs --auth or --auth-file"),
-    _Option("port", values.number(0, 65535), 7860, "port to serve at; 0 takes any free one"),
-    _Option(
-        "data_dir", values.path, "outputs/.darkroom", "folder of jobs, log, trajectories, temp"
-    ),
-    _Option("outputs", values.path, "outputs", "folder that pictures are saved in"),
-    _Option(
-        "image_format",
-        values.one_of("png", "jpeg", "webp", "avif"),
-        "png",
-        "png, jpeg, webp or avif: what pictures are saved as",
-    ),
-    _Option("image_quality", values.number(1, 100), 90, "1 to 100, for jpeg, webp and avif"),
-    _Option("models_dir", values.path, "models", "folder of models; A1111's and ComfyUI's too"),
-    _Option("more_models_dirs", values.paths, (), "further ones, with commas between"),
-    _Option("device", values.device, "auto", "auto, cpu, cuda, cuda:1, mps, ..."),
-    _Option(
-        "dtype", values.one_of("auto", "fp32", "fp16", "bf16"), "auto", "auto, fp32, fp16, bf16"
-    ),
-    _Option("threads", values.number(0, 1024), 0, "CPU threads of the engine; 0: as torch chooses"),
-    _Option("open_browser", values.flag, False, "show the page in a browser when it is ready"),
-    _Option("safe_mode", values.flag, False, "load nothing but what ships: no installed extension"),
-    _Option(
-        "host_names",
-        values.names,
-        (),
-        "further host names to answer to, with commas between",
-        alias="--host-name",
-    ),
-    _Option(
-        "auth",
-        passwords.accounts,
-        (),
-        "name:password of who may use it, with commas between",
-        secret=True,
-    ),
-    _Option("auth_file", passwords.accounts_of_file, (), "file with a name:password in each line"),
-    _Option(
-        "api_auth",
-        passwords.accounts,
-        (),
-        "name:password for programs, good for the API alone",
-        secret=True,
-    ),
-    _Option(
-        "cors_allow_origins", values.origins, (), "other sites whose pages may use this server"
-    ),
-    _Option("trusted_proxies", values.networks, (), "addresses of reverse proxies to believe"),
-    _Option("max_waiting", values.number(1, 1_000_000), 10_000, "jobs that may wait in the line"),
-    _Option(
-        "stall_timeout",
-        values.number(0, 10**6),
-        600,
-        "seconds without a sign of progress after which the engine is started anew; 0: never",
-    ),
-    _Option(
-        "trajectory_quota",
-        values.number(0, 2**60),
-        4 * 2**30,
-        "bytes of steps to keep on disk, oldest out; 0 keeps none after the run",
-    ),
-    _Option(
-        "temp_quota",
-        values.number(256 * 2**20, 2**60),
-        2 * 2**30,
-        "bytes of uploads to keep, oldest out, none longer than a day",
-    ),
-    _Option("input_quota", values.number(2**28, 2**60), 4 * 2**30, "bytes of sent pictures kept"),
-    _Option(
-        "max_pixels",
-        values.number(64 * 64, 2**40),
-        2048 * 2048 * 4,
-        "most pixels at once: width x height x batch size",
-    ),
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -180,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    for option in _OPTIONS:
+    for option in OPTIONS:
         name = _flag_of(option)
         flags = [name, option.alias] if option.alias else [name]
         shown = ",".join(option.default) if isinstance(option.default, tuple) else option.default
@@ -199,10 +123,10 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Setti
     # the last word first; an empty variable counts as not set
     variables = {
         option.name: environ[PREFIX + option.name.upper()]
-        for option in _OPTIONS
+        for option in OPTIONS
         if environ.get(PREFIX + option.name.upper(), "")
     }
-    default_places = {option.name: option.default for option in _OPTIONS}
+    default_places = {option.name: option.default for option in OPTIONS}
     data_dir = _value(
         _option("data_dir"),
         [("--data-dir", arguments), (f"{PREFIX}DATA_DIR", variables), ("default", default_places)],
@@ -210,7 +134,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Setti
     file = data_dir / FILE
     written = _file(file)
     settled = {}
-    for option in _OPTIONS:
+    for option in OPTIONS:
         places: list[tuple[str, Mapping[str, Any]]] = [
             (_flag_of(option), arguments),
             (PREFIX + option.name.upper(), variables),
@@ -230,7 +154,7 @@ def apply_environment(settings: Settings) -> None:
 
 def environment() -> dict[str, str]:
     """The process's own, for its children: without what is secret."""
-    secret = {PREFIX + option.name.upper() for option in _OPTIONS if option.secret}
+    secret = {PREFIX + option.name.upper() for option in OPTIONS if option.secret}
     return {name: value for name, value in os.environ.items() if name not in secret}
 
 
@@ -240,7 +164,7 @@ def hide(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     Everybody on a computer sees the arguments of every process, but not their environment.
     """
     given = vars(parser().parse_args(argv))
-    hidden = {_flag_of(option): option for option in _OPTIONS if option.secret}
+    hidden = {_flag_of(option): option for option in OPTIONS if option.secret}
     left, rest = [], iter(argv)
     for each in rest:
         if each in hidden:
@@ -257,6 +181,8 @@ def _checked(settings: Settings) -> Settings:
         settings = replace(settings, host="0.0.0.0")
     if len({each.name for each in settings.accounts}) != len(settings.accounts):
         raise StartError("--auth and --auth-file must not have a name in common")
+    if settings.hub.startswith("http:") and not settings.private_downloads:
+        raise StartError("--hub must begin with https://; http needs --private-downloads too")
     if values.is_of_this_computer(settings.host) or settings.accounts or settings.api_auth:
         return settings
     asked = "--listen" if settings.listen else f"--host {settings.host}"
@@ -266,15 +192,15 @@ def _checked(settings: Settings) -> Settings:
     )
 
 
-def _flag_of(option: _Option) -> str:
+def _flag_of(option: Option) -> str:
     return "--" + option.name.replace("_", "-")
 
 
-def _option(name: str) -> _Option:
-    return next(option for option in _OPTIONS if option.name == name)
+def _option(name: str) -> Option:
+    return next(option for option in OPTIONS if option.name == name)
 
 
-def _value(option: _Option, places: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
+def _value(option: Option, places: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
     """The first place that has the option decides."""
     place, given = next(
         (place, table[option.name]) for place, table in places if option.name in table
@@ -293,7 +219,7 @@ def _file(path: Path) -> Mapping[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise StartError(f"{path} cannot be read: {error}") from error
-    known = {option.name for option in _OPTIONS} - {"data_dir"}
+    known = {option.name for option in OPTIONS} - {"data_dir"}
     for name in written:
         if name not in known:
             raise StartError(f"{path}: {name[:80]!r} is no setting; known are {sorted(known)}")

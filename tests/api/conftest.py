@@ -11,6 +11,7 @@ from tests.test_library import make_model
 from webui.api import server
 from webui.api.routes import ROUTES
 from webui.backend import EngineState
+from webui.downloads import Access, Downloads
 from webui.embeddings import Embeddings
 from webui.events import Picture
 from webui.guard import Guard, Rules
@@ -40,7 +41,10 @@ REGISTRY = ServerRegistry(
         "Euler a": SamplerInfo(name="Euler a", aliases=("k_euler_a",), random=True),
     },
     schedules={name: ScheduleInfo(name=name) for name in ("Automatic", "Karras")},
-    previews={"fast": PreviewInfo(name="fast", label="Fast")},
+    previews={
+        "fast": PreviewInfo(name="fast", label="Fast"),
+        "tiny": PreviewInfo(name="tiny", label="Tiny", by_tiny_decoder=True),
+    },
     upscalers={
         "Latent": UpscalerInfo(name="Latent", kind="latent"),
         "Lanczos": UpscalerInfo(name="Lanczos", kind="interpolation"),
@@ -92,6 +96,7 @@ def services(tmp_path, puppet):
     store = Store(settings.data_dir / "jobs.sqlite")
     line = JobLine(store, Log(), workshop, max_waiting=settings.max_waiting)
     trajectories = Trajectories(settings.data_dir / "kept", 0)
+    downloads = Downloads(models, settings.data_dir / "downloads", Access(), forbidden="not here")
     yield Services(
         settings,
         REGISTRY,
@@ -103,6 +108,7 @@ def services(tmp_path, puppet):
         Loras(models),
         Upscalers(models),
         Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
+        downloads,
         server_id="start-1",
     )
     line.close()
@@ -129,10 +135,10 @@ def kept(client, services):
     return job
 
 
-def keep(services, job, count=4, batch=0, size=2):
+def keep(services, job, count=4, batch=0, size=2, turn=0, turns=1):
     sigmas = (8.0, 4.0, 2.0, 1.0, 0.0)
     shape = (size, 4, 2, 2)
-    header = Header(job["request"], batch, shape, sigmas)
+    header = Header(job["request"], batch, shape, sigmas, turn=turn, turns=turns)
     spool = Spool(services.trajectories.folder(job["id"]), header)
     for step in range(1, count + 1):
         latents = [np.full(shape, 1 + kind / step, np.float32) for kind in (0, 1)]

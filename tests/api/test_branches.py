@@ -95,7 +95,7 @@ def test_a_trajectory_says_its_levels_changes_and_how_many_steps_it_took(client,
     assert answer == {
         "job": "original", "image": 1, "batch": 0, "turn": 0, "position": 1, "sigma": 8.0,
         "whole": True,
-        "suggested": 4, "alone": False, "turns": 1,
+        "suggested": 4, "alone": False, "turns": 1, "planned": 1,
     }  # fmt: skip
     found = [(step["step"], step["sigma"], step["inherited"], step["guided"]) for step in each]
     assert found == [
@@ -121,6 +121,16 @@ def test_a_trajectory_says_who_was_made_alone_and_whose_guidance_is_kept(client,
         said.append((answer["alone"], [step["guided"] for step in answer["steps"]]))
     nothing = [False] * 4
     assert said == [(False, nothing), (False, nothing), (True, [False, True, True, False])]
+
+
+def test_a_trajectory_says_how_many_samplings_there_are_and_were_to_be(client, services):
+    job = post(client, "jobs", request=CAT, id="original").json()
+    for turn, count in enumerate((4, 4, 2)):  # stopped in the third of nine
+        keep(services, job, count, size=1, turn=turn, turns=9)
+    for turn, count in enumerate((4, 4, 2)):
+        said = client.get(f"/api/v1/jobs/original/trajectory?turn={turn}").json()
+        assert (said["turn"], said["turns"], said["planned"]) == (turn, 3, 9)
+        assert (len(said["steps"]), said["whole"]) == (count, count == 4)
 
 
 def test_a_branchs_trajectory_says_which_steps_its_origin_made(client, services, kept):

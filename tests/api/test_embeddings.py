@@ -34,7 +34,7 @@ def engine(tmp_path):
 
 @pytest.fixture
 def folder(services):
-    config = services.library.find("toy").folder / "text_encoder" / "config.json"
+    config = services.library.find("toy").path / "text_encoder" / "config.json"
     config.write_text(json.dumps({"hidden_size": 16}))
     return services.embeddings.folder
 

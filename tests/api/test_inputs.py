@@ -223,7 +223,8 @@ GONE = "5" * 64
         ({"hires": {"width": 1024, "height": 1024}}, "hires.width"),
         ({"upscale": {"picture": "HERE", "scale": 8.0}}, "upscale.scale"),
         ({"upscale": {"picture": "HERE", "width": 4000}}, "upscale.width"),
-        ({"init": {"picture": "HERE", "tiles": {"scale": 8.0}}}, "init.tiles.scale"),
+        ({"init": {"picture": "HERE", "tiles": {"scale": 8.0, "overlap": 32}}}, "init.tiles.scale"),
+        ({"init": {"picture": "HERE", "tiles": {"scale": 2.0}}}, "init.tiles.overlap"),
         ({"init": {"picture": "LARGE", "resize": "latent upscale"}}, "init.resize"),
         (
             {"init": {"picture": "HERE", "outpaint": {"left": 1024, "up": 1024}}, "width": 64},
@@ -252,6 +253,15 @@ def test_what_cannot_be_is_refused_by_its_field(client, request_part, field) -> 
     assert found == field
     if GONE in str(request_part):
         assert text == "names a picture that is not kept here; send it again"
+
+
+def test_a_picture_that_would_grow_beyond_what_can_be_worked_at_is_refused(client) -> None:
+    sides = dict.fromkeys(("left", "right", "up", "down"), 1024)
+    init = {"picture": sent(client, noisy(2048, 1)), "outpaint": sides}
+    found = refusal(submit(client, init=init))
+    assert found == ("width", "must be from 64 to 2048 and a multiple of 8, got 4096; try 2048")
+    field, text = refusal(submit(client, init=init, width=512, height=256))
+    assert field == "init.outpaint" and text.startswith("would make 4096 x 2049 pixels; at most")
 
 
 @pytest.mark.parametrize(
@@ -403,3 +413,79 @@ def test_what_was_looked_at_takes_no_place_of_what_was_sent(client, services) ->
     said = look(client, init={"picture": name}, width=128, height=128).json()
     assert sorted(services.inputs.folder.glob("*.png")) == before
     assert inputs.read(services.settings.data_dir / "seen", "init.picture", said["images"]["start"])
+
+
+HOW = (
+    "names a picture that is not kept here any more; send the same file in again (on the page: "
+    "drop it on the img2img tab), then run this again"
+)
+
+
+@pytest.mark.parametrize("field", ["init.picture", "init.mask.picture", "upscale.picture"])
+def test_a_job_is_not_tried_again_without_its_pictures(client, services, puppet, field) -> None:
+    picture, mask = noisy(64, 64), white(64, 64, (0, 0, 9, 9))
+    known = {"init.picture": sent(client, picture), "init.mask.picture": sent(client, mask)}
+    known["upscale.picture"] = known["init.picture"]
+    part, _, inner = field.partition(".")
+    request = {part: {"picture": known[f"{part}.picture"]}}
+    if inner == "mask.picture":
+        request[part]["mask"] = {"picture": known[field]}
+    job = submit(client, **request).json()["id"]
+    puppet.order("finish")
+    eventually(lambda: services.line.job(job).state == "done")
+    file = services.inputs.path(known[field])
+    file.rename(file.with_suffix(".away"))
+    for verb in ("retry", "duplicate"):
+        found, text = refusal(client.post(f"/api/v1/jobs/{job}/{verb}"))
+        assert found == field
+        assert verb == "duplicate" or text == HOW
+    assert len(client.get("/api/v1/jobs").json()["jobs"]) == 1
+    sent(client, mask if inner == "mask.picture" else picture)
+    again = client.post(f"/api/v1/jobs/{job}/retry")
+    assert (again.status_code, again.json()["retry_of"]) == (201, job)
+    puppet.order("finish")
+
+
+def test_nor_gone_on_with(client, services, puppet) -> None:
+    first = submit(client).json()["id"]
+    kept = sent(client, noisy(64, 64))
+    job = submit(client, init={"picture": kept}).json()["id"]
+    client.post(f"/api/v1/jobs/{job}/pause")
+    services.inputs.path(kept).unlink()
+    assert refusal(client.post(f"/api/v1/jobs/{job}/resume")) == ("init.picture", HOW)
+    assert client.get(f"/api/v1/jobs/{job}").json()["state"] == "paused"
+    sent(client, noisy(64, 64))
+    answer = client.post(f"/api/v1/jobs/{job}/resume")
+    assert (answer.status_code, answer.json()["state"]) == (200, "queued")
+    for each in (first, job):
+        client.post(f"/api/v1/jobs/{each}/cancel")
+
+
+def test_rows_of_the_line_show_the_picture_that_a_job_begins_with_and_say_what_is_made(client):
+    picture = sent(client, noisy(64, 64))
+    mask = sent(client, white(64, 64, (0, 0, 9, 9)))
+    first = sent(client, noisy(64, 64, 1))
+    small = {"width": 64, "height": 64}
+    blocking = submit(client).json()["id"]
+    parts = [
+        ({}, None, ""),
+        ({"init": {"picture": picture}}, picture, "img2img"),
+        ({"init": {"picture": picture, "mask": {"picture": mask}}}, picture, "inpaint"),
+        ({"init": {"picture": picture, "outpaint": {"left": 8}}}, picture, "outpaint"),
+        ({"init": {"picture": picture, "tiles": {"overlap": 8}}, **small}, picture, "SD upscale"),
+        ({"init": {"picture": picture, "loopback": {}}}, picture, "loopback"),
+        ({"hires": {}, **small}, None, "hires"),
+        ({"hires": {"picture": first}, **small}, first, "hires"),
+        ({"upscale": {"picture": picture, "scale": 3}}, picture, "upscale"),
+    ]
+    for number, (request, sha256, kind) in enumerate(parts):
+        job = submit(client, **request).json()["id"]
+        (row,) = client.get("/api/v1/queue").json()["waiting"]
+        assert (row["id"], row["input"]) == (job, sha256 and f"api/v1/inputs/{sha256}"), number
+        head = ["a cat", kind] if kind and kind != "upscale" else ["a cat"]
+        if kind == "upscale":
+            assert row["recipe"] == "upscale · Lanczos · 3x"
+        else:
+            assert row["recipe"].split(" · ")[: len(head) + 1] == [*head, "Euler a"]
+        client.post(f"/api/v1/jobs/{job}/cancel")
+    client.post(f"/api/v1/jobs/{blocking}/cancel")

@@ -5,12 +5,13 @@ import pytest
 from PIL import Image
 
 from tests.jobs.fakes import eventually
+from webui.library.folder import PIPELINES
 from webui.services import request_of
 
 CAT = {"prompt": "a cat", "seed": 7, "steps": 2}
 REQUEST = {
     "model": "toy", "prompt": "a cat", "negative_prompt": "", "emphasis": "original",
-    "clip_skip": 1, "embeddings": {}, "loras": {}, "vae": "Automatic", "seed": 7, "rng": "cpu",
+    "clip_skip": 1, "vae": "Automatic", "embeddings": {}, "loras": {}, "seed": 7, "rng": "cpu",
     "sampler": "DPM++ 2M", "schedule": "Automatic", "steps": 2, "guidance_scale": 7.0,
     "width": 256, "height": 256, "images": 1, "batch_size": 1, "stop_at": 1.0,
     "init": None, "hires": None, "upscale": None, "resume": None, "extras": {},
@@ -18,7 +19,7 @@ REQUEST = {
     "sampling": dict.fromkeys(
         ("eta", "s_churn", "s_tmin", "s_tmax", "s_noise", "order", "solver_type")
     ),
-    "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "sigmas")),
+    "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "shift", "sigmas")),
 }  # fmt: skip
 
 
@@ -153,7 +154,7 @@ WRONG = [
         {"model": "broken"},
         "model",
         "broken cannot be used: model_index.json says None; "
-        "only StableDiffusionPipeline and StableDiffusionInpaintPipeline can be used now",
+        f"only {', '.join(PIPELINES)} can be used now",
     ),
     ({"width": 500}, "width", "must be from 64 to 2048 and a multiple of 8, got 500; try 504"),
     ({"width": "512"}, "width", "must be a whole number, got '512'"),

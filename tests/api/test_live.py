@@ -5,9 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from tests import headers
 from tests.api.test_jobs import CAT, ended, post
 from tests.jobs.fakes import eventually
+from webui.api import schema
+from webui.backend import EngineState
 from webui.events import Picture
+from webui.library import ModelEntry, Report
 
 
 def live(client, **query):
@@ -162,6 +166,18 @@ def test_previews_can_be_chosen(client, puppet):
     assert live(client)["previews"] == choice
 
 
+def test_previews_by_a_tiny_decoder_are_there_where_one_is(client, tmp_path):
+    fast, tiny = ({"name": name, "label": name.title(), "help": ""} for name in ("fast", "tiny"))
+    assert client.get("/api/v1/previews").json()["methods"] == [fast]
+    refused = client.put("/api/v1/previews", json={"predicted": "tiny"})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "predicted")
+    path = tmp_path / "models" / "VAE-approx" / "taesd_decoder.safetensors"
+    headers.write(path, {"1.weight": [8, 4, 3, 3], "2.weight": [3, 8, 3, 3]})
+    assert client.get("/api/v1/previews").json()["methods"] == [fast, tiny]
+    chosen = client.put("/api/v1/previews", json={"predicted": "tiny"}).json()["previews"]
+    assert chosen["predicted"] == "tiny"
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -184,6 +200,7 @@ def test_the_tables_can_be_read(client, tmp_path):
     }  # fmt: skip
     assert (report["kind"], report["prediction"], report["fits"]) == ("checkpoint", "epsilon", None)
     assert report["parts"] == ["unet", "vae", "text_encoder"]
+    assert report["plan"] is None  # nothing is known of the device, nor of what it is to hold
     assert models["broken"]["problem"].startswith("model_index.json says None")
     (tmp_path / "models" / "checkpoints" / "broken").rename(tmp_path / "away")
     refreshed = client.post("/api/v1/models/refresh").json()["models"]
@@ -192,7 +209,7 @@ def test_the_tables_can_be_read(client, tmp_path):
     assert samplers[1] == {
         "name": "Euler a", "aliases": ["k_euler_a"], "order": 1, "calls": 1, "random": True,
         "automatic": "Uniform", "parameters": [], "orders": [], "solver_types": [],
-        "one_by_one": False, "help": "",
+        "one_by_one": False, "flow": False, "help": "",
     }  # fmt: skip
     schedules = client.get("/api/v1/schedules").json()["schedules"]
     assert [each["name"] for each in schedules] == ["Automatic", "Karras"]
@@ -262,3 +279,28 @@ def test_notices_and_what_was_interrupted_reach_the_page(client, puppet, service
     assert (seen["notices"], seen["interrupted"]) == (["the disk is nearly full"], 1)
     client.post(f"/api/v1/jobs/{job}/drop")
     assert live(client)["interrupted"] == 0
+
+
+def test_a_models_plan_for_a_small_card_is_told(tmp_path):
+    sizes = {"text_encoder": 10**9, "unet": 2 * 10**9}
+    entry = ModelEntry(name="large", path=tmp_path, report=Report(weights=3 * 10**9, sizes=sizes))
+
+    def told(**hello):
+        state = EngineState("ready", "a card", "ready", 1, {"weight_bytes": 2, **hello})
+        return schema.model(entry, None, state)["report"]
+
+    small = told(memory=6 * 2**30, main_memory=16 * 2**30, offload="auto")
+    assert small["fits"] is False  # not all of it at once
+    assert small["plan"] == {
+        "offload": "model",
+        "device_bytes": int(4 * 10**9 * 1.15) + 2**30,
+        "main_bytes": 6 * 10**9,
+        "places": (
+            {"part": "unet", "bytes": 4 * 10**9, "where": "by turns"},
+            {"part": "text_encoder", "bytes": 2 * 10**9, "where": "by turns"},
+        ),
+        "fits": True,
+        "text": small["plan"]["text"],
+    }
+    assert "take turns on the device" in small["plan"]["text"]
+    assert told(memory=6 * 2**30, offload="none")["plan"]["offload"] == "none"

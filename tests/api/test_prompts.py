@@ -60,7 +60,7 @@ def test_what_is_half_typed_is_an_error_of_that_prompt_alone(client, models):
         ({"prompt": 3}, "prompt", "must be text, got 3"),
         ({"prompt": "a" * 100_001}, "prompt", "at most 100000 characters"),
         ({"model": "nix"}, "model", "there is no model 'nix'"),
-        ({"model": "broken"}, "model", "broken cannot be used: tokenizer/"),
+        ({"model": "broken"}, "model", "broken cannot be used: model_index.json says None"),
         ({"steps": 0}, "steps", "1"),
         ({"emphasis": "loud"}, "emphasis", "must be one of original, no norm, ignore, none"),
         ({"promt": "a"}, "promt", "is not a field"),

@@ -29,11 +29,12 @@ CAT = GenerationRequest(
     batch_size=2,
 )
 OPTIONS = {
-    "sampling.eta": None, "sampling.s_churn": None, "sampling.s_tmin": None,
+    "vae": "Automatic", "sampling.eta": None, "sampling.s_churn": None, "sampling.s_tmin": None,
     "sampling.s_tmax": None, "sampling.s_noise": None, "sampling.order": None,
     "sampling.solver_type": None, "schedule_options.sigma_min": None,
     "schedule_options.sigma_max": None, "schedule_options.rho": None,
-    "schedule_options.sigmas": None, "variation.seed": None, "variation.strength": None,
+    "schedule_options.sigmas": None, "schedule_options.shift": None, "variation.seed": None,
+    "variation.strength": None,
     "seed_resize.width": None, "seed_resize.height": None,
 } | dict.fromkeys(images.NAMES)  # fmt: skip
 

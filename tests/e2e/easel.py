@@ -48,6 +48,15 @@ class Easel:
         self.root = self.page.locator(f"#{name}_image .dk-canvas")
         self.view = self.root.locator(".dk-canvas-view")
 
+    @classmethod
+    def opened(cls, tab, element):
+        """The canvas that is open in there already."""
+        self = cls.__new__(cls)
+        self.tab, self.page = tab, tab.page
+        self.root = self.page.locator(f"#{element} .dk-canvas")
+        self.view = self.root.locator(".dk-canvas-view")
+        return self
+
     def tell(self, expression, *given):
         """The value of JavaScript in which `canvas` is what the page's scripts have of it."""
         source = f"(given) => {{ const canvas = darkroom.canvasOpen(); return {expression}; }}"

@@ -2,9 +2,13 @@
 
 import base64
 import io
+import json
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+from tests.e2e.easel import Easel, along, chequered, overlap, png
 
 
 def drawn(size=(96, 64), colour=(200, 40, 40)):
@@ -44,6 +48,12 @@ def quick(tab, form="img2img", **values):
     defaults = {f"{form}_prompt": "red apple", f"{form}_steps": 6, f"{form}_seed": 7}
     for element, value in (defaults | values).items():
         tab.fill(element, value)
+
+
+def in_sight(tab, selector):
+    """Whether all of an element's height is in the window."""
+    box = tab.page.locator(selector).bounding_box()
+    return box["y"] >= 0 and box["y"] + box["height"] <= tab.page.viewport_size["height"]
 
 
 def opened(data):
@@ -130,6 +140,9 @@ def test_a_batch_of_files_is_a_job_each_and_a_broken_one_is_named(server, open_t
     tiles = tab.page.locator("#strip-row li[data-state=done] .dk-strip-label")
     tiles.nth(1).wait_for()
     assert tiles.all_inner_texts() == ["one.png", "two.png"]
+    # what came of each stands over the queue, however long that is
+    strip, queue = (tab.page.locator(f"#{name}").bounding_box() for name in ("strip", "queue"))
+    assert strip["y"] + strip["height"] <= queue["y"]
     newest = [server.finished(job["id"]) for job in reversed(server.jobs()[:2])]
     assert newest[0]["id"] == jobs[0]["id"]
     sizes = [opened(server.picture(job)).size for job in newest]
@@ -139,6 +152,92 @@ def test_a_batch_of_files_is_a_job_each_and_a_broken_one_is_named(server, open_t
     tab.problems = [each for each in tab.problems if "status of 422" not in each]
 
 
+UNCOVERED = """() => {
+    const [go, tools] = ["#img2img_go", "#img2img_sketch [role=toolbar]"].map(
+        (each) => document.querySelector(each).getBoundingClientRect());
+    return tools.top >= go.bottom && tools.bottom <= innerHeight;
+}"""
+
+
+def begun_with(tab, job):
+    """The pixels of the picture that a job begins with."""
+    kept = tab.server.job(job["id"])["request"]["init"]["picture"]
+    sent = tab.page.evaluate(
+        f"fetch('api/v1/inputs/{kept}').then((answer) => answer.arrayBuffer())"
+        ".then((data) => btoa(String.fromCharCode(...new Uint8Array(data))))"
+    )
+    return np.asarray(opened(base64.b64decode(sent))).astype(int)
+
+
+def test_colours_are_painted_on_the_picture_and_taken_back(server, open_tab):
+    tab = open_tab(server)
+    open_form(tab, "img2img", "img2img")
+    quick(tab)
+    given = chequered(96, 64)
+    give(tab, "img2img_image", ("mine.png", png(given)))
+    picker(tab, "img2img_image", "mine.png")
+    tab.page.evaluate("document.getElementById('img2img_image').scrollIntoView()")
+    tab.page.evaluate("darkroom.setForm('img2img', {seed: 7}, 'It is here.')")
+    tab.page.locator("#img2img_recipe", has_text="It is here.").wait_for()
+    tab.page.evaluate("window.scrollBy(0, 80)")
+    tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
+    tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
+    easel = Easel.opened(tab, "img2img_sketch")
+    tab.page.wait_for_function(UNCOVERED)  # its tools, by the buttons that stay in sight
+    easel.take("brush", size=12, colour="#2040c0")
+    easel.stroke([(20, 20), (70, 40)])
+    job = press(tab, "img2img")[0]  # at once: what was painted goes first
+    made, source = begun_with(tab, job), np.asarray(given).astype(int)
+    painted = np.abs(made - (0x20, 0x40, 0xC0)).max(axis=2) <= 2
+    assert overlap(painted, along((96, 64), [(20, 20), (70, 40)], 6)) > 0.9
+    assert np.array_equal(made[50:], source[50:]) and np.array_equal(made[:, :12], source[:, :12])
+    # a refresh keeps it, and it can be gone on with or taken back
+    easel.root.get_by_text("Done").click()
+    picker(tab, "img2img_image", "mine.png")
+    tab.page.wait_for_selector("#img2img_sketch .dk-canvas", state="hidden")
+    tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
+    easel.press("undo")
+    again = press(tab, "img2img")[0]
+    assert np.array_equal(begun_with(tab, again), source)
+    # what is sent here from elsewhere closes it
+    tab.page.evaluate("darkroom.setForm('img2img', {'init.picture': ''}, 'Emptied.')")
+    tab.page.wait_for_selector("#img2img_image .dk-picker-blank", state="visible")
+    tab.page.click("#img2img_image .dk-picker-blank button")
+    tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='128x128']", state="visible")
+    white = press(tab, "img2img")[0]
+    assert begun_with(tab, white).min() == 255
+
+
+def test_a_picture_that_comes_while_colours_are_sent_stays(server, open_tab):
+    tab = open_tab(server)
+    open_form(tab, "img2img", "img2img")
+    give(tab, "img2img_image", ("mine.png", png(chequered(96, 64))))
+    picker(tab, "img2img_image", "mine.png")
+    other = tab.page.evaluate(
+        "(data) => fetch('data:image/png;base64,' + data).then((answer) => answer.blob())"
+        ".then((blob) => darkroom.keepPicture('other.png', blob))",
+        base64.b64encode(drawn((80, 64))).decode(),
+    )
+    tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
+    tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
+    held = []
+    tab.page.route("**/api/v1/inputs", lambda route: held.append(route))
+    easel = Easel.opened(tab, "img2img_sketch")
+    easel.take("brush", size=12)
+    with tab.page.expect_request("**/api/v1/inputs"):
+        easel.stroke([(20, 20), (70, 40)])
+    tab.page.evaluate(
+        "(other) => darkroom.setForm('img2img', {'init.picture': other}, 'Sent.')",
+        json.dumps([{name: other[name] for name in ("sha256", "name", "width", "height")}]),
+    )
+    picker(tab, "img2img_image", "other.png")
+    with tab.page.expect_response("**/api/v1/inputs"):
+        held[0].continue_()
+    tab.page.unroute("**/api/v1/inputs")
+    job = press(tab, "img2img")[0]
+    assert server.job(job["id"])["request"]["init"]["picture"] == other["sha256"]
+
+
 def test_a_second_pass_runs_through_the_timeline_and_can_be_had_for_a_finished_picture(
     server, open_tab
 ):
@@ -146,7 +245,18 @@ def test_a_second_pass_runs_through_the_timeline_and_can_be_had_for_a_finished_p
     quick(tab, "txt2img")
     plain = press(tab, "txt2img")[0]
     tab.wait_for(plain["id"], "done")
-    tab.page.click("#txt2img_hr_enable input")
+    # where Hires. fix is off, what it would do is said first, and nothing begins
+    tab.page.click("#result-hires")
+    said = tab.page.locator("#result-pass-said")
+    said.filter(has_text="128 × 128 becomes 256 × 256 by Latent, then is made anew: denoising "  # noqa: RUF001
+                "strength 0.7, 6 steps.").wait_for()  # fmt: skip
+    assert in_sight(tab, "#result-pass")
+    tab.page.keyboard.press("Escape")
+    said.wait_for(state="hidden")
+    tab.page.click("#result-hires")
+    tab.page.click("#result-pass-change")
+    tab.page.wait_for_selector("#txt2img_hr_scale", state="visible")
+    assert server.jobs()[0]["id"] == plain["id"]
     tab.fill("txt2img_hr_scale", 1.5)
     assert tab.page.locator("#txt2img_hr_said").inner_text() == "128 × 128 becomes 192 × 192"  # noqa: RUF001
     whole = press(tab, "txt2img")[0]
@@ -186,11 +296,7 @@ def test_a_picture_is_sent_round_through_the_tabs_with_its_recipe(server, open_t
     tab.wait_for(made["id"], "done")
     shown = opened(server.picture(server.finished(job["id"])))
     kept = server.job(made["id"])["request"]["init"]["picture"]
-    sent = tab.page.evaluate(
-        f"fetch('api/v1/inputs/{kept}').then((answer) => answer.arrayBuffer())"
-        ".then((data) => btoa(String.fromCharCode(...new Uint8Array(data))))"
-    )
-    assert opened(base64.b64decode(sent)).tobytes() == shown.tobytes()
+    assert np.array_equal(begun_with(tab, made), np.asarray(shown))
     # its own recipe goes back to img2img, wherever it is dropped
     path = server.outputs / server.job(made["id"])["pictures"][0]["path"]
     open_form(tab, "txt2img", "txt2img")

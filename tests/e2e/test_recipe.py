@@ -31,7 +31,7 @@ FIRST = {
     "txt2img_batch_size": "1",
     "txt2img_seed": "42",
     "txt2img_emphasis": "No norm",
-    "txt2img_clip_skip": "2",
+    "setting_CLIP_stop_at_last_layers": "2",
     "txt2img_solver_order": "2",
     "txt2img_solver_type": "bh2",
     "txt2img_sigma_min": "0.05",
@@ -57,7 +57,7 @@ OTHER = {
     "txt2img_batch_size": "2",
     "txt2img_seed": "-1",
     "txt2img_emphasis": "Ignore",
-    "txt2img_clip_skip": "3",
+    "setting_CLIP_stop_at_last_layers": "3",
     "txt2img_solver_order": "1",
     "txt2img_solver_type": "ode",
     "txt2img_sigma_min": "",
@@ -193,7 +193,7 @@ def test_a_picture_of_a1111_is_restored_and_what_could_not_be_is_named(server, o
             **{"txt2img_neg_prompt": "blurry, [text]", "txt2img_sampling": "DPM++ SDE"},
             **{"txt2img_scheduler": "Karras", "txt2img_steps": "25", "txt2img_cfg_scale": "6.5"},
             **{"txt2img_seed": "42", "txt2img_width": "256", "txt2img_height": "192"},
-            **{"txt2img_rng": "nv", "txt2img_eta": "0.5", "txt2img_clip_skip": "2"},
+            **{"txt2img_rng": "nv", "txt2img_eta": "0.5", "setting_CLIP_stop_at_last_layers": "2"},
             **{"setting_sd_model_checkpoint": "fluent-emoji", "txt2img_hr_scale": "2"},
         },
     )
@@ -338,7 +338,7 @@ def test_png_info_shows_every_chunk_as_mere_text_and_sends_the_recipe_to_the_for
 def test_png_info_fits_a_desktop_and_a_phone(server, open_tab):
     for width in (1280, 390):
         tab = open_tab(server, viewport={"width": width, "height": 844})
-        tab.page.get_by_role("tab", name="PNG Info").click()
+        tab.page.evaluate("darkroom.openTab('pnginfo')")  # on a phone it is behind the dots
         name = "a" * 300 + ".png"
         drop(tab, name, png(parameters="x" * 5000, other=A1111), at="body")
         expect(tab.page.locator("#pnginfo[data-state=shown]")).to_be_visible()

@@ -143,7 +143,7 @@ def test_boxes_of_options_are_as_high_as_menus_and_their_labels_take_one_line(se
         expect(tab.page.locator("#txt2img_solver_type input")).to_have_value("midpoint (default)")
         boxes = ".dk-grid .dk-field:visible :is(input[type=text], .wrap:has(> .wrap-inner))"
         heights = tab.page.locator(boxes).evaluate_all("all => all.map(e => e.offsetHeight)")
-        assert len(heights) == 7
+        assert len(heights) == 8
         assert set(heights) == {38}
         labels = tab.page.locator(".dk-grid .dk-field:visible [data-testid=block-info]")
         assert set(labels.evaluate_all("all => all.map(e => e.offsetHeight)")) == {18}

@@ -54,7 +54,9 @@ def test_a_prompt_becomes_a_picture_that_carries_its_recipe(server, open_tab):
         "extras": {},
         "emphasis": "original",
         "clip_skip": 1,
+        "vae": "Automatic",
         "embeddings": {},
+        "loras": {},
         "stop_at": 1.0,
         "init": None,
         "hires": None,
@@ -65,7 +67,7 @@ def test_a_prompt_becomes_a_picture_that_carries_its_recipe(server, open_tab):
         "sampling": dict.fromkeys(
             ("eta", "s_churn", "s_tmin", "s_tmax", "s_noise", "order", "solver_type")
         ),
-        "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "sigmas")),
+        "schedule_options": dict.fromkeys(("sigma_min", "sigma_max", "rho", "shift", "sigmas")),
     }
     assert job["request"] == asked
     image = Image.open(io.BytesIO(server.picture(job)))

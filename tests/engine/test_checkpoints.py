@@ -17,6 +17,8 @@ from webui.errors import InvalidRequest, ModelRefused
 from webui.events import Rendered
 from webui.library import Library
 
+PLAIN = "a red apple on blue"
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
@@ -87,6 +89,34 @@ def test_without_a_negative_prompt_sdxl_is_guided_away_from_zeros(loaded):
     wanted = asked("sdxl", negative_prompt="")
     theirs = by_diffusers("sdxl", wanted)
     assert np.abs(pixels(play(loaded, wanted)) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("family", "ours", "theirs"),
+    [
+        # diffusers counts the layers that are skipped, from the one that a family was trained on
+        ("sd1", 1, None), ("sd1", 2, 1), ("sd1", 3, 2),
+        ("sd2", 1, None), ("sd2", 2, None), ("sd2", 3, 1),
+        ("sdxl", 1, None), ("sdxl", 2, None), ("sdxl", 3, 1),
+        ("refiner", 2, None), ("refiner", 3, 1),
+    ],
+)  # fmt: skip
+@torch.no_grad()
+def test_clip_skip_takes_the_layer_that_diffusers_takes(loaded, family, ours, theirs):
+    pipe = checkpoints.pipeline(family)
+    if family in ("sd1", "sd2"):  # diffusers 0.42 looks for it where transformers 4 had it
+        object.__setattr__(pipe.text_encoder, "text_model", pipe.text_encoder)
+    answer = pipe.encode_prompt(
+        prompt=PLAIN, device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False,
+        clip_skip=theirs,
+    )  # fmt: skip
+    tokenizer = pipe.tokenizer or pipe.tokenizer_2
+    ids = tokenizer(PLAIN).input_ids[1:-1]
+    made = [each.encode(ids, {}, ours) for each in loaded._models.load(family).model.text_encoders]
+    context = torch.cat([each.context for each in made], dim=-1)
+    assert torch.allclose(context, answer[0], atol=1e-5)
+    if family in ("sdxl", "refiner"):  # the text as a whole is always the last layer's
+        assert torch.allclose(made[-1].pooled, answer[2], atol=1e-5)
 
 
 def test_clip_skip_counts_from_the_layer_that_a_family_was_trained_with(loaded):

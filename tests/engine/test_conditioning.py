@@ -9,7 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.engine.conftest import MODELS, tiny_pipeline
 from tests.engine.texts import ids_of, text_windows, window
-from webui.engine.clip import ClipTextEncoder
+from webui.engine.clip import ClipTextEncoder, Specials
 from webui.engine.conditioning import conditioner as conditioner_module
 from webui.engine.conditioning.blending import linear, slerp
 from webui.engine.conditioning.conditioner import (
@@ -54,6 +54,10 @@ class Counted(ClipTextEncoder):
         return super().encode(*given)
 
 
+def specials(tokenizer):
+    return Specials(tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+
+
 @pytest.fixture(scope="module")
 def pipe():
     return tiny_pipeline()
@@ -61,7 +65,7 @@ def pipe():
 
 @pytest.fixture
 def encoder(pipe):
-    return Counted("clip_l", pipe.tokenizer, pipe.text_encoder.requires_grad_(False))
+    return Counted("clip_l", specials(pipe.tokenizer), pipe.text_encoder.requires_grad_(False))
 
 
 @pytest.fixture
@@ -120,7 +124,8 @@ def test_the_shipped_models_encoding_is_the_pipelines_bit_for_bit():
     pipe = StableDiffusionPipeline.from_pretrained(
         str(folder), local_files_only=True, dtype=torch.float32
     )
-    mine = Conditioner([ClipTextEncoder("clip_l", pipe.tokenizer, pipe.text_encoder)], Learned())
+    encoder = ClipTextEncoder("clip_l", specials(pipe.tokenizer), pipe.text_encoder)
+    mine = Conditioner([encoder], Learned())
     text = "panda on a blue background"
     for each in ("", text):
         with torch.no_grad():
@@ -155,14 +160,13 @@ def test_an_id_that_the_table_has_not_is_refused_before_the_network_sees_it(cond
         encoder.vectors([-1])
 
 
-@pytest.mark.parametrize("kind", ["bos_token", "eos_token", "pad_token"])
-def test_a_tokenizer_without_a_special_token_is_refused(pipe, kind):
-    class Lacking:
-        bos_token_id = eos_token_id = pad_token_id = 5
-
-    setattr(Lacking, f"{kind}_id", None)
-    with pytest.raises(ValueError, match=f"has no {kind[:3]} token"):
-        ClipTextEncoder("clip_l", Lacking, pipe.text_encoder)
+@pytest.mark.parametrize(
+    ("kind", "lacking"),
+    [("bos", Specials(None, 5, 5)), ("eos", Specials(5, None, 5)), ("pad", Specials(5, 5, None))],
+)
+def test_a_tokenizer_without_a_special_token_is_refused(pipe, kind, lacking):
+    with pytest.raises(ValueError, match=f"has no {kind} token"):
+        ClipTextEncoder("clip_l", lacking, pipe.text_encoder)
 
 
 # --- emphasis -------------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline
+from torch.nn import functional
 
 from tests.engine.conftest import die, play, request, tiny_pipeline
 from tests.engine.pictures import results, scene, sent
 from webui.engine import autoencoder
 from webui.engine.samplers import SAMPLERS
+from webui.engine.upscalers import latent
 from webui.errors import InvalidRequest, OutOfMemory
 from webui.events import Look, Preview, Rendered, Step
-from webui.request import InitImage, Resume, ScheduleOptions, Variation
+from webui.request import Hires, InitImage, Resume, ScheduleOptions, Variation
 from webui.request.turns import steps_made
 from webui.trajectories import digest, kept_steps, read_header
 from webui.wire import RunOptions
@@ -232,6 +234,25 @@ def test_out_of_memory_names_what_was_done(engine, asked, monkeypatch):
         play(engine, wanted, options)
 
 
+@pytest.mark.parametrize("way", ["hires", "latent upscale"])
+def test_so_does_making_latents_larger(engine, asked, monkeypatch, way):
+    wanted, options = asked({"resize": "latent upscale"}, width=128, height=128)
+    if way == "hires":
+        wanted = replace(wanted, init=None, width=64, height=64, hires=Hires(upscaler="Latent"))
+
+    real = functional.interpolate  # networks enlarge by it as well: only that of a latent fails
+
+    def interpolate(given, *rest, **named):
+        if given.shape[1] == 4:
+            raise torch.OutOfMemoryError("planted")
+        return real(given, *rest, **named)
+
+    for module in (functional, latent):
+        monkeypatch.setattr(module, "interpolate", interpolate)
+    with pytest.raises(OutOfMemory, match="^out of memory while making the latent larger"):
+        play(engine, wanted, options)
+
+
 def test_a_vae_that_reads_nan_is_named(engine, asked, monkeypatch):
     wanted, options = asked()
     model = engine._models.load("tiny").model
@@ -246,6 +267,6 @@ def fails_always(self, images):
 
 def fails_as_a_whole(encode):
     def encoding(self, images):
-        return encode(self, images) if self._vae.use_tiling else fails_always(self, images)
+        return encode(self, images) if self.vae._network.use_tiling else fails_always(self, images)
 
     return encoding

@@ -19,7 +19,7 @@ from webui.engine import plan
 from webui.engine.denoiser import inpainted, later
 from webui.engine.pixels import tensor
 from webui.engine.samplers import SAMPLERS
-from webui.errors import InvalidRequest
+from webui.errors import InvalidRequest, OutOfMemory
 from webui.events import Look, Preview, Rendered, Step
 from webui.interfaces import Conditioning
 from webui.masking import blurred, shown_weights
@@ -119,6 +119,17 @@ def test_a_network_made_for_inpainting_is_told_the_mask_and_what_is_left_of_the_
         assert torch.allclose(seen[0][:, :4], x / 2**0.5)
         assert seen[0][:, 4].tolist() == [[[0.0] * 4 + [1.0] * 4] * 8] * 2
         assert torch.allclose(seen[0][:, 5:], model.encode(left).expand(2, -1, -1, -1))
+
+
+def test_out_of_memory_in_what_such_a_network_is_told_is_said(inpainting, asked, monkeypatch):
+    engine, _ = inpainting
+
+    def painting(self, picture, mask):
+        raise RuntimeError("[enforce fail] can't allocate memory")
+
+    monkeypatch.setattr(type(engine._models.load("inpainting").model), "painting", painting)
+    with pytest.raises(OutOfMemory, match="^out of memory while encoding the picture"):
+        play(engine, *asked(model="inpainting"))
 
 
 @pytest.mark.parametrize("resize", ["just resize", "latent upscale"])
@@ -269,6 +280,21 @@ def test_outpainting_grows_the_canvas_and_keeps_the_old_pixels(engine, tmp_path)
     (scaled,) = results(play(engine, larger, RunOptions(inputs=str(folder))))
     assert scaled.shape == (64, 96, 3)
     assert np.array_equal(scaled[16 + 8 :, 32 + 8 :], array(scene(64, 48))[8:, 8:])
+
+
+def test_a_kept_step_of_an_outpainting_is_drawn_again_in_the_grown_picture(engine, tmp_path):
+    outpaint = Outpaint(left=32, up=16, blend=0)
+    sha256 = sent(tmp_path / "inputs", scene(64, 48))
+    init = InitImage(picture=sha256, strength=1.0, outpaint=outpaint)
+    folders = {"inputs": str(tmp_path / "inputs"), "keep": str(tmp_path / "kept")}
+    run = play(
+        engine, request(init=init, width=96, height=64), RunOptions(**folders, predicted="fast")
+    )
+    for drawn in run.of(Preview):
+        assert np.array_equal(pixels(drawn.picture)[16:, 32:], array(scene(64, 48)))
+        look = Look(0, drawn.step, "predicted", "fast")
+        again = engine.preview(tmp_path / "kept", look, inputs=tmp_path / "inputs")
+        assert again == drawn.picture
 
 
 # --- previews, branches, crashes -----------------------------------------------------------------

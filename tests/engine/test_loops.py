@@ -13,13 +13,13 @@ from webui.engine.control import Control
 from webui.errors import InvalidRequest
 from webui.events import Rendered, Step
 from webui.request import InitImage, Loopback, Mask
-from webui.request.loops import of_loop, strengths
+from webui.request.loops import made, of_loop, picture_number, place_of, strengths
 from webui.trajectories import read_header
 
 
 def image_of(run):
-    (rendered,) = run.of(Rendered)
-    return opened(rendered.picture)
+    """The last loop's."""
+    return opened(run.of(Rendered)[-1].picture)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,20 @@ def test_each_loop_is_the_img2img_of_the_loop_before(warm, tmp_path, picture, ma
     assert sorted({(each.turn, each.turns) for each in run.of(Step)}) == [(0, 3), (1, 3), (2, 3)]
     headers = [read_header(tmp_path / "kept", 0, loop).request for loop in range(3)]
     assert [each["seed"] for each in headers] == [11, 12, 13]
+    # each loop's picture is sent, with what made it, and can be made again alone
+    sent = run.of(Rendered)
+    assert [each.image for each in sent] == [1, 2, 0]
+    assert [opened(each.picture).tobytes() for each in sent] == [
+        Image.open(tmp_path / "inputs" / f"{name}.png").tobytes() for name in by_hand[1:]
+    ]
+    said = [f"Loop denoising strength: {each:g}" for each in strengths(0.7, loopback)]
+    assert [each.notes[1] for each in sent] == said
+    assert [each.notes[0] for each in sent] == [f"Loop: {loop} of 3" for loop in (1, 2, 3)]
+    assert [each.notes[2] for each in sent] == [f"Loop seed: {seed}" for seed in (11, 12, 13)]
+    assert [each.request.init.loopback.stop_after for each in sent] == [1, 2, 0]
+    again = play(warm, sent[1].request, options(tmp_path))
+    assert [each.picture for each in again.of(Rendered)] == [each.picture for each in sent[:2]]
+    assert again.of(Rendered)[1].request == sent[1].request
 
 
 @pytest.mark.parametrize("resize", ["just resize", "crop and resize", "latent upscale"])
@@ -96,6 +110,23 @@ def test_of_a_loop_the_request_stands_for_it_alone():
     assert of_loop(init, 0.2, 3) == later
 
 
+def test_numbers_of_pictures_lead_back_to_their_image_and_loop():
+    init = InitImage(picture="0" * 64, loopback=Loopback(loops=4))
+    for asked in (request(images=3, init=init), request(images=3)):
+        loops = made(asked)
+        numbers = [
+            picture_number(asked, image, loop) for image in range(3) for loop in range(loops)
+        ]
+        assert sorted(numbers) == list(range(3 * loops))
+        assert [numbers[image * loops + loops - 1] for image in range(3)] == [0, 1, 2]
+        places = [(image, loop) for image in range(3) for loop in range(loops)]
+        assert [place_of(asked, number) for number in numbers] == places
+        assert sorted([*numbers, -1], key=lambda each: place_of(asked, each)) == [-1, *numbers]
+    for wrong in (-1, 5, 1.0, True, None):
+        with pytest.raises(InvalidRequest, match=r"^init\.loopback\.stop_after: must be a whole"):
+            Loopback(loops=4, stop_after=wrong)
+
+
 def test_the_seed_after_the_last_one_is_0(warm, tmp_path, picture):
     init = InitImage(picture=picture, strength=0.5, loopback=Loopback(loops=2))
     play(warm, request(seed=2**32 - 1, init=init), options(tmp_path, "kept"))
@@ -106,9 +137,10 @@ def test_the_seed_after_the_last_one_is_0(warm, tmp_path, picture):
 def test_images_go_on_from_their_own_seeds(warm, tmp_path, picture):
     init = InitImage(picture=picture, strength=0.5, loopback=Loopback(loops=2))
     asked = request(images=2, init=init)
-    first, second = play(warm, asked, options(tmp_path)).pictures
-    assert play(warm, asked.alone(1), options(tmp_path)).pictures == [second]
-    assert first != second
+    run = play(warm, asked, options(tmp_path))
+    assert [each.image for each in run.of(Rendered)] == [2, 0, 3, 1]
+    assert play(warm, asked.alone(1), options(tmp_path)).pictures == run.pictures[2:]
+    assert len(set(run.pictures)) == 4
 
 
 def test_stopped_in_a_loop_there_is_what_that_loop_predicts(warm, tmp_path, picture):
@@ -120,8 +152,10 @@ def test_stopped_in_a_loop_there_is_what_that_loop_predicts(warm, tmp_path, pict
             control.stop = "keep"
     steps = [(each.turn, each.step) for each in seen if isinstance(each, Step)]
     assert steps[-1] == (1, 2)
-    (rendered,) = [each for each in seen if isinstance(each, Rendered)]
-    assert rendered.notes == ("Stopped at step: 2",)
+    first, rendered = [each for each in seen if isinstance(each, Rendered)]
+    assert (first.image, first.notes[0]) == (1, "Loop: 1 of 3")
+    assert (rendered.image, rendered.notes[0]) == (0, "Stopped at step: 2")
+    assert rendered.notes[1:3] == ("Loop: 2 of 3", "Loop denoising strength: 0.7")
 
 
 @pytest.mark.parametrize("place", [(0, 3), (1, 2), (2, 1)])
@@ -132,7 +166,7 @@ def test_loops_that_died_go_on_to_the_same_bits(warm, tmp_path, picture, place):
     die(warm, asked, options(tmp_path, "kept"), place)
     rest = play(warm, asked, options(tmp_path, "kept"))
     assert min((each.turn, each.step) for each in rest.of(Step)) > place
-    assert rest.pictures == whole.pictures
+    assert rest.pictures == whole.pictures  # those of loops that were over are told once more
 
 
 def test_a_batch_is_made_one_after_the_other(warm, tmp_path, picture):
@@ -140,7 +174,8 @@ def test_a_batch_is_made_one_after_the_other(warm, tmp_path, picture):
     asked = request(images=2, batch_size=2, init=init)
     assert asked.batches == 2
     both = play(warm, asked, options(tmp_path)).pictures
-    assert both == [play(warm, asked.alone(k), options(tmp_path)).pictures[0] for k in (0, 1)]
+    alone = [play(warm, asked.alone(k), options(tmp_path)).pictures for k in (0, 1)]
+    assert both == alone[0] + alone[1]
 
 
 def test_outpainting_would_grow_again_and_is_refused():

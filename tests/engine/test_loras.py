@@ -318,7 +318,7 @@ WRONG = {
         {f"{QUERY}.lokr_w1": torch.ones(1000, 1000), f"{QUERY}.lokr_w2": torch.ones(1000, 1000)},
         "is needed",
     ),
-    "nothing": ({"alpha": torch.ones(1)}, "it has keys that nothing here knows: 'alpha'"),
+    "nothing": ({"net.alpha": torch.ones(1)}, "it has keys that nothing here knows: 'net.alpha'"),
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from webui.hookspecs import hookimpl
 from webui.interfaces import SamplerEntry
 from webui.interfaces import Step as Made
 from webui.request import InitImage, Mask, Tiles
+from webui.trajectories import read_header
 
 
 def image_of(run):
@@ -149,10 +150,13 @@ def test_previews_show_the_tile_in_its_place(warm, tmp_path, picture):
 def test_stopped_in_the_middle_the_rest_is_the_picture_made_larger(warm, tmp_path, picture):
     control, seen = Control(), []
     job = asked(picture, tiles={"overlap": 0}, steps=10)
-    for event in warm.run(job, options(tmp_path), control):
+    for event in warm.run(job, options(tmp_path, "kept"), control):
         seen.append(event)
         if isinstance(event, Step) and (event.turn, event.step) == (1, 2):
             control.stop = "keep"
+    # what was kept says of how many tiles it is, when all events are forgotten
+    headers = [read_header(tmp_path / "kept", 0, turn) for turn in (0, 1)]
+    assert [(each.turn, each.turns) for each in headers] == [(0, 4), (1, 4)]
     (rendered,) = [each for each in seen if isinstance(each, Rendered)]
     made = np.asarray(opened(rendered.picture))
     larger = np.asarray(smooth(64, 48).resize((128, 96), Image.Resampling.LANCZOS))

@@ -14,6 +14,7 @@ from tests.jobs.fakes import eventually
 from webui import app, settings
 from webui.api import server
 from webui.api.routes import ROUTES
+from webui.downloads import Access, Downloads
 from webui.embeddings import Embeddings
 from webui.inputs import Inputs
 from webui.interfaces import PreviewInfo, ServerRegistry
@@ -58,7 +59,8 @@ class Whole:
         workshop = app._workshop(self.engine, saved, kept, wanted.inputs_dir)
         self.line = JobLine(self.store, Log(), workshop)
         files = Embeddings(models), Loras(models), Upscalers(models)
-        files = *files, Inputs(wanted.inputs_dir, 10**9)
+        away = Downloads(models, folder / "downloads", Access(), forbidden="not here")
+        files = *files, Inputs(wanted.inputs_dir, 10**9), away
         parts = (wanted, REGISTRY, library, self.line, self.engine, kept, *files)
         self.client = TestClient(server.create(Services(*parts)), "http://localhost:7860")
 

@@ -50,6 +50,14 @@ class Library:
             for name in self.names
         ]
 
+    def vae_reports(self) -> list[Any]:
+        return []
+
+    vaes = vae_reports
+
+    def hash_ahead(self) -> None:
+        pass
+
     def refresh(self) -> None:
         self.refreshed += 1
 
@@ -77,7 +85,8 @@ def gradio_leaves_event_loops_open() -> Iterator[None]:
 def services(tmp_path: Path) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(
-            outputs=tmp_path / "outputs", host="127.0.0.1", port=7860, max_pixels=2**24, accounts=()
+            **{"outputs": tmp_path / "outputs", "host": "127.0.0.1", "port": 7860},
+            **{"max_pixels": 2**24, "accounts": (), "quicksettings": ()},
         ),
         registry=server_registry({"builtin": builtin}),
         library=Library(),

@@ -7,7 +7,7 @@ import pytest
 
 from webui.errors import Failure, InvalidRequest
 from webui.fields import BATCH_COUNT, FIELDS
-from webui.ui import form, generating
+from webui.ui import boxes, form, generating
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -125,7 +125,7 @@ def test_every_control_shows_the_declared_label_help_and_range() -> None:
     with gr.Blocks():
         for name in ("steps", "guidance_scale", "width", "height", "batch_count", "batch_size"):
             field = BATCH_COUNT if name == "batch_count" else FIELDS[name]
-            slider = form.slider("txt2img", name)
+            slider = boxes.slider("txt2img", name)
             assert (slider.label, slider.info) == (field.label, field.help)
             shown = (slider.minimum, slider.maximum, slider.step, slider.value)
             assert shown == (field.minimum, field.maximum, field.step, field.default)

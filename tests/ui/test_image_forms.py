@@ -20,7 +20,7 @@ from webui.request import (
     from_dict,
     to_dict,
 )
-from webui.ui import form, generating, model_bar, page, recipe
+from webui.ui import form, generating, page, quick_settings, recipe
 from webui.ui.tabs.extras import Upscaling
 from webui.ui.tabs.img2img import ImageToImage
 from webui.ui.tabs.txt2img import TextToImage
@@ -51,7 +51,7 @@ def built(services: Any, tab: Any, monkeypatch: pytest.MonkeyPatch) -> form.Form
     found: list[form.Form] = []
     monkeypatch.setattr(generating, "connect", lambda _, fields, desk: found.append(fields))
     with gr.Blocks():
-        tab.build(services, model_bar.build(services.library))
+        tab.build(services, quick_settings.build(services))
     return found[0]
 
 

@@ -10,7 +10,7 @@ from webui.fields import FIELDS
 from webui.interfaces import SamplerInfo
 from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 from webui.services import request_of
-from webui.ui import form, image_values, options
+from webui.ui import boxes, form, image_values, options
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -75,15 +75,22 @@ def test_how_a_prompt_is_read_reaches_the_request(services) -> None:
     assert (made.emphasis, made.clip_skip) == ("no norm", 2)
 
 
-@pytest.mark.parametrize(("name", "sent"), [("emphasis", "No norm"), ("clip_skip", 13)])
-def test_what_is_wrong_of_it_is_marked_in_its_fold(services, name, sent) -> None:
+@pytest.mark.parametrize(
+    ("name", "sent", "place"),
+    [
+        (
+            "emphasis",
+            "No norm",
+            {"element": "txt2img_emphasis", "inside": "txt2img_prompt_options"},
+        ),
+        ("clip_skip", 13, {"element": "setting_CLIP_stop_at_last_layers"}),
+    ],
+)
+def test_what_is_wrong_of_it_is_marked_in_its_place(services, name, sent, place) -> None:
     with pytest.raises(InvalidRequest) as raised:
         request(services, {name: sent})
-    assert form.shown_fields("txt2img")[raised.value.field] == {
-        "label": FIELDS[name].label,
-        "element": f"txt2img_{name}",
-        "inside": "txt2img_prompt_options",
-    }
+    shown = form.shown_fields("txt2img")[raised.value.field]
+    assert shown == {"label": FIELDS[name].label, **place}
 
 
 def test_own_noise_levels_take_the_place_of_schedule_and_steps(services) -> None:
@@ -148,7 +155,8 @@ def test_half_a_size_is_refused_at_the_half_that_is_missing(services) -> None:
 def test_a_sampler_says_what_a_step_costs() -> None:
     infos = {"A": SamplerInfo(name="A", order=2, calls=2, help="Good."), "B": SamplerInfo(name="B")}
     with gr.Blocks():
-        said = form.explained(form.choice("txt2img", "sampler", ["A", "B"], "A"), infos)
+        box = boxes.choice("txt2img", "sampler", ["A", "B"], "A")
+        said = boxes.explained("txt2img", "sampler", box, infos)
     assert (
         "Good. <span>(order 2 · 2 model calls a step · Automatic is Uniform)</span>" in said.value
     )

@@ -11,7 +11,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import webui.ui
-from webui.ui import page
+from webui import setting_values
+from webui.request import GenerationRequest
+from webui.ui import form, page
+from webui.ui.element_ids import IDS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -44,7 +47,12 @@ A1111_IDS = {
     "txt2img_seed_resize_from_h",
     "txt2img_res_switch_btn",
     "txt2img_gallery",
+    "txt2img_extra_tabs",
+    "img2img_extra_tabs",
+    "quicksettings",
     "setting_sd_model_checkpoint",
+    "setting_sd_vae",
+    "setting_CLIP_stop_at_last_layers",
     "refresh_sd_model_checkpoint",
 }
 
@@ -76,7 +84,8 @@ def test_the_size_is_the_models_own(config) -> None:
 def test_a_model_that_cannot_be_used_is_there_and_says_so(services) -> None:
     services.library.names = ["small", "broken"]
     choices = component(page.build(services).get_config_file(), "setting_sd_model_checkpoint")
-    assert ("broken (cannot be used)", "broken") in [tuple(each) for each in choices["choices"]]
+    shown = [tuple(each) for each in choices["choices"]]
+    assert shown == [("small", "small"), ("broken\u2063 — no unet", "broken")]
 
 
 def test_the_page_stands_without_any_model(services) -> None:
@@ -125,9 +134,10 @@ def test_outputs_are_served_in_place_and_nothing_else_is(services, tmp_path) -> 
 
 def test_pictures_hang_with_the_grid_first_and_unknown_jobs_are_empty_walls(services) -> None:
     saved = tuple(SimpleNamespace(image=image, path=f"d/{image}.png") for image in (1, 0, -1))
-    assert [each.image for each in page.in_order(saved)] == [-1, 0, 1]
-    services.line.job = lambda id: SimpleNamespace(pictures=saved)
-    assert page._pictures(services, {"id": "x"})[0] == str(services.settings.outputs / "d/-1.png")
+    asked = GenerationRequest(model="m", prompt="p", seed=1, images=2)
+    services.line.job = lambda id: SimpleNamespace(pictures=saved, request=asked)
+    hung = [str(services.settings.outputs / f"d/{image}.png") for image in (-1, 0, 1)]
+    assert page._pictures(services, {"id": "x"}) == hung
     for nonsense in (None, 7, {}, {"id": 7}):
         assert page._pictures(services, nonsense) == []
 
@@ -169,3 +179,24 @@ def test_every_control_of_ours_has_a_name(name: str) -> None:
     controls = _Controls()
     controls.feed(page._read(name))
     assert controls.nameless == []
+
+
+def test_fields_that_the_user_wants_above_the_tabs_stand_there_and_nowhere_else(services) -> None:
+    wanted = ("sampler", "schedule", "steps", "guidance_scale", "batch_count", "batch_size")
+    services.settings.quicksettings = (*wanted, "emphasis", "rng")
+    config = page.build(services).get_config_file()
+    ids = [str(each["props"].get("elem_id")) for each in config["components"]]
+    for end in ("sampling", "scheduler", "steps", "cfg_scale", "batch_count", "emphasis", "rng"):
+        forms = {f"{tab}_{end}" for tab in ("txt2img", "img2img", "inpaint")}
+        assert not forms & set(ids) and f"setting_{end}" in ids
+    assert component(config, "setting_steps")["value"] == 20
+    assert component(config, "setting_sampling")["value"] == "DPM++ 2M"
+    assert component(config, "setting_emphasis")["value"] == "original"
+    assert "txt2img_prompt_options" not in ids
+    assert len(set(ids) - {"None"}) == len([each for each in ids if each != "None"])
+
+
+def test_the_settings_name_fields_that_there_are() -> None:
+    for name in setting_values.QUICK:
+        assert form.shared_id(name) == f"setting_{IDS[name]}"
+        assert form.declared(name)

@@ -14,7 +14,7 @@ from webui.fields import FIELDS
 from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.services import request_of
-from webui.ui import form, model_bar, options, page, prompts, recipe
+from webui.ui import form, options, page, prompts, quick_settings, recipe
 from webui.ui.tabs import txt2img
 from webui.upscalers import Upscalers
 
@@ -31,7 +31,11 @@ USED: dict[str, Any] = {
     **{"sampling.eta": "0.5", "sampling.s_churn": "3", "sampling.s_tmin": "1"},
     **{"sampling.s_tmax": "9", "sampling.s_noise": "1.01", "sampling.order": "2"},
     **{"sampling.solver_type": "heun", "schedule_options.sigma_min": "0.1"},
-    **{"schedule_options.sigma_max": "12", "schedule_options.rho": "5"},
+    **{
+        "schedule_options.sigma_max": "12",
+        "schedule_options.rho": "5",
+        "schedule_options.shift": "3",
+    },
     **{"schedule_options.sigmas": "9, 3, 0", "variation.seed": 8, "variation.strength": 0.5},
     **{"seed_resize.width": "256", "seed_resize.height": "256"},
 }
@@ -95,6 +99,7 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
         "sigma_min": st.floats(0.001, 1),
         "sigma_max": st.floats(1.5, 1000),
         "rho": st.floats(0.1, 30),
+        "shift": st.floats(0.1, 100),
     }
     levels = {name: draw(st.none() | ends[name]) for name in has if name in ends}
     if own is not None:
@@ -199,9 +204,9 @@ def test_a_hidden_menu_keeps_what_it_held_when_it_is_taken_back(services) -> Non
 def test_every_component_of_the_form_is_filled(services) -> None:
     """So that a new field cannot be forgotten: values for all, and the form takes each."""
     with gr.Blocks():
-        model = model_bar.build(services.library)
-        made = txt2img.sheet("txt2img", services, model)
-        components = {"model": model, **prompts.build("txt2img"), **made}
+        quick = quick_settings.build(services)
+        made = txt2img.sheet("txt2img", services, quick)
+        components = {**quick.fields, **prompts.build("txt2img"), **made}
     asked = GenerationRequest(model="small", prompt="", seed=0)
     updates = recipe.filled(
         services.registry, list(components), json.dumps({"recipe": values_of(services, asked)})

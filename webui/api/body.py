@@ -17,10 +17,11 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def picture_bytes(request: Request) -> bytes:
-    """Raises HTTPException for what is no picture, too large, or too slow."""
+async def picture_bytes(request: Request, other: str = "") -> bytes:
+    """`other`: what the address takes besides. Raises HTTPException for what is no picture, too
+    large, or too slow."""
     if not media_type(request).startswith("image/"):
-        raise HTTPException(415, "the body must be a picture (image/*) or application/json")
+        raise HTTPException(415, f"the body must be a picture (image/*){other}")
     return await whole(request, "one picture", "the picture")
 
 

@@ -79,7 +79,7 @@ class QueueView:
             **_head(job),
             "finished": job.finished,
             "error": job.error.text if job.error else None,
-            "made": sum(saved.image >= 0 for saved in job.pictures),
+            "made": sum(0 <= saved.image < job.request.images for saved in job.pictures),
             "batch": batch,
             "step": step,
         }

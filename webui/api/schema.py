@@ -16,10 +16,11 @@ from webui.errors import Failure, InvalidRequest
 from webui.events import Event, Preview, Saved
 from webui.fields import shown
 from webui.jobs.job import Job, PreviewChoice
-from webui.library import ModelEntry, VaeEntry, fits, needed
+from webui.library import ModelEntry, VaeEntry, fits, needed, plan
 from webui.loras import LoraEntry
 from webui.metadata import read_parameters
 from webui.request import to_dict
+from webui.request.loops import place_of
 from webui.services import Services
 from webui.wire import event_to_dict
 
@@ -56,12 +57,20 @@ class JobView:
             "skipped": list(job.skipped),
             "retry_of": job.retry_of,
             "dropped": job.dropped,
-            "pictures": [self._picture(saved) for saved in job.pictures[seen:]],
+            "pictures": [self._picture(job, saved) for saved in job.pictures[seen:]],
         }
 
-    def _picture(self, saved: Saved) -> dict[str, Any]:
+    def made(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """The first of what one call made, with the ids of the `others`."""
+        first, *others = jobs
+        return self.job(first) | ({"others": [each.id for each in others]} if others else {})
+
+    def _picture(self, job: Job, saved: Saved) -> dict[str, Any]:
+        image, loop = place_of(job.request, saved.image)
         return {
             "image": saved.image,
+            "of": image,  # which of the request's images it is, after so many loops
+            "loop": loop + 1,
             "path": saved.path,
             "url": PICTURES + quote(saved.path),
             "width": saved.width,
@@ -134,7 +143,7 @@ def embedding(entry: EmbeddingEntry, widths: Mapping[str, int]) -> dict[str, Any
 def lora(entry: LoraEntry, model: ModelEntry | None) -> dict[str, Any]:
     """As that model sees it: `problem` is why it cannot use it."""
     values = asdict(entry)
-    for name in ("path", "stamp", "alias"):
+    for name in ("path", "stamp", "alias", "unread"):
         del values[name]
     return {**values, "problem": entry.problem if model is None else entry.misfit(model)}
 
@@ -144,6 +153,11 @@ def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[st
     hello, report = state.hello, entry.report
     each, memory = int(hello.get("weight_bytes", 0)), int(hello.get("memory", 0))
     known = report.weights and each
+    made = (
+        plan(report, each, memory, hello.get("offload", "auto"), int(hello.get("main_memory", 0)))
+        if known
+        else None
+    )
     return {
         "name": entry.name,
         "family": entry.family,
@@ -160,6 +174,7 @@ def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[st
             **asdict(report),
             "memory_bytes": needed(report, each) if known else None,
             "fits": fits(report, each, memory) if known else None,
+            "plan": asdict(made) if made else None,
         },
     }
 

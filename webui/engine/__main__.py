@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from webui.embeddings import Embeddings
 from webui.engine import builtin
-from webui.engine.device import DTYPES, Device, choose, total_memory
+from webui.engine.device import DTYPES, Device, choose, total_main_memory, total_memory
 from webui.engine.engine import Engine
 from webui.engine.models import Models
 from webui.engine.session import DeviceBroken, Session
@@ -26,7 +26,7 @@ from webui.errors import StartError
 from webui.extensions import Conduct, Trials, load, of_engine, standing_values
 from webui.extensions.discovery import named
 from webui.interfaces import EngineRegistry
-from webui.library import Library
+from webui.library import OFFLOADS, Library
 from webui.loras import Loras
 from webui.upscalers import Upscalers
 from webui.wire import Message, read, write
@@ -48,7 +48,7 @@ def main() -> int:
             write(pipe, message)
 
     try:
-        device = choose(arguments.device, arguments.dtype)
+        device = choose(arguments.device, arguments.dtype, arguments.offload)
     except StartError as error:
         send(Message({"hello": {"error": str(error)}}))
         return 1
@@ -76,27 +76,31 @@ def main() -> int:
     return _BROKEN_EXIT_CODE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
-    parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")
-    parser.add_argument("--extension", nargs="*", default=[], help="ORIGIN:FOLDER of each")
-    parser.add_argument("--trials", type=Path, help="file of the verdicts on extensions")
-    parser.add_argument("--blame", type=Path, help="file that says in which extension this is")
-    return parser
-
-
 def _hello(device: Device, registry: EngineRegistry) -> dict[str, Any]:
+    """What the server is told of this engine."""
     return {
         "device": device.label,
         "memory": total_memory(device),
+        "main_memory": total_main_memory(),
+        "offload": device.offload,
         "weight_bytes": device.dtype.itemsize,
         "samplers": list(registry.samplers),
         "schedules": list(registry.schedules),
         "previews": list(registry.previews),
     }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m webui.engine", description=__doc__)
+    parser.add_argument("--models-dir", type=Path, required=True, nargs="+")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
+    parser.add_argument("--offload", default="auto", choices=["auto", *OFFLOADS])
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as torch likes")
+    parser.add_argument("--extension", nargs="*", default=[], help="ORIGIN:FOLDER of each")
+    parser.add_argument("--trials", type=Path, help="file of the verdicts on extensions")
+    parser.add_argument("--blame", type=Path, help="file that says in which extension this is")
+    return parser
 
 
 def _conduct(standings: list[dict[str, Any]], conduct: Conduct) -> dict[str, Any]:

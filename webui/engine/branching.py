@@ -14,7 +14,7 @@ from torch import Tensor
 
 from webui.errors import InvalidRequest
 from webui.interfaces import SamplerEntry
-from webui.request import GenerationRequest, to_dict
+from webui.request import GenerationRequest, from_dict, to_dict
 from webui.trajectories import SAMPLING, Header, KeptStep, KeptTurn
 
 _NEAR = 1 - 1e-4  # a level this near below the last one is the same, but for rounding
@@ -34,9 +34,10 @@ def branch_of(
     header, steps = inherited.header, inherited.steps
     _check_same(request, header, steps[-1])
     asked, made = to_dict(request), len(steps)
-    if made >= header.begun and all(asked[n] == header.request.get(n) for n in SAMPLING):
+    kept = to_dict(from_dict(header.request))  # with what requests did not have then
+    if made >= header.begun and all(asked[name] == kept[name] for name in SAMPLING):
         return Branch(steps, header.begun, torch.tensor(header.sigmas))
-    same = all(asked[name] == header.request.get(name) for name in ("sampler", "sampling"))
+    same = all(asked[name] == kept[name] for name in ("sampler", "sampling"))
     goes_on = same and made >= header.begun and not entry.own_pace
     begun = header.begun if goes_on else made
     levels = [header.sigmas[0], *(step.sigma for step in steps)]

@@ -32,6 +32,12 @@ def from_velocity(x: Tensor, sigma: Tensor, velocity: Tensor) -> Tensor:
     return x / variance - velocity * (sigma / variance**0.5)
 
 
+def from_flow(x: Tensor, sigma: Tensor, velocity: Tensor) -> Tensor:
+    """The clean latent, where the network predicts noise - clean: Lipman et al. 2022
+    (arXiv:2210.02747), for x = (1 - sigma) * clean + sigma * noise."""
+    return x - sigma * velocity
+
+
 @dataclass(frozen=True, slots=True)
 class Guides:
     """What guides one step; all contexts are equally long."""
@@ -117,7 +123,7 @@ def later(strength: Tensor, share: Callable[[], float]) -> Callable[[], Tensor]:
     `strength` (1, 1, h, w) in [0, 1] says how much of the way each cell is made anew: it joins when
     no more than that is left. `share` is how much of the way is done after the step at hand.
     """
-    return lambda: (strength > 1 - share() + 1e-6).to(strength.dtype)
+    return lambda: (strength > 1 - share()).to(strength.dtype)
 
 
 def _pulled(

@@ -10,7 +10,9 @@ import psutil
 import torch
 from torch import nn
 
+from webui.engine import main_memory
 from webui.errors import OutOfMemory, StartError
+from webui.library import OffloadChoice
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -21,6 +23,7 @@ class Device:
 
     where: torch.device
     dtype: torch.dtype
+    offload: OffloadChoice = "none"
 
     @property
     def label(self) -> str:
@@ -36,10 +39,11 @@ class Device:
         return self.where.type == "cuda"
 
 
-def choose(device: str = "auto", dtype: str = "auto") -> Device:
+def choose(device: str = "auto", dtype: str = "auto", offload: OffloadChoice = "auto") -> Device:
     """The device asked for, or the best there is: CUDA (or ROCm), then MPS, then the CPU.
 
-    Raises StartError for one that this torch cannot use.
+    One that works in main memory offloads nothing by itself. Raises StartError for one that this
+    torch cannot use.
     """
     where = torch.device(_best() if device == "auto" else device)
     if (where.index or 0) >= _count(where.type):
@@ -47,9 +51,11 @@ def choose(device: str = "auto", dtype: str = "auto") -> Device:
             f"device: {device} was asked for, but this torch sees no such card; "
             "use --device cpu, or install a torch for the card with --torch-index"
         )
+    if offload == "auto" and where.type in ("cpu", "mps"):
+        offload = "none"
     if dtype == "auto":
-        return Device(where, torch.float32 if where.type == "cpu" else torch.float16)
-    return Device(where, DTYPES[dtype])
+        return Device(where, torch.float32 if where.type == "cpu" else torch.float16, offload)
+    return Device(where, DTYPES[dtype], offload)
 
 
 def _best() -> str:
@@ -91,12 +97,12 @@ def peak_memory(device: Device) -> int:
 
 
 def total_memory(device: Device) -> int:
-    """Bytes that the device has in all; of a CPU, the computer's."""
+    """Bytes that the device has in all; of a CPU, what the process may take of the computer's."""
     if device.where.type == "cuda":
         return int(torch.cuda.mem_get_info(device.where)[1])
     if device.where.type == "mps":
         return int(torch.mps.recommended_max_memory())
-    return int(psutil.virtual_memory().total)
+    return main_memory.total()
 
 
 def free_memory(device: Device) -> int:
@@ -105,7 +111,17 @@ def free_memory(device: Device) -> int:
         return int(torch.cuda.mem_get_info(device.where)[0])
     if device.where.type == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return int(psutil.virtual_memory().available)
+    return main_memory.available()
+
+
+def total_main_memory() -> int:
+    """Bytes of the computer's memory that the process may take."""
+    return main_memory.total()
+
+
+def free_main_memory() -> int:
+    """Bytes that can be had now, where offloaded weights wait."""
+    return main_memory.available()
 
 
 def free(device: Device) -> None:

@@ -13,7 +13,7 @@ from webui.engine.device import Device, memory_for
 from webui.engine.initial import view_of
 from webui.engine.models import Models
 from webui.engine.pixels import opened, picture, side_by_side, tensor
-from webui.engine.plan import unknown
+from webui.engine.sampler_choice import unknown
 from webui.engine.turns import View
 from webui.errors import EngineBusy, InvalidRequest
 from webui.events import Look, Picture, PreviewKind

@@ -22,10 +22,11 @@ from webui.engine.embeddings import embedding_file
 from webui.engine.guidance_view import GuidanceView
 from webui.engine.hooks import JobHooks
 from webui.engine.models import Models
-from webui.engine.plan import Plan, plan_of, sampler_of, turn_levels
-from webui.engine.rendering import Events, Run, render
+from webui.engine.plan import Plan, plan_of
+from webui.engine.rendering import Events, Run, render, rendered
+from webui.engine.sampler_choice import sampler_of, turn_levels
 from webui.engine.turn_view import hooks_of
-from webui.engine.turns import Made, Turn
+from webui.engine.turns import Made, OnTheWay, Turn
 from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
@@ -38,6 +39,11 @@ from webui.upscalers import Upscalers
 from webui.wire import RunOptions
 
 __all__ = ["Control", "Engine", "Events"]
+
+_WIDENED = (
+    "The VAE gives NaN in half precision, so it worked in fp32 once more; a VAE that is made for "
+    "half precision, or --dtype fp32 or bf16, saves the time."
+)
 
 
 class Engine:
@@ -95,9 +101,13 @@ class Engine:
     def _bench(
         self, request: GenerationRequest, options: RunOptions, control: Control
     ) -> Generator[EngineEvent, None, Bench]:
-        if not self._models.is_loaded(request.model, request.vae):
+        there = self._models.is_loaded(request.model, request.vae)
+        if not there:
             yield Stage("loading model")
-        model = self._models.load(request.model, request.vae).model
+        loaded = self._models.load(request.model, request.vae)
+        model, plan = loaded.model, loaded.plan
+        if not there and plan is not None and plan.offload != "none":
+            yield Warned(f"{loaded.name}: {plan.text}")
         for name in ("width", "height"):
             _check_grid(name, getattr(request, name), model.scale_factor)
         upscaling = Upscaling(self._registry, self._upscalers, self._device)
@@ -110,6 +120,7 @@ class Engine:
             return outcome
         reset_peak(self._device)
         started, number, made = time.perf_counter(), 0, None
+        widened = bench.model.vae.widened
         course, pictures = course_of(bench, run.request, batch), None
         while pictures is None and not run.control.drops(batch):
             try:
@@ -120,11 +131,17 @@ class Engine:
                 if isinstance(asked, Turn):
                     made = yield from self._turn(run, asked, batch, number)
                     number += 1
+                elif isinstance(asked, OnTheWay):
+                    yield from rendered(
+                        run, bench, batch, asked.result, started, self._batch, asked.loop
+                    )
                 else:
                     yield asked
         done = pictures is not None and (
             yield from render(run, bench, batch, pictures, made, started, self._batch)
         )
+        if bench.model.vae.widened > widened:
+            yield Warned(_WIDENED)
         if run.control.stop is None and not done:
             yield Skipped(batch, made.step if made else 0, max(0, number - 1))
         return run.control.outcome() or "done"
@@ -160,7 +177,9 @@ class Engine:
         self, run: Run, turn: Turn, batch: int, number: int
     ) -> Generator[EngineEvent, None, Plan]:
         read = yield from self._read(run, turn)
-        turn = replace(turn.told(), request=named(turn.request, [read]))
+        with memory_for("encoding the picture"):  # as networks made for inpainting are told it
+            told = turn.told()
+        turn = replace(told, request=named(turn.request, [read]))
         branch = None
         if number < len(run.origin):
             entry, kept = sampler_of(self._registry, turn.request), run.origin[number]

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from webui.errors import InvalidRequest
 from webui.extensions import Conduct, Mishap, MishapError
 from webui.interfaces import Denoiser, EngineRegistry, Model
 from webui.interfaces.engine_hooks import (
@@ -115,7 +116,8 @@ class TurnHooks:
         return denoise
 
     def attended(self, model: Model) -> AbstractContextManager[None]:
-        """While it lasts the network's attentions are wrapped."""
+        """While it lasts the network's attentions are wrapped. Raises InvalidRequest if they
+        cannot be."""
         wraps = self.job.asked(self.job.registry.attention_processors)
         if not wraps:
             return nullcontext()
@@ -126,7 +128,14 @@ class TurnHooks:
                     attend = self._attending(owned, attend, place)
             return attend
 
-        return model.attending(wrap)
+        attended = model.attending(wrap)
+        if attended is None:
+            raise InvalidRequest(
+                f"extras.{wraps[0].value.needs}",
+                "changes a network's attention as a UNet has it, and this model is a transformer; "
+                "switch it off, or choose another model",
+            )
+        return attended
 
     def saw(self, seen: Callable[[], StepSeen | None]) -> None:
         """`seen` is asked for each that listens: what one does to it, no other sees."""

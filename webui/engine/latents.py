@@ -33,7 +33,7 @@ def fit(encode: Callable[[Tensor], Tensor], channels: int, factor: int) -> Laten
 
     `encode` takes (B, 3, H, W) in [-1, 1] to scaled latents (B, C, H/factor, W/factor).
     """
-    pictures = _discs(48, 8 * factor)
+    pictures = discs(48, 8 * factor)
     latents = encode(pictures).float().cpu()  # (48, C, 8, 8)
     colours = functional.avg_pool2d(pictures, factor)  # (48, 3, 8, 8)
     cells = latents.movedim(1, -1).reshape(-1, channels)
@@ -44,7 +44,7 @@ def fit(encode: Callable[[Tensor], Tensor], channels: int, factor: int) -> Laten
     return LatentFormat(channels, factor, solution[:channels].T.contiguous(), solution[channels])
 
 
-def _discs(count: int, size: int) -> Tensor:
+def discs(count: int, size: int) -> Tensor:
     """(count, 3, size, size): on each a disc of one colour before another, white and black often.
 
     Flat areas with an edge: nearer to real pictures than gradients are, and as quickly made.

@@ -3,25 +3,39 @@
 Which files a name stands for, the library says.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
+
 from webui.embeddings import Embeddings
 from webui.engine.conditioning.conditioner import Conditioner
 from webui.engine.conditioning.reader import Reader
-from webui.engine.device import Device, free, free_memory, memory_for
+from webui.engine.device import (
+    Device,
+    free,
+    free_main_memory,
+    free_memory,
+    memory_for,
+    total_main_memory,
+    total_memory,
+)
 from webui.engine.embeddings import Learned
 from webui.engine.lora import Adapters
+from webui.engine.offload import Room
 from webui.errors import ModelRefused, OutOfMemory
 from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.files import stamp
 from webui.interfaces import Family, Model
-from webui.library import Library, ModelEntry, needed
+from webui.library import Library, ModelEntry, Plan, needed, plan
 from webui.library.folder import watched
 from webui.loras import Loras
 from webui.vocabularies import Vocabularies
+
+log = logging.getLogger(__name__)
 
 Stamp = tuple[object, ...]  # of the files of a model: another one, another content
 
@@ -32,6 +46,7 @@ class Loaded:
     stamp: Stamp
     model: Model
     reader: Reader
+    plan: Plan | None = None  # what of it lives where
 
 
 class Models:
@@ -50,6 +65,7 @@ class Models:
         self._loras = loras
         self._families = families
         self._device = device
+        self._room = Room(device.where)
         self._kept: OrderedDict[Stamp, Loaded] = OrderedDict()
         self._vocabularies = Vocabularies()  # single files share one
 
@@ -62,6 +78,12 @@ class Models:
     def kept(self) -> list[str]:
         """The names of all in memory, the last used at the end."""
         return [each.name for each in self._kept.values()]
+
+    @property
+    def plan(self) -> str | None:
+        """Where the one lives that was used last, in words."""
+        last = next(reversed(self._kept.values())) if self._kept else None
+        return last.plan.text if last and last.plan else None
 
     def is_loaded(self, name: str, vae: str = AUTOMATIC_VAE) -> bool:
         """Whether `load` would return at once."""
@@ -81,6 +103,7 @@ class Models:
             loaded = self._other_vae(entry, mark) or self._whole(entry, mark)
             self._kept[mark] = loaded
         self._kept.move_to_end(mark)
+        self._kept[mark].model.vae.offer(self._library.tiny_decoders())
         return self._kept[mark]
 
     def unload(self, name: str | None = None) -> list[str]:
@@ -88,33 +111,52 @@ class Models:
         gone = [mark for mark, each in self._kept.items() if name in (None, each.name)]
         names = [self._kept.pop(mark).name for mark in gone]
         if names:
-            free(self._device)
+            self._free()
         return names
 
     def keep_only_last(self) -> None:
         """Lets go of all but the model that was used last: the memory is needed for work."""
         while len(self._kept) > 1:
             self._kept.popitem(last=False)
-        free(self._device)
+        self._free()
 
     def _whole(self, entry: ModelEntry, mark: Stamp) -> Loaded:
         family = self._families.get(entry.family)
         if family is None:
             raise ModelRefused(f"{entry.name}: the model family {entry.family!r} is not known here")
         self._outdated(entry)
-        self._make_room(entry)
+        made = self._planned(entry)
+        self._make_room(entry, made)
         try:
-            model = self._load(family, entry)
+            model = self._load(family, entry, made)
         except OutOfMemory:
             if not self._kept:
                 raise
             self.unload()
-            model = self._load(family, entry)
-        return Loaded(entry.name, mark, model, self._reader(entry, model))
+            model = self._load(family, entry, made)
+        return Loaded(entry.name, mark, model, self._reader(entry, model), made)
 
-    def _load(self, family: Family, entry: ModelEntry) -> Model:
+    def _planned(self, entry: ModelEntry) -> Plan | None:
+        device = self._device
+        made = plan(
+            entry.report, device.dtype.itemsize, total_memory(device), device.offload,
+            total_main_memory(),
+        )  # fmt: skip
+        if made is not None:
+            log.info("%s: %s", entry.name, made.text)
+        return made
+
+    def _load(self, family: Family, entry: ModelEntry, made: Plan | None) -> Model:
+        offloaded = made is not None and made.offload != "none"
+        where = torch.device("cpu") if offloaded else self._device.where
         with memory_for(f"loading the model {entry.name}"):
-            return family.load(entry, self._device.where, self._device.dtype)
+            model = family.load(entry, where, self._device.dtype)
+            self._offload(model, made)
+        return model
+
+    def _offload(self, model: Model, made: Plan | None) -> None:
+        if made is not None:
+            self._room.offload(model.modules, made.offload)
 
     def _other_vae(self, entry: ModelEntry, mark: Stamp) -> Loaded | None:
         """The model that is in memory with another VAE, with this one; the other one is let go."""
@@ -125,6 +167,7 @@ class Models:
         known = self._kept[same]
         with memory_for("loading the VAE"):
             model = known.model.with_vae(entry.vae)
+            self._offload(model, known.plan)
         del self._kept[same]
         return replace(known, stamp=mark, model=model)
 
@@ -133,16 +176,24 @@ class Models:
         for mark in [mark for mark, each in self._kept.items() if each.name == entry.name]:
             del self._kept[mark]
 
-    def _make_room(self, entry: ModelEntry) -> None:
+    def _make_room(self, entry: ModelEntry, made: Plan | None) -> None:
         """As much as the model and the work with it need, as far as it can be had."""
-        wanted = needed(entry.report, self._device.dtype.itemsize)
-        while self._kept and free_memory(self._device) < wanted:
+        wanted = made.device_bytes if made else needed(entry.report, self._device.dtype.itemsize)
+        waiting = made.main_bytes if made else 0
+        self._room.leave()
+        while self._kept and (
+            free_memory(self._device) < wanted or (waiting and free_main_memory() < waiting)
+        ):
             self._kept.popitem(last=False)
-            free(self._device)
+            self._free()
 
     def let_go(self) -> None:
         """Gives the memory of all back; the next `load` takes its model from the disk again."""
         self._kept.clear()
+        self._free()
+
+    def _free(self) -> None:
+        self._room.leave()
         free(self._device)
 
     def _reader(self, entry: ModelEntry, model: Model) -> Reader:
@@ -151,8 +202,9 @@ class Models:
         words = partial(self._vocabularies.of, entry.tokenizer)
         words({})  # raises now if it cannot be read
         adapters = Adapters(self._loras, entry, model)
-        conditioner = Conditioner(encoders, learned, adapters.text)
-        return Reader(conditioner, learned, words, adapters)
+        whole = model.whole_text_encoder
+        conditioner = Conditioner(encoders, learned, adapters.text, whole)
+        return Reader(conditioner, learned, words, adapters, whole)
 
     def _with_vae(self, entry: ModelEntry, vae: str) -> ModelEntry:
         if vae == AUTOMATIC_VAE:

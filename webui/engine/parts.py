@@ -10,19 +10,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 from webui.engine import original_keys
 from webui.engine.clip import ClipTextEncoder, Specials, Use
+from webui.engine.rectified_flow import FlowLevels
 from webui.engine.schedules import DiscreteLevels
+from webui.engine.t5 import T5TextEncoder
 from webui.engine.tensors import Tensors, filled, mapped, refusing, without
 from webui.engine.unet_model import SizeIds, Told, UNetModel, as_it_is, assumed_prediction
 from webui.engine.vae import Vae
 from webui.errors import ModelRefused
 from webui.interfaces import TextEncoder
-from webui.library import ModelEntry, separate_vae_config
+from webui.library import ModelEntry, separate_vae_config, shards
 from webui.library.folder import WEIGHTS
 
 # of a text encoder's config; an attention named there would be fetched as code
@@ -30,6 +46,11 @@ _TEXT = (
     "vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers",
     "num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps",
     "bos_token_id", "eos_token_id", "pad_token_id",
+)  # fmt: skip
+_T5 = (
+    "vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "feed_forward_proj",
+    "relative_attention_num_buckets", "relative_attention_max_distance", "layer_norm_epsilon",
+    "eos_token_id", "pad_token_id",
 )  # fmt: skip
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -92,6 +113,53 @@ class Parts:
             specials = self._specials(part)
         with refusing(self._name(part)):
             return ClipTextEncoder(name, specials, network, use)
+
+    def t5(self, part: str) -> T5TextEncoder:
+        with refusing(self._name(part.replace("text_encoder", "tokenizer"))):
+            place = self.entry.path / part.replace("text_encoder", "tokenizer")
+            tokenizer = T5Tokenizer.from_pretrained(str(place), local_files_only=True)
+        with refusing(self._name(part)):
+            given = self._config(part)
+            config = T5Config(**{key: given[key] for key in _T5 if key in given})
+            tensors = self._mapped(part)
+            words = tensors["shared.weight"]
+            # it overflows in fp16, and was trained in bf16
+            dtype = torch.bfloat16 if self.dtype == torch.float16 else self.dtype
+            network: Any = filled(
+                lambda: T5EncoderModel(config),
+                {"encoder.embed_tokens.weight": words, **tensors},
+                self.device,
+                dtype,
+            )
+            network.encoder.embed_tokens = network.shared  # one table, not two
+            return T5TextEncoder(tokenizer, network)
+
+    def transformer(self, text_encoders: Sequence[TextEncoder]) -> Any:
+        """Of Stable Diffusion 3, for texts of these encoders."""
+        with refusing(self._name("transformer")):
+            config = self._config("transformer")
+            make = partial(SD3Transformer2DModel.from_config, config)
+            made: Any = self._filled(make, self._mapped("transformer"))
+        width = sum(encoder.width for encoder in text_encoders)
+        if made.config.joint_attention_dim < width:
+            raise ModelRefused(
+                f"{self._name('transformer')}: looks at texts {made.config.joint_attention_dim} "
+                f"wide, and its text encoders give {width}"
+            )
+        return made
+
+    def flow_levels(self) -> FlowLevels:
+        with refusing(self._name("scheduler")):
+            scheduler = FlowMatchEulerDiscreteScheduler.from_config(self._config("scheduler"))  # type: ignore[no-untyped-call]
+            return FlowLevels(scheduler.config.num_train_timesteps, float(scheduler.shift))
+
+    def check_latents(self, part: str, channels: int, vae: Vae) -> None:
+        """Raises ModelRefused if a network takes other latents than the VAE's."""
+        if channels != vae.latent_channels:
+            raise ModelRefused(
+                f"{self._name(part)}: takes {channels} channels and the VAE's latents have "
+                f"{vae.latent_channels}"
+            )
 
     def unet(self) -> Any:
         with refusing(self._name("unet")):
@@ -157,16 +225,21 @@ class Parts:
 
     def _text(self, part: str, use: Use) -> Tensors:
         if self.entry.layout == "folder":
-            tensors = mapped(self.entry.path / part / WEIGHTS[part])
+            tensors = self._mapped(part)
         else:
             before = original_keys.prefix(self.entry.family, part)
             tensors = original_keys.text(mapped(self.entry.path, before), before)
         # transformers' text model has it, its model without a projection has it no more
         return tensors if use.pooled else without("text_model.", tensors)
 
+    def _mapped(self, part: str) -> Tensors:
+        """Of a part of a folder."""
+        files = shards.files(self.entry.path / part, WEIGHTS[part])
+        return {key: tensor for path in files for key, tensor in mapped(path).items()}
+
     def _tensors(self, part: str, config: Mapping[str, Any]) -> Tensors:
         if self.entry.layout == "folder":
-            return mapped(self.entry.path / part / WEIGHTS[part])
+            return self._mapped(part)
         tensors = mapped(self.entry.path, original_keys.prefix(self.entry.family, part))
         convert = {"unet": original_keys.unet, "vae": original_keys.vae}[part]
         return convert(tensors, config)

@@ -3,12 +3,10 @@
 Knows neither courses nor events.
 """
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,13 +19,11 @@ from webui.engine.guidance_view import GuidanceView
 from webui.engine.hooks import TurnHooks
 from webui.engine.noise import SeededNoise
 from webui.engine.progress import Progress
-from webui.engine.schedules import without_penultimate
+from webui.engine.sampler_choice import sampler_on, sampler_options, turn_levels
 from webui.engine.turns import Start, Turn
-from webui.errors import InvalidRequest
 from webui.interfaces import (
     Denoiser,
     EngineRegistry,
-    Levels,
     Model,
     Noise,
     Sampler,
@@ -36,13 +32,10 @@ from webui.interfaces import (
 )
 from webui.interfaces.engine_hooks import StepSeen
 from webui.request import GenerationRequest
-from webui.request.turns import WHOLE
 from webui.trajectories import KeptStep
 
 # A1111's scale of guidance that is CFG++'s 1; Chung et al. 2024 (arXiv:2406.08070), table 1.
 WHOLE_GUIDANCE = 12.5
-_LEVELS = 20_000  # that a schedule is asked for
-_LEAST = 1e-6  # strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +161,14 @@ def plan_of(
     """`timeline` says what guides each of the turn's steps; `branch` is what is taken over of
     another run; `view` is shown what is guided. Raises InvalidRequest."""
     request, model = turn.request, turn.model
-    entry = sampler_of(registry, request)
+    entry = sampler_on(registry, request, model.levels)
     sigmas = branch.sigmas if branch else turn_levels(registry, turn)
     progress = Progress(turn.steps, len(sigmas) - 1)
 
     def now() -> Guides:
         return timeline.at(progress.step)
 
-    sample = partial[Iterator[Step]](entry.sample, **_given(request))
+    sample = partial[Iterator[Step]](entry.sample, **sampler_options(request))
     denoise: Denoiser
     seen = view.saw if view else None
     if entry.plus_plus:
@@ -200,81 +193,3 @@ def _masked(denoise: Denoiser, start: Start, mask: Tensor, progress: Progress) -
     if start.soft:
         return inpainted(denoise, later(mask, lambda: progress.share), start.latents)
     return inpainted(denoise, lambda: mask, start.latents)
-
-
-def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:
-    """Raises InvalidRequest for a sampler, a schedule or an option that nobody has."""
-    entry = registry.samplers.get(request.sampler)
-    if entry is None:
-        raise unknown("sampler", request.sampler, registry.samplers)
-    name = _schedule_name(entry, request)
-    if name not in registry.schedules:
-        raise unknown("schedule", name, ["Automatic", *registry.schedules])
-    _check("sampling", request.sampler, entry.sample, _given(request))
-    return entry
-
-
-def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
-    """(n + 1,) float32, falling, the last one 0: of a picture the last ones of the schedule.
-
-    Raises InvalidRequest for exact steps at a strength at which the model has not as many levels.
-    """
-    request, start, levels = turn.request, turn.start, turn.model.levels
-    if start is None:
-        return levels_of(registry, request, levels)
-    own = request.schedule_options.sigmas is not None
-    if own or not start.exact_steps:
-        return levels_of(registry, request, levels)[-turn.steps - 1 :]
-    steps = int(request.steps / max(_LEAST, min(start.strength, WHOLE)))
-    if steps <= _LEVELS:
-        sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :]
-        if bool(torch.all(sigmas[1:] < sigmas[:-1])):
-            return sigmas
-    raise InvalidRequest(
-        start.field,
-        f"takes the last {turn.steps} of {steps} levels of noise at a strength of "
-        f"{start.strength:g}, and {_schedule_name(sampler_of(registry, request), request)} has not "
-        "as many; try fewer steps or more strength",
-    )
-
-
-def levels_of(
-    registry: EngineRegistry, request: GenerationRequest, levels: Levels, steps: int | None = None
-) -> Tensor:
-    """(n + 1,) float32, falling, the last one 0; `steps` instead of the request's."""
-    entry = sampler_of(registry, request)
-    steps = request.steps if steps is None else steps
-    options = asdict(request.schedule_options)
-    own = options.pop("sigmas")
-    if own is not None:
-        return torch.tensor(own, dtype=torch.float32)
-    name, given = _schedule_name(entry, request), _without_none(options)
-    schedule = registry.schedules[name]
-    _check("schedule_options", name, schedule, given)
-    made: Callable[[int], Tensor] = partial(schedule, levels=levels, **given)
-    if entry.drops_penultimate:
-        return without_penultimate(made, steps)
-    return made(steps)
-
-
-def _schedule_name(entry: SamplerEntry, request: GenerationRequest) -> str:
-    return entry.automatic if request.schedule == "Automatic" else request.schedule
-
-
-def _given(request: GenerationRequest) -> dict[str, Any]:
-    return _without_none(asdict(request.sampling))
-
-
-def _without_none(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _check(part: str, owner: str, function: Callable[..., Any], given: Iterable[str]) -> None:
-    known = inspect.signature(function).parameters
-    for name in given:
-        if name not in known:
-            raise InvalidRequest(f"{part}.{name}", f"is nothing that {owner} has")
-
-
-def unknown(field: str, name: str, known: Iterable[str]) -> InvalidRequest:
-    return InvalidRequest(field, f"{name!r} is not known; known are {', '.join(known)}")

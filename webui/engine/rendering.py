@@ -21,6 +21,7 @@ from webui.engine.turns import Made, Result
 from webui.events import EngineEvent, Outcome, Picture, Rendered, Stage, Warned
 from webui.interfaces.engine_hooks import PictureView
 from webui.request import GenerationRequest
+from webui.request.loops import after, picture_number
 from webui.trajectories import KeptTurn
 from webui.wire import RunOptions
 
@@ -52,28 +53,44 @@ def render(
     batch_of: BatchOf,
 ) -> Generator[EngineEvent, None, bool]:
     """Sends each image of a batch; False if it was told to leave some out."""
-    request = named(run.request, run.reads.values())
     notes = _notes(run.request, last)
     yield Stage("decoding")
-    for number in range(batch * request.batch_size, request.images):
+    for number in range(batch * run.request.batch_size, run.request.images):
         if run.control.drops(batch):
             return False
         result = next(pictures, None)
         if result is None:
             break
-        alone = request.alone(number)
-        picture = _operated(run, bench, number, alone, result.picture, batch_of)
-        for mishap in run.hooks.new():
-            yield Warned(mishap.note)
-        yield Rendered(
-            number,
-            picture,
-            alone,
-            time.perf_counter() - started,
-            peak_memory(bench.device),
-            notes + result.notes + run.hooks.notes,
-        )
+        noted = result._replace(notes=notes + result.notes)
+        yield from rendered(run, bench, number, noted, started, batch_of)
     return True
+
+
+def rendered(
+    run: Run,
+    bench: Bench,
+    image: int,
+    result: Result,
+    started: float,
+    batch_of: BatchOf,
+    loop: int | None = None,
+) -> Iterator[EngineEvent]:
+    """A picture (0-based), after one of its loops (0-based) or the last."""
+    request = named(run.request, run.reads.values())
+    alone = request.alone(image)
+    if loop is not None:
+        alone = after(alone, loop)
+    picture = _operated(run, bench, image, alone, result.picture, batch_of)
+    for mishap in run.hooks.new():
+        yield Warned(mishap.note)
+    yield Rendered(
+        image if loop is None else picture_number(request, image, loop),
+        picture,
+        alone,
+        time.perf_counter() - started,
+        peak_memory(bench.device),
+        result.notes + run.hooks.notes,
+    )
 
 
 def _operated(

@@ -193,5 +193,6 @@ class Session:
             "device": self._device.label,
             "model": self._models.loaded,
             "models": self._models.kept,
+            "plan": self._models.plan,
             "memory": peak_memory(self._device),
         }, ()

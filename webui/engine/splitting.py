@@ -4,6 +4,7 @@ Plain numbers, no tensors but the latent that churn is added to.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -19,6 +20,38 @@ def ancestral(sigma: float, sigma_next: float, eta: float) -> tuple[float, float
     """
     up = min(sigma_next, eta * sigma_next * math.sqrt(1 - (sigma_next / sigma) ** 2))
     return math.sqrt(sigma_next**2 - up**2), up
+
+
+# (sigma, sigma_next, eta) -> (down, up, kept): go down to `down`, times `kept`, then add noise of
+# std `up`
+Split = Callable[[float, float, float], tuple[float, float, float]]
+
+
+def added(sigma: float, sigma_next: float, eta: float) -> tuple[float, float, float]:
+    """`ancestral`, where noise is added to what is there."""
+    return (*ancestral(sigma, sigma_next, eta), 1.0)
+
+
+def mixed(sigma: float, sigma_next: float, eta: float) -> tuple[float, float, float]:
+    """Where it is mixed in, as in rectified flows: ComfyUI's rule for ancestral samplers.
+
+    `down` goes as much further than sigma_next as the step has gone, times eta.
+    """
+    return _mixed_in(sigma_next * (1 + (sigma_next / sigma - 1) * eta), sigma_next)
+
+
+def mixed_posterior(sigma: float, sigma_next: float, eta: float) -> tuple[float, float, float]:
+    """As `mixed`, with the spread of DDPM's posterior: `ancestral` of noise to what is clean."""
+    if eta == 0 or sigma_next == 0:
+        return sigma_next, 0.0, 1.0
+    ratio = sigma / (1 - sigma) if sigma < 1 else math.inf
+    down, _ = ancestral(ratio, sigma_next / (1 - sigma_next), eta)
+    return _mixed_in(down / (1 + down), sigma_next)
+
+
+def _mixed_in(down: float, sigma_next: float) -> tuple[float, float, float]:
+    kept = (1 - sigma_next) / (1 - down)
+    return down, math.sqrt(max(0.0, sigma_next**2 - (kept * down) ** 2)), kept
 
 
 @dataclass(frozen=True, slots=True)

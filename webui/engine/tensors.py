@@ -33,7 +33,8 @@ def filled(
     dtype: torch.dtype,
 ) -> nn.Module:
     """The network that `make` gives, with copies of `tensors`, in the memory layout that is fastest
-    there, for use alone. Raises ValueError for a tensor that is missing or has another shape."""
+    there, for use alone; buffers of numbers that were saved with it too. Raises ValueError for a
+    tensor that is missing or has another shape."""
     with init_empty_weights(include_buffers=False):
         network = make()
     wanted = dict(network.named_parameters())
@@ -49,7 +50,11 @@ def filled(
         network.get_submodule(owner)._parameters[own] = nn.Parameter(value, requires_grad=False)
     for name, buffer in network.named_buffers():
         owner, _, own = name.rpartition(".")
-        network.get_submodule(owner)._buffers[own] = buffer.to(where)
+        saved = name in tensors and buffer.is_floating_point()
+        if saved:
+            _check({name: buffer}, tensors)
+        made = tensors[name].to(where, dtype, copy=True) if saved else buffer.to(where)
+        network.get_submodule(owner)._buffers[own] = made
     return network.eval()
 
 

@@ -94,5 +94,12 @@ class Result(NamedTuple):
     notes: tuple[str, ...] = ()  # what its metadata must say
 
 
+class OnTheWay(NamedTuple):
+    """A picture that a loop makes of a batch's only one, before the last."""
+
+    result: Result
+    loop: int  # 0-based
+
+
 # pictures are made one by one, since after each the rest may not be wanted any more
-Course = Generator[Turn | EngineEvent, Made | None, Iterator[Result]]
+Course = Generator[Turn | OnTheWay | EngineEvent, Made | None, Iterator[Result]]

@@ -15,11 +15,12 @@ from torch.nn import functional
 
 from webui.engine.attention import attending
 from webui.engine.denoiser import from_epsilon, from_velocity
+from webui.engine.offload import runs_on
 from webui.engine.schedules import DiscreteLevels
 from webui.engine.vae import Vae
 from webui.interfaces import Conditioning, Levels, TextEncoder
 from webui.interfaces.engine_hooks import WrapAttention
-from webui.library.entries import ENCODERS
+from webui.library import ENCODERS
 
 _PARTS = {name: part for family in ENCODERS.values() for name, part in family.items()}
 _PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
@@ -48,6 +49,10 @@ class UNetModel:
     painted: Tensor | None = None  # (1, 1 + C, h, w) beside the latent, in its every call
 
     @property
+    def whole_text_encoder(self) -> None:
+        return None
+
+    @property
     def latent_channels(self) -> int:
         return self.vae.latent_channels
 
@@ -57,12 +62,16 @@ class UNetModel:
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.unet.device)
+        return runs_on(self.unet)
 
     @property
     def networks(self) -> Mapping[str, Any]:
         texts = {_PARTS[each.name]: each.network for each in self.text_encoders}
         return {"unet": self.unet, **texts}
+
+    @property
+    def modules(self) -> Sequence[Any]:
+        return [*self.networks.values(), self.vae.network]
 
     def with_vae(self, path: Path | None) -> "UNetModel":
         return replace(self, vae=self.other_vae(path))

@@ -1,16 +1,18 @@
 """An AutoencoderKL: latents to pictures, and what colours its latents stand for."""
 
-import copy
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from webui.engine.latents import LatentFormat, fit
+from webui.engine.offload import runs_on
+from webui.engine.tiny_decoder import decoded, fitting
+from webui.library import TinyDecoder
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +23,19 @@ class Vae:
     def __init__(self, network: Any) -> None:
         """Raises ValueError if it makes NaN of a picture: it is tried."""
         self._network = network
+        self._widened = 0
+        self._offered: Sequence[TinyDecoder] = ()
+        self._tiny: nn.Module | None = None  # of those, the one that fits
         self._check()
+
+    @property
+    def network(self) -> Any:
+        return self._network
+
+    @property
+    def widened(self) -> int:
+        """How often half precision did not suffice."""
+        return self._widened
 
     @property
     def latent_channels(self) -> int:
@@ -66,34 +80,54 @@ class Vae:
     def latent_to_rgb(self, latents: Tensor) -> Tensor:
         return self._colours.rgb(latents)
 
+    def offer(self, decoders: Sequence[TinyDecoder]) -> None:
+        """Tiny decoders that are there, of which `decode_roughly` uses the one that fits."""
+        if decoders != self._offered:
+            self._offered, self._tiny = decoders, None
+
+    def decode_roughly(self, latents: Tensor) -> Tensor:
+        """Through a tiny decoder; as `latent_to_rgb` where none fits."""
+        if self._offered and self._tiny is None:
+            self._tiny = fitting(self._offered, self, runs_on(self._network), self._network.dtype)
+        if self._tiny is None:
+            return self.latent_to_rgb(latents)
+        return decoded(self._tiny, latents)
+
     def _decode(self, latents: Tensor) -> Tensor:
         config = self._network.config
         unscaled = latents / config.scaling_factor + (config.shift_factor or 0.0)
 
-        def decoded(network: Any) -> Tensor:
+        def run() -> Tensor:
+            network = self._network
             made: Tensor = network.decode(unscaled.to(network.dtype), return_dict=False)[0]
             return made.float()
 
-        return self._finite(decoded).clamp(-1, 1)
+        return self._finite(run).clamp(-1, 1)
 
     def _encode(self, images: Tensor) -> Tensor:
         config = self._network.config
 
-        def encoded(network: Any) -> Tensor:
-            batch = images.to(network.device, network.dtype)
+        def run() -> Tensor:
+            network = self._network
+            batch = images.to(runs_on(network), network.dtype)
             made: Tensor = network.encode(batch).latent_dist.mean
             return made.float()
 
-        return (self._finite(encoded) - (config.shift_factor or 0.0)) * config.scaling_factor  # type: ignore[no-any-return]
+        return (self._finite(run) - (config.shift_factor or 0.0)) * config.scaling_factor  # type: ignore[no-any-return]
 
-    def _finite(self, run: Callable[[Any], Tensor]) -> Tensor:
+    def _finite(self, run: Callable[[], Tensor]) -> Tensor:
         """What `run` makes with the network; where half precision gives NaN or Inf, once more with
-        a copy in float32, which is let go again: the next picture does not depend on this one."""
-        made = run(self._network)
-        if self._network.dtype == torch.float32 or bool(torch.isfinite(made).all()):
+        the network in float32, and back again: the next picture does not depend on this one."""
+        made, held = run(), self._network.dtype
+        if held == torch.float32 or bool(torch.isfinite(made).all()):
             return made
-        log.warning("the VAE makes NaN in %s; it is run again in fp32", self._network.dtype)
-        return run(copy.deepcopy(self._network).float())
+        log.warning("the VAE makes NaN in %s; it is run again in fp32", held)
+        self._widened += 1
+        self._network.float()
+        try:
+            return run()
+        finally:
+            self._network.to(held)  # each number of half precision is one of float32 too
 
     @cached_property
     def _colours(self) -> LatentFormat:

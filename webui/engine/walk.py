@@ -32,7 +32,8 @@ class Walk:
         shape = (len(plan.request.batch_seeds(self.batch)), *plan.size)
         sigmas = tuple(plan.sigmas.tolist())
         values, memory = to_dict(plan.request), plan.entry.memory
-        header = Header(values, self.batch, shape, sigmas, memory, plan.begun, self.number)
+        place = self.number, plan.turn.turns
+        header = Header(values, self.batch, shape, sigmas, memory, plan.begun, *place)
         return Recorder(header, keep, self.device, plan.inherited)
 
     def steps(self, recorder: Recorder) -> Generator[EngineEvent, None, KeptStep | None]:

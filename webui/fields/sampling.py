@@ -107,6 +107,17 @@ SCHEDULING: tuple[AnyField, ...] = (
         help="How strongly the steps crowd towards the end. More makes the last ones smaller.",
         metadata="Schedule rho",
     ),
+    NumberField(
+        name="schedule_options.shift",
+        label="Shift",
+        default=3.0,
+        minimum=0.1,
+        maximum=100.0,
+        step=0.01,
+        help="For flow models (SD 3): more spends more of the steps on much noise, where the "
+        "composition forms; larger pictures want more.",
+        metadata="Shift",
+    ),
 )
 
 # A form's way to say `schedule_options.sigmas`.

@@ -45,7 +45,8 @@ class Rules:
         "/api/v1/recipes",
         "/api/v1/inputs",
     )  # take a bare picture besides JSON
-    own_bodies: tuple[str, ...] = ("/sdapi/v1/",)  # read their JSON themselves: pictures are in it
+    # read their JSON themselves: pictures are in it
+    own_bodies: tuple[str, ...] = ("/sdapi/v1/", "/mcp")
     upload_rate: float = 64 * 2**10  # bytes a second, at least
     make_room: Callable[[int], None] = lambda _: None  # for so many bytes of uploads; may be slow
     body_seconds: float = 30.0  # a JSON body has to arrive
@@ -87,7 +88,7 @@ class Guard:
             return
         refusal = refusal or await self._refusal(scope)
         if refusal is not None:
-            await refuse(send, refusal)
+            await refuse(scope, send, refusal)
         elif scope["method"] in READS:
             await self._app(scope, receive, send)
         elif scope["path"].rstrip("/") in self._rules.upload_paths:
@@ -118,13 +119,13 @@ class Guard:
                 whole_body(scope, receive, self._rules.max_body), self._rules.body_seconds
             )
         except TimeoutError:
-            await refuse(send, Refusal(408, "the body took too long to arrive"))
+            await refuse(scope, send, Refusal(408, "the body took too long to arrive"))
             return
         if body is None:
             return  # nobody is there any more
         refusal = body if isinstance(body, Refusal) else self._body_refusal(scope, body)
         if refusal is not None:
-            await refuse(send, refusal)
+            await refuse(scope, send, refusal)
             return
         assert isinstance(body, bytes)
         await self._app(scope, replayed(body, receive), send)
@@ -145,7 +146,7 @@ class Guard:
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A form with files."""
         if media_type(scope) != "multipart/form-data":
-            await refuse(send, Refusal(415, "the body must be multipart/form-data"))
+            await refuse(scope, send, Refusal(415, "the body must be multipart/form-data"))
             return
         await self._counted(scope, receive, send)
 
@@ -153,9 +154,9 @@ class Guard:
         """A body that is not read here, counted and timed while it passes."""
         rules = self._rules
         if length(scope) > rules.max_upload:
-            await refuse(send, too_large(rules.max_upload))
+            await refuse(scope, send, too_large(rules.max_upload))
         elif self._uploads >= rules.max_uploads:
-            await refuse(send, Refusal(503, "too many uploads at once", _SOON))
+            await refuse(scope, send, Refusal(503, "too many uploads at once", _SOON))
         else:
             self._uploads += 1
             try:
@@ -180,7 +181,7 @@ class Guard:
             if body.refusal is None:
                 raise
         if body.refusal is not None and not answered:
-            await refuse(send, body.refusal)
+            await refuse(scope, send, body.refusal)
 
     def _may_name(self, text: str) -> bool:
         """An upload, or a picture in the outputs; links are followed first, nothing is hidden.

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from webui.guard.asgi import Header, Message, Refusal, Scope, Send
 
 _SERVED_FILES = ("/gradio_api/file", "/gradio_api/stream", "/api/v1/pictures/")
+_A1111 = ("/sdapi/", "/internal/")
 _ACTIVE = ("html", "svg", "xml", "javascript", "ecmascript")  # in the type of what could run
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -24,14 +26,18 @@ PAGE_POLICY = (
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-async def refuse(send: Send, refusal: Refusal) -> None:
-    error = {"kind": "Refused", "text": refusal.text, "field": None}
+async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
+    """In the API's form; at A1111's addresses in the one that its clients read."""
+    text = refusal.text
+    error: dict[str, Any] = {"error": {"kind": "Refused", "text": text, "field": None}}
+    if scope["path"].startswith(_A1111):
+        error = {"error": "Refused", "detail": text, "body": "", "errors": text}
     headers = (
         (b"content-type", b"application/json"),
         (b"connection", b"close"),  # what is left of the body is not read
         *refusal.headers,
     )
-    await respond(send, refusal.status, headers, json.dumps({"error": error}).encode())
+    await respond(send, refusal.status, headers, json.dumps(error).encode())
 
 
 async def respond(send: Send, status: int, headers: Sequence[Header], body: bytes = b"") -> None:

@@ -23,7 +23,7 @@ from webui.guard.sessions import Sessions, cookie, tokens
 from webui.passwords import Account, verified
 
 _LOGIN, _LOGOUT = "/login", "/logout"
-_API = ("/api/", "/sdapi/", "/internal/")  # what an account of the API may use
+_API = ("/api/", "/sdapi/", "/internal/", "/mcp")  # what an account of the API may use
 _FORM_BYTES = 16 * 1024
 _FORM_SECONDS = 10.0
 _KNOWN = 256  # headers of programs that need not be checked again
@@ -82,7 +82,7 @@ class Login:
         elif scope["path"] == _LOGIN and scope["method"] in ("GET", "HEAD"):
             await self._show(scope, send)
         else:
-            await refuse(send, Refusal(405, "this address takes no such request"))
+            await refuse(scope, send, Refusal(405, "this address takes no such request"))
 
     async def _show(self, scope: Scope, send: Send) -> None:
         wanted = parameters(scope.get("query_string", b"")).get("next", "")
@@ -93,7 +93,7 @@ class Login:
 
     async def _take_form(self, scope: Scope, receive: Receive, send: Send) -> None:
         if media_type(scope) != "application/x-www-form-urlencoded":
-            await refuse(send, Refusal(415, "the login takes a form"))
+            await refuse(scope, send, Refusal(415, "the login takes a form"))
             return
         try:
             taking = whole_body(scope, receive, _FORM_BYTES)
@@ -101,7 +101,7 @@ class Login:
         except TimeoutError:
             body = Refusal(408, "the form took too long to arrive")
         if isinstance(body, Refusal):
-            await refuse(send, body)
+            await refuse(scope, send, body)
         elif body is not None:
             await self._log_in(scope, send, parameters(body))
 

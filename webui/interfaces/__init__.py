@@ -4,7 +4,8 @@ No implementation is known here, and torch is imported for the type checker alon
 the engine has; `tables` is what the server says of it, `upscalers` what makes pictures larger.
 
 Tensors are batch first: latents (B, C, h, w), images (B, 3, H, W) in [-1, 1]. Noise levels are
-sigmas, the standard deviation of the noise in latent units (Karras et al. 2022, arXiv:2206.00364).
+sigmas, the standard deviation of the noise in latent units (Karras et al. 2022, arXiv:2206.00364);
+of a model of a rectified flow, the share of noise, from 0 to 1.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from webui.interfaces.autoencoders import Autoencoder
 from webui.interfaces.engine_tables import EngineRegistry
 from webui.interfaces.tables import (
     PreviewInfo,
@@ -24,6 +26,7 @@ from webui.interfaces.tables import (
     UpscalerInfo,
     UpscalerKind,
 )
+from webui.interfaces.texts import Conditioning, TextEncoder, WholeTextEncoder, Written
 from webui.interfaces.upscalers import (
     LatentResize,
     PictureResize,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from webui.library import ModelEntry
 
 __all__ = [
+    "Autoencoder",
     "Conditioning",
     "Denoiser",
     "EngineRegistry",
@@ -69,6 +73,8 @@ __all__ = [
     "UpscalerInfo",
     "UpscalerKind",
     "UpscalerNetwork",
+    "WholeTextEncoder",
+    "Written",
 ]
 
 # --- the engine ----------------------------------------------------------------------------------
@@ -126,6 +132,11 @@ class Levels(Protocol):
     """The noise levels a model was trained on."""
 
     @property
+    def flow(self) -> bool:
+        """Whether noise is mixed in, (1 - sigma) * clean + sigma * noise, as in rectified flows;
+        else it is added: clean + sigma * noise."""
+
+    @property
     def sigmas(self) -> Tensor:
         """(T,) float32, rising."""
 
@@ -139,54 +150,16 @@ class Levels(Protocol):
     def t_to_sigma(self, t: Tensor) -> Tensor:
         """The inverse; same shape."""
 
+    def shifted(self, shift: float | None) -> Levels:
+        """The same, moved up by another shift than the model's own, None. Raises InvalidRequest
+        where there is nothing to move."""
+
 
 class Schedule(Protocol):
     def __call__(self, n: int, levels: Levels) -> Tensor:
         """(n + 1,) float32 sigmas, falling, the last one 0.
 
         What people can set are keyword-only arguments after `levels`.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """What guides the network towards a text."""
-
-    context: Tensor  # (1, tokens, width), what its attention looks at
-    pooled: Tensor | None = None  # (1, width), of the text as a whole, where the family has one
-    negative: bool = False  # of a negative prompt
-    empty: bool = False  # of a text without a word
-
-
-class TextEncoder(Protocol):
-    """A table of token vectors and the transformer behind it. A family has one or more."""
-
-    @property
-    def name(self) -> str:
-        """As embedding files call it: "clip_l"."""
-
-    @property
-    def width(self) -> int:
-        """Of a token's vector."""
-
-    @property
-    def layers(self) -> int:
-        """The most that clip skip can be."""
-
-    @property
-    def network(self) -> Any:
-        """The transformer itself."""
-
-    def vectors(self, ids: Sequence[int]) -> Tensor:
-        """The table's rows (n, width). Raises ModelRefused for an id that it has not."""
-
-    def encode(
-        self, ids: Sequence[int], replaced: Mapping[int, Tensor], clip_skip: int = 1
-    ) -> Conditioning:
-        """One window: at most 75 tokens become (1, 77, its width), with begin, end and padding.
-
-        `replaced` gives the vectors (width,) that stand in place of the table's, by place in `ids`.
-        `clip_skip` 1 takes the last layer, 2 the one before it. Raises ModelRefused as `vectors`.
         """
 
 
@@ -204,11 +177,16 @@ class Model(Protocol):
         """Pixels per latent cell, each way."""
 
     @property
-    def device(self) -> Any: ...
+    def device(self) -> Any:
+        """Where it works; its weights may wait elsewhere."""
 
     @property
     def text_encoders(self) -> Sequence[TextEncoder]:
         """What they make of a text stands side by side in the context's width."""
+
+    @property
+    def whole_text_encoder(self) -> WholeTextEncoder | None:
+        """What it makes of a text stands beside that."""
 
     def painting(self, picture: Tensor, mask: Tensor) -> Model:
         """The model, told what it paints on: `picture` (1, 3, H, W) in [-1, 1], of which it is to
@@ -219,11 +197,19 @@ class Model(Protocol):
     def networks(self) -> Mapping[str, Any]:
         """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
 
+    @property
+    def vae(self) -> Autoencoder: ...
+
+    @property
+    def modules(self) -> Sequence[Any]:
+        """All networks that have weights, the VAE's too."""
+
     def with_vae(self, path: Path | None) -> Model:
         """The same with the VAE of a file, or its own for None. Raises ModelRefused, naming it."""
 
-    def attending(self, wrap: WrapAttention) -> AbstractContextManager[None]:
-        """While it lasts the network's attentions are what `wrap` makes of them."""
+    def attending(self, wrap: WrapAttention) -> AbstractContextManager[None] | None:
+        """While it lasts the network's attentions are what `wrap` makes of them; None if it has
+        none that can be wrapped."""
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """`clean` (B, C, h, w) at noise level `sigma` (): where sampling starts."""
@@ -275,6 +261,7 @@ class SamplerEntry:
     memory: bool = False  # its steps have one
     own_pace: bool = False  # it does not walk `sigmas` one by one: its steps have a pace
     plus_plus: bool = False  # CFG++: takes `unguided`, and a guidance scale from 0 to 1
+    flow: Sampler | None = None  # how it walks the levels of a rectified flow; None: not at all
 
 
 class PreviewDecoder(Protocol):

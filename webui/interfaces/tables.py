@@ -25,6 +25,7 @@ class SamplerInfo:
     parameters: tuple[str, ...] = ()  # those of `request.SamplingOptions` that it has
     orders: tuple[int, ...] = ()  # what `order` may be, the default first
     solver_types: tuple[str, ...] = ()  # what `solver_type` may be, the default first
+    flow: bool = False  # runs with models of rectified flows
     one_by_one: bool = False  # its steps depend on the picture: a batch is made of one
     help: str = ""  # what it is good for
 
@@ -34,6 +35,7 @@ class ScheduleInfo:
     name: str  # A1111's
     aliases: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()  # those of `request.ScheduleOptions` that it has
+    flow: bool = False  # means something for models of rectified flows
     help: str = ""  # what it is good for
 
 
@@ -42,6 +44,7 @@ class PreviewInfo:
     name: str
     label: str
     help: str = ""
+    by_tiny_decoder: bool = False  # there only where such a file is
 
 
 UpscalerKind = Literal["latent", "interpolation", "model"]
@@ -65,8 +68,9 @@ class Tab(Protocol):
     @property
     def title(self) -> str: ...
 
-    def build(self, services: Any, model: Any) -> None:
-        """`services` is a `webui.services.Services`, `model` the gr.Dropdown above all tabs."""
+    def build(self, services: Any, quick: Any) -> None:
+        """`services` is a `webui.services.Services`, `quick` the `QuickSettings` above all tabs:
+        `quick.fields` are components that a form has from there."""
         ...
 
 

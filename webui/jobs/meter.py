@@ -54,7 +54,7 @@ class Meter:
                 self._turn, self._turns = event.turn, event.turns
                 self._steps.append(event.seconds / self._all_turns()[event.turn].weight)
                 self._since = self._clock()
-            elif isinstance(event, Rendered):
+            elif isinstance(event, Rendered) and event.image < self._request.images:
                 self._batch = event.image // self._request.batch_size
                 self._images = event.image % self._request.batch_size + 1
                 if self._since is not None:

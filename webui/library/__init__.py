@@ -7,17 +7,25 @@ nothing else. Knows no torch: what a checkpoint is, its header says.
 
 from webui.library.catalogue import PREFERRED, Library
 from webui.library.entries import ENCODERS, ModelEntry, Report, VaeEntry
-from webui.library.memory import fits, needed
+from webui.library.memory import OFFLOADS, Offload, OffloadChoice, Place, Plan, fits, needed, plan
 from webui.library.single_file import separate_vae_config
+from webui.library.tiny_decoders import TinyDecoder
 
 __all__ = [
     "ENCODERS",
+    "OFFLOADS",
     "PREFERRED",
     "Library",
     "ModelEntry",
+    "Offload",
+    "OffloadChoice",
+    "Place",
+    "Plan",
     "Report",
+    "TinyDecoder",
     "VaeEntry",
     "fits",
     "needed",
+    "plan",
     "separate_vae_config",
 ]

@@ -8,6 +8,7 @@ from webui.library.problem import ProblemError, shown
 
 _MOST = (  # what is in a key -> the most that a number there may be; the first that fits counts
     ("layers", 200),
+    ("pos_embed_max_size", 512),  # a table of so many rows and columns is made
     ("max_position_embeddings", 4096),
     ("num_train_timesteps", 10_000),
     ("", 2**18),

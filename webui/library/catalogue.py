@@ -13,10 +13,11 @@ from pathlib import Path
 from webui import model_folders
 from webui.errors import ModelNotFound
 from webui.files import printable, stamp
-from webui.library import folder, single_file
+from webui.library import folder, single_file, vaes
 from webui.library.entries import ModelEntry, VaeEntry
 from webui.library.hashes import Hashes
 from webui.library.problem import shown
+from webui.library.tiny_decoders import TinyDecoder, TinyDecoders
 
 PREFERRED = "fluent-emoji"  # what ships
 _AT_ONCE = 0.5  # seconds of reading, when a list is asked for
@@ -37,7 +38,9 @@ class Library:
         self._vaes: tuple[VaeEntry, ...] = ()
         self._scanned: Stamp = ()  # of the folders, then
         self._read: dict[Path, tuple[Stamp, ModelEntry]] = {}
+        self._read_vaes: dict[tuple[Path, tuple[int, int]], VaeEntry] = {}
         self._hashes = Hashes(hashes)
+        self._tiny_decoders = TinyDecoders(models_dirs)
         self._reader: threading.Thread | None = None
 
     @property
@@ -62,6 +65,21 @@ class Library:
         with self._lock:
             self._listed()
             return list(self._vaes)
+
+    def vae_reports(self) -> list[VaeEntry]:
+        """Separate ones, by name, with what their headers say."""
+        reports = []
+        for entry in self.vaes():
+            key = (entry.path, stamp(entry.path))
+            known = self._read_vaes.get(key) or vaes.looked_into(entry)
+            self._read_vaes[key] = known
+            reports.append(replace(known, name=entry.name))
+        return reports
+
+    def tiny_decoders(self) -> tuple[TinyDecoder, ...]:
+        """Those for previews that are there now."""
+        with self._lock:
+            return self._tiny_decoders()
 
     def refresh(self) -> None:
         with self._lock:
@@ -118,6 +136,13 @@ class Library:
         path = self.find(name).weights
         return self._hashes.known(path) if at_once else self._hashes.hash(path)
 
+    def known_hash(self, entry: ModelEntry) -> str:
+        """As `hash` at once, without looking the model up; "" too for one that went away."""
+        try:
+            return self._hashes.known(entry.weights)
+        except OSError:
+            return ""
+
     def hash_ahead(self) -> None:
         """Makes all hashes, in the background."""
         self._hashes.ahead([entry.weights for entry in self.entries() if entry.problem is None])
@@ -125,11 +150,11 @@ class Library:
     def _listed(self) -> dict[str, ModelEntry]:
         if self._entries is None:
             self._scanned = self._changed()
-            vaes = _vaes(model_folders.folders(self._roots, "vae"))
+            separate = vaes.listed(model_folders.folders(self._roots, "vae"))
             places = model_folders.folders(self._roots, "checkpoints")
             found = [each for place in places for each in _found_in(place)]
-            beside = {path: vae for path, vae in _beside(found, vaes)}
-            self._vaes = tuple(_told_apart_vaes([*vaes, *beside.values()]))
+            beside = {path: vae for path, vae in _beside(found, separate)}
+            self._vaes = tuple(vaes.told_apart([*separate, *beside.values()]))
             named = [
                 ModelEntry(
                     name=name, path=path, layout="folder" if is_folder else "file", weights=path,
@@ -218,15 +243,6 @@ def _told_apart(found: Sequence[tuple[str, Path, bool]]) -> Iterator[tuple[str, 
         yield called, path, is_folder
 
 
-def _vaes(places: Sequence[Path]) -> list[VaeEntry]:
-    found = [path for place in places for path, _ in model_folders.walk(place, ())]
-    return [
-        VaeEntry(printable(path.stem), path)
-        for path in found
-        if path.suffix.casefold() == single_file.SUFFIX
-    ]
-
-
 def _beside(
     found: Sequence[tuple[str, Path, bool]], vaes: Sequence[VaeEntry]
 ) -> Iterator[tuple[Path, VaeEntry]]:
@@ -242,11 +258,6 @@ def _beside(
             stem = path.stem.casefold()
             if vae := by_name.get(stem + _VAE) or by_name.get(stem):
                 yield path, vae
-
-
-def _told_apart_vaes(found: Sequence[VaeEntry]) -> list[VaeEntry]:
-    first = {each.name: each for each in reversed(found)}
-    return sorted(first.values(), key=lambda each: (each.name.casefold(), each.name))
 
 
 def _stamp(entry: ModelEntry) -> Stamp:

@@ -11,6 +11,7 @@ ENCODERS: Mapping[str, Mapping[str, str]] = {
     "sd2": {"clip_h": "text_encoder"},
     "sdxl": {"clip_l": "text_encoder", "clip_g": "text_encoder_2"},
     "refiner": {"clip_g": "text_encoder_2"},
+    "sd3": {"clip_l": "text_encoder", "clip_g": "text_encoder_2"},  # beside T5
 }
 
 
@@ -20,11 +21,12 @@ class Report:
 
     kind: str = ""  # "checkpoint", or what the file is instead: "lora", "vae", ...
     family: str = ""  # "" of what cannot be used
-    precision: str = ""  # of the UNet's weights: "fp16"; the commonest first if there are several
-    prediction: str = ""  # "epsilon" or "v_prediction"; "" is tried out when it is loaded
+    precision: str = ""  # of the denoising network's weights: "fp16"; the commonest first
+    prediction: str = ""  # "epsilon", "v_prediction", "flow"; "" is tried out when it is loaded
     zero_terminal_snr: bool = False
     parts: tuple[str, ...] = ()  # that are there: "unet", "vae", "text_encoder", ...
     weights: int = 0  # numbers that are loaded
+    sizes: Mapping[str, int] = field(default_factory=dict)  # of them, by part
     vae: str = ""  # the separate VAE that goes with it by its name
     notes: tuple[str, ...] = ()  # what is missing or odd, and can be lived with
 
@@ -34,7 +36,7 @@ class ModelEntry:
     name: str  # as lists show it; what cannot be printed is escaped
     path: Path  # of the folder or the file
     layout: Literal["folder", "file"] = "folder"
-    family: str = ""  # "sd1", "sd2", "sdxl", "refiner"; "" if it is none that can be used
+    family: str = ""  # "sd1", "sd2", "sdxl", "refiner", "sd3"; "" if it is none that can be used
     native_width: int = 0  # pixels the model was trained at; 0 if unknown
     native_height: int = 0
     scale_factor: int = 8  # pixels per latent cell, each way
@@ -64,3 +66,6 @@ class VaeEntry:
 
     name: str  # the file's, without the suffix
     path: Path
+    size_bytes: int = 0
+    precision: str = ""
+    problem: str | None = None  # why it cannot be used

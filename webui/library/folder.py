@@ -17,6 +17,7 @@ from webui.library import bounds
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError, shown
+from webui.library.shards import files, names
 from webui.safetensors_header import Header, HeaderError
 
 PIPELINES = (
@@ -25,22 +26,33 @@ PIPELINES = (
     "StableDiffusionXLPipeline",
     "StableDiffusionXLImg2ImgPipeline",
     "StableDiffusionXLInpaintPipeline",
+    "StableDiffusion3Pipeline",
+    "StableDiffusion3Img2ImgPipeline",
+    "StableDiffusion3InpaintPipeline",
 )
 WEIGHTS = {  # component -> the file that holds it
     "unet": "diffusion_pytorch_model.safetensors",
+    "transformer": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
     "text_encoder_2": "model.safetensors",
+    "text_encoder_3": "model.safetensors",
 }
-SIGNS = ("model_index.json", "unet")  # what tells a model from a folder of models
+SIGNS = ("model_index.json", "unet", "transformer")  # what tells a model from a folder of models
 _CONFIGS = {  # what the loaders of a part build it from
     "unet": "config.json",
+    "transformer": "config.json",
     "vae": "config.json",
     "text_encoder": "config.json",
     "text_encoder_2": "config.json",
+    "text_encoder_3": "config.json",
     "scheduler": "scheduler_config.json",
 }
-_PARTS = (*_CONFIGS, "tokenizer", "tokenizer_2")
+_PARTS = (*_CONFIGS, "tokenizer", "tokenizer_2", "tokenizer_3")
+_OPTIONAL = {  # what the kind of pipeline's index may leave out
+    "StableDiffusionXL": ("text_encoder", "tokenizer"),  # the refiner has the second one alone
+    "StableDiffusion3": ("text_encoder_3", "tokenizer_3"),
+}
 _MAX_JSON = 2**20  # bytes
 _MAX_PART_FILES = 100
 
@@ -49,7 +61,7 @@ def watched(folder: Path) -> list[Path]:
     """What tells that the model has changed: some file or folder of it did."""
     parts = [folder / part for part in _PARTS]
     configs = [folder / part / name for part, name in _CONFIGS.items()]
-    weights = [folder / part / name for part, name in WEIGHTS.items()]
+    weights = [each for part, name in WEIGHTS.items() for each in files(folder / part, name)]
     return [folder, folder / "model_index.json", *parts, *configs, *weights]
 
 
@@ -59,18 +71,20 @@ def entry(folder: Path, name: str) -> ModelEntry:
     try:
         _check_path(folder)
         parts = _parts(_object(folder / "model_index.json"))
+        network = "transformer" if "transformer" in parts else "unet"
+        weights = files(folder / network, WEIGHTS[network])[0]
         size_bytes = sum(_check_part(folder, part) for part in parts)
         configs = {part: _config(folder, part) for part in parts if part in _CONFIGS}
-        scale_factor, width, height = native_size(configs["unet"], configs["vae"])
+        scale_factor, width, height = native_size(configs[network], configs["vae"], network)
         for part, config in configs.items():
             bounds.check(part, f"{part}/{_CONFIGS[part]}", config)
-        _check_scheduler(configs["scheduler"])
+        _check_scheduler(configs["scheduler"], network == "transformer")
         family = _family(configs)
         return ModelEntry(
             name=name, path=folder, family=family, native_width=width, native_height=height,
             scale_factor=scale_factor, weights=weights, size_bytes=size_bytes, configs=configs,
             tokenizer=folder / ("tokenizer" if "tokenizer" in parts else "tokenizer_2"),
-            report=_report(folder, family, configs),
+            report=_report(folder, family, network, configs),
         )  # fmt: skip
     except (ProblemError, OSError) as error:
         problem = str(error) if isinstance(error, ProblemError) else _os_problem(folder, error)
@@ -84,11 +98,16 @@ def _parts(index: Mapping[str, Any]) -> list[str]:
         raise ProblemError(
             f"model_index.json says {shown(kind)}; only {', '.join(PIPELINES)} can be used now"
         )
-    if "XL" not in str(kind):
-        return [part for part in _PARTS if not part.endswith("_2")]
-    # SDXL's refiner has the second text encoder alone
-    without = [part for part in ("text_encoder", "tokenizer") if not _named(index, part)]
-    return [part for part in _PARTS if part not in without]
+    named = str(kind)
+    flow = named.startswith("StableDiffusion3")
+    absent = ["unet" if flow else "transformer"]
+    if not flow:
+        absent += [part for part in _PARTS if part.endswith("_3")]
+    if named.startswith(("StableDiffusionPipeline", "StableDiffusionInpaint")):
+        absent += [part for part in _PARTS if part.endswith("_2")]
+    optional = next((parts for start, parts in _OPTIONAL.items() if named.startswith(start)), ())
+    absent += [part for part in optional if not _named(index, part)]
+    return [part for part in _PARTS if part not in absent]
 
 
 def _named(index: Mapping[str, Any], part: str) -> bool:
@@ -97,7 +116,11 @@ def _named(index: Mapping[str, Any], part: str) -> bool:
 
 
 def _family(configs: Mapping[str, Mapping[str, Any]]) -> str:
-    """By structure: which text encoders there are, and what the UNet takes of them."""
+    """By structure: which text encoders there are, and what the network takes of them."""
+    if "transformer" in configs:
+        if "joint_attention_dim" not in configs["transformer"]:
+            raise ProblemError("transformer/config.json: is none of Stable Diffusion 3's")
+        return "sd3"
     if "text_encoder_2" in configs:
         if configs["unet"].get("addition_embed_type") != "text_time":
             raise ProblemError("unet/config.json: takes no sizes, as every SDXL model does")
@@ -106,28 +129,49 @@ def _family(configs: Mapping[str, Mapping[str, Any]]) -> str:
     return "sd2" if configs["text_encoder"].get("hidden_act") == "gelu" else "sd1"
 
 
-def _check_scheduler(config: Mapping[str, Any]) -> None:
+def _check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
     kind = str(config.get("_class_name", ""))
-    if kind.startswith(("EDM", "FlowMatch")):
+    if kind.startswith("EDM") or (kind.startswith("FlowMatch") and not flow):
         raise ProblemError(f"scheduler/ says {shown(kind)}; such models cannot be used yet")
+    if flow and not kind.startswith("FlowMatch"):
+        raise ProblemError(f"scheduler/ says {shown(kind)}, and its transformer needs a FlowMatch")
+    if flow and config.get("use_dynamic_shifting"):
+        raise ProblemError(
+            "scheduler/ says use_dynamic_shifting, a shift for each size; such models cannot be "
+            "used yet"
+        )
 
 
-def _report(folder: Path, family: str, configs: Mapping[str, Mapping[str, Any]]) -> Report:
-    found = {part: _header(folder / part / name) for part, name in WEIGHTS.items()}
-    notes = tuple(
-        f"{part}: {problem}" for part, problem in found.items() if isinstance(problem, str)
-    )
-    headers = {part: each for part, each in found.items() if isinstance(each, Header)}
+def _report(
+    folder: Path, family: str, network: str, configs: Mapping[str, Mapping[str, Any]]
+) -> Report:
+    found = [
+        (part, _header(path))
+        for part, name in WEIGHTS.items()
+        for path in files(folder / part, name)
+    ]
+    notes = [f"{part}: {problem}" for part, problem in found if isinstance(problem, str)]
+    if network == "transformer" and "text_encoder_3" not in configs:
+        notes.append("it holds no T5: texts are read by CLIP alone")
+    headers = [(part, each) for part, each in found if isinstance(each, Header)]
+    own = [each.tensors for part, each in headers if part == network]
+    denoising = [tensor for tensors in own for tensor in tensors.values()]
     scheduler = configs["scheduler"]
+    sizes = dict.fromkeys((part for part, _ in headers), 0)
+    for part, each in headers:  # a part may lie in several files
+        sizes[part] += sum(tensor.count for tensor in each.tensors.values())
     return Report(
         kind="checkpoint",
         family=family,
-        precision=header.precision(headers["unet"].tensors.values()) if "unet" in headers else "",
-        prediction=str(scheduler.get("prediction_type", "epsilon")),
+        precision=header.precision(denoising) if denoising else "",
+        prediction=(
+            "flow" if network == "transformer" else str(scheduler.get("prediction_type", "epsilon"))
+        ),
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         parts=tuple(part for part in WEIGHTS if part in configs),
-        weights=sum(each.count for part in headers.values() for each in part.tensors.values()),
-        notes=notes,
+        weights=sum(sizes.values()),
+        sizes=sizes,
+        notes=tuple(notes),
     )
 
 
@@ -162,20 +206,18 @@ def _check_part(folder: Path, part: str) -> int:
     if not place.is_dir():
         raise ProblemError(f"{part}/ is missing")
     with os.scandir(place) as found:
-        files = {each.name: each for each in islice(found, _MAX_PART_FILES + 1)}
-    if len(files) > _MAX_PART_FILES:
+        there = {each.name: each for each in islice(found, _MAX_PART_FILES + 1)}
+    if len(there) > _MAX_PART_FILES:
         raise ProblemError(f"{part}/ holds more than {_MAX_PART_FILES} files")
-    linked = [place / name for name, each in files.items() if each.is_symlink()]
+    linked = [place / name for name, each in there.items() if each.is_symlink()]
     _check_inside(folder, [place, *linked] if place.is_symlink() else linked)
-    index = next((each for each in files if each.casefold().endswith(".index.json")), None)
-    if index is not None:  # loaders prefer it, and it may name any file
-        raise ProblemError(f"{part}/{printable(index)} is there; sharded weights are not read yet")
     if part not in WEIGHTS:
         return 0
     name = WEIGHTS[part]
-    if name in files and files[name].is_file():
-        return files[name].stat().st_size
-    if any(each.endswith((".bin", ".pt", ".pth", ".ckpt")) for each in files):
+    used = [there[each] for each in names((key for key in there if there[key].is_file()), name)]
+    if used:
+        return sum(each.stat().st_size for each in used)
+    if any(each.endswith((".bin", ".pt", ".pth", ".ckpt")) for each in there):
         raise ProblemError(
             f"{part}/{name} is missing; the weights there are pickles, which can run code, "
             "so they are not read: convert them to safetensors"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from webui.library.declared import Sections, declared
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
-from webui.library.structure import ENCODERS, FOLDERS, KINDS, Structure, structure
-from webui.safetensors_header import Header, HeaderError
+from webui.library.structure import ENCODERS, FOLDERS, FOLDERS_ONLY, KINDS, Structure, structure
+from webui.safetensors_header import Header, HeaderError, Tensor
 
 SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
@@ -30,13 +31,13 @@ def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
     """The file as the list has it; never raises. `vae` is one that goes with it by its name."""
     size, report = 0, Report()
     try:
-        size = _checked(path)
+        size = checked(path)
         found = header.read(path)
         what = structure(found)
         report = _report(found, what)
         _check_kind(found, what)
         configs = _configs(path, found, what.family)
-        report = _report(found, what, configs, vae)
+        report = _with_configs(report, configs, vae)
         return _usable(path, name, size, configs, report, vae)
     except (ProblemError, HeaderError) as error:
         problem = str(error)
@@ -51,7 +52,7 @@ def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
 def separate_vae_config(path: Path, own: Mapping[str, Any]) -> dict[str, Any]:
     """Of a VAE's file, for a model whose `own` VAE has that config: the scale of the latents is the
     model's. Raises ProblemError, HeaderError, OSError."""
-    _checked(path)
+    checked(path)
     found = header.read(path)
     what = structure(found)
     if what.kind != "vae":
@@ -74,7 +75,7 @@ def _usable(
     )  # fmt: skip
 
 
-def _checked(path: Path) -> int:
+def checked(path: Path) -> int:
     """Its size in bytes. Raises ProblemError for what is no file to be opened."""
     suffix = path.suffix.casefold()
     if suffix in PICKLES:
@@ -98,6 +99,11 @@ def _check_kind(found: Header, what: Structure) -> None:
         if whole:
             raise ProblemError(f"{whole[0][:80]} holds whole numbers, which are no weights")
         return
+    if what.other in FOLDERS_ONLY:
+        raise ProblemError(
+            f"this is {what.other}, which cannot be used as one file yet; a folder in diffusers' "
+            "layout can"
+        )
     if what.other:
         raise ProblemError(f"this is {what.other}, which cannot be used yet")
     if what.kind == "checkpoint":
@@ -158,37 +164,49 @@ def _size_conditioning(found: Header, family: str, text: Mapping[str, Any]) -> d
     }
 
 
-def _report(
-    found: Header, what: Structure, configs: Sections | None = None, vae: Path | None = None
-) -> Report:
-    scheduler = (configs or {}).get("scheduler", {})
+def _report(found: Header, what: Structure) -> Report:
     notes = []
-    if any(key.startswith(_EMA) for key in found.tensors):
+    used = {key: each for key, each in found.tensors.items() if not key.startswith(_EMA)}
+    if len(used) < len(found.tensors):
         notes.append("it also holds averaged (EMA) weights, which are not loaded")
-    parts = _parts(found, what)
-    if what.family and "vae" not in parts:
+    sizes = _sizes(used, what)
+    if what.family and "vae" not in sizes:
         notes.append("it holds no VAE: one with its name, or one that is chosen, is used")
-    used = [each for key, each in found.tensors.items() if not key.startswith(_EMA)]
-    unet = [each for key, each in found.tensors.items() if key.startswith(shapes.UNET)]
+    unet = [each for key, each in used.items() if key.startswith(shapes.UNET)]
     return Report(
         kind=what.kind,
         family=what.family,
         precision=header.precision(unet or found.tensors.values()),
-        prediction=str(scheduler.get("prediction_type", "")),
-        zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
-        parts=parts,
-        weights=sum(tensor.count for tensor in used),
-        vae=printable(vae.stem) if vae else "",
+        parts=tuple(sizes),
+        weights=sum(tensor.count for tensor in used.values()),
+        sizes=sizes,
         notes=tuple(notes),
     )
 
 
-def _parts(found: Header, what: Structure) -> tuple[str, ...]:
-    prefixes = {"unet": shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {})}
-    there = found.tensors.keys()
-    return tuple(
-        part for part, prefix in prefixes.items() if any(key.startswith(prefix) for key in there)
+def _with_configs(report: Report, configs: Sections, vae: Path | None) -> Report:
+    scheduler = configs.get("scheduler", {})
+    return replace(
+        report,
+        prediction=str(scheduler.get("prediction_type", "")),
+        zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
+        vae=printable(vae.stem) if vae else "",
     )
+
+
+def _sizes(used: Mapping[str, Tensor], what: Structure) -> dict[str, int]:
+    """How many weights each part that is there has."""
+    prefixes = _prefixes(what)
+    sizes = dict.fromkeys(prefixes, 0)
+    for key, tensor in used.items():
+        part = next((part for part, prefix in prefixes.items() if key.startswith(prefix)), None)
+        if part is not None:
+            sizes[part] += tensor.count
+    return {part: count for part, count in sizes.items() if count}
+
+
+def _prefixes(what: Structure) -> dict[str, str]:
+    return {"unet": shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {})}
 
 
 @cache

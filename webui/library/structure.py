@@ -21,7 +21,13 @@ KINDS = {
     "tiny vae": "a tiny VAE for previews",
     "unknown": "nothing that is known",
 }
-FOLDERS = {"lora": "Lora/", "embedding": "embeddings/", "vae": "VAE/", "upscaler": "ESRGAN/"}
+FOLDERS = {
+    "checkpoint": "checkpoints/",
+    "lora": "Lora/",
+    "embedding": "embeddings/",
+    "vae": "VAE/",
+    "upscaler": "ESRGAN/",
+}
 
 _LORA = re.compile(
     r"\.(lora_[AB]|lora_up|lora_down|lora\.up|lora\.down|hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks)\b"
@@ -36,6 +42,7 @@ _OTHERS = {  # what stands behind the prefix -> a kind of model that is not buil
     "blocks.0.self_attn.": "Wan",
     "layers.0.attention.": "Lumina or Z-Image",
 }
+FOLDERS_ONLY = ("Stable Diffusion 3",)  # of these, that can be used as a folder
 CLIP = "cond_stage_model.transformer."
 OPEN_CLIP = "cond_stage_model.model."
 FIRST_CLIP = "conditioner.embedders.0.transformer."
@@ -112,3 +119,14 @@ def _part(keys: Iterable[str]) -> str:
         ("text encoder", begins("encoder.block.0.layer.", "model.embed_tokens.")),
     )
     return next((kind for kind, fits in kinds if fits), "unknown")
+
+
+def mistaken(header: Header, wanted: str) -> str | None:
+    """That a file is no `wanted` (one of KINDS) but something else that is known, and where such
+    files belong; None if it is one, or nothing that is known."""
+    kind = structure(header).kind
+    if kind in (wanted, "unknown"):
+        return None
+    place = FOLDERS.get(kind)
+    meant = KINDS[wanted].removesuffix(" alone")
+    return f"{KINDS[kind]}, not {meant}" + (f"; it belongs into {place}" if place else "")

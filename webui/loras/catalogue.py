@@ -8,12 +8,13 @@ import hashlib
 import os
 import stat
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 from webui import model_folders
 from webui.errors import InvalidRequest
-from webui.files import printable
+from webui.files import printable, stamp
 from webui.library import ModelEntry
 from webui.library.problem import ProblemError, shown
 from webui.loras.entries import LoraEntry, Stamp
@@ -24,7 +25,6 @@ from webui.safetensors_header import HeaderError, read
 from webui.weight_files import PICKLES, SUFFIX
 
 _MOST_FILES = 20_000
-_PICTURES = (".png", ".preview.png", ".jpg", ".preview.jpg", ".webp", ".preview.webp")
 _CHUNK = 2**20  # bytes
 
 
@@ -36,6 +36,7 @@ class Loras:
         self._lock = threading.Lock()
         self._read: dict[Stamp, LoraEntry] = {}
         self._hashes: dict[Stamp, str] = {}
+        self._reader: threading.Thread | None = None
 
     def names(self) -> list[str]:
         """Of all that can be written in a prompt; no file is opened."""
@@ -48,6 +49,29 @@ class Loras:
         with self._lock:
             self._read = {key: each for key, each in self._read.items() if key in there}
         return found
+
+    def within(self, seconds: float) -> list[LoraEntry]:
+        """By name; those for whose headers there is no time are unread, and a thread goes on."""
+        until, found = time.monotonic() + seconds, []
+        for name, path in self._files():
+            key = (str(path), *stamp(path))
+            if key in self._read or time.monotonic() < until:
+                found.append(self._entry(name, path))
+            else:
+                found.append(
+                    LoraEntry(
+                        name=printable(name), path=path, stamp=key, size_bytes=key[2], unread=True
+                    )
+                )
+        if any(each.unread for each in found):
+            self._go_on_reading()
+        return found
+
+    def _go_on_reading(self) -> None:
+        with self._lock:
+            if self._reader is None or not self._reader.is_alive():
+                self._reader = threading.Thread(target=self.entries, name="loras", daemon=True)
+                self._reader.start()
 
     def find(self, name: str) -> LoraEntry | None:
         """The one that a prompt calls so: by its name, its file's name without the suffix, with
@@ -131,11 +155,6 @@ def check(loras: Loras, prompt: str, steps: int, model: ModelEntry) -> None:
     for use in lora_uses(understand(prompt, steps).tags):
         if problem := loras.misfit(use.name, model):
             raise InvalidRequest("prompt", problem)
-
-
-def preview_of(path: Path) -> Path | None:
-    """The picture beside a file that shows what it does."""
-    return next((each for end in _PICTURES if (each := path.with_suffix(end)).is_file()), None)
 
 
 def _as_it_is(text: str) -> str:

@@ -11,6 +11,7 @@ FAMILIES: Mapping[str, str] = {  # as people call them
     "sd2": "SD 2",
     "sdxl": "SDXL",
     "refiner": "SDXL refiner",
+    "sd3": "SD 3",
 }
 Stamp = tuple[str, int, int]  # path, time of change in ns, size: another one, another content
 
@@ -33,6 +34,7 @@ class LoraEntry:
     hash: str = ""  # sha256 of its tensors as the file itself says it; nobody has checked
     notes: tuple[str, ...] = ()
     problem: str | None = None  # why it cannot be used
+    unread: bool = False  # it is there, and nobody has looked into it yet
 
     def misfit(self, model: ModelEntry) -> str | None:
         """Why it cannot be used with a model; None where nothing speaks against it."""

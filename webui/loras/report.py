@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from webui.files import printable
 from webui.library.problem import ProblemError
+from webui.library.structure import mistaken
 from webui.loras.entries import LoraEntry, Stamp
 from webui.loras.keys import SECOND_TEXT, TEXT, UNET, Change, Target, changes, networks
 from webui.safetensors_header import Header, precision
@@ -47,7 +48,10 @@ class Scale(NamedTuple):
 
 def entry(name: str, path: Path, stamp: Stamp, header: Header) -> LoraEntry:
     """Raises ProblemError for a file that cannot be used."""
-    found = changes(header)
+    try:
+        found = changes(header)
+    except ProblemError as problem:
+        raise ProblemError(mistaken(header, "lora") or str(problem)) from None
     metadata = header.metadata
     check_scales(header, path)
     ranks = Counter(each.rank for each in found.values() if each.rank)

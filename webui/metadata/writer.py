@@ -38,12 +38,15 @@ def parameters_text(
         first += [("Model hash", model_hash[:HASH_DIGITS]), ("Model", request.model)]
         first += _rest(request)
     rest = [*_of_images(images.pairs(request)), *_files(request), *_noted(notes)]
-    last_pairs = [*first, *rest, ("Version", OURS + version)]
-    last = ", ".join(f"{key}: {_quoted(value)}" for key, value in last_pairs if value != "")
-    lines = [request.prompt]
-    if request.negative_prompt:
-        lines.append(f"Negative prompt: {request.negative_prompt}")
-    return "\n".join([*lines, last])
+    last = [*first, *rest, ("Version", OURS + version)]
+    return text_of(request.prompt, request.negative_prompt, last)
+
+
+def text_of(prompt: str, negative_prompt: str, pairs: Iterable[Pair]) -> str:
+    """The layout; pairs that say nothing are left out."""
+    last = ", ".join(f"{key}: {_quoted(value)}" for key, value in pairs if value != "")
+    negative = [f"Negative prompt: {negative_prompt}"] if negative_prompt else []
+    return "\n".join([prompt, *negative, last])
 
 
 def _rest(request: GenerationRequest) -> list[Pair]:

@@ -9,12 +9,13 @@ from PIL import Image
 from webui.pictures import avif, gif, jpeg, pixels, png, stealth, webp
 from webui.pictures.header import MAX_PIXELS, Chunk, Header, refused
 from webui.pictures.pixels import Plain
-from webui.pictures.written import MEDIA_TYPES, SUFFIXES, Format, encode
+from webui.pictures.written import MEDIA_TYPES, RECORD, SUFFIXES, Format, encode
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "MEDIA_TYPES",
+    "RECORD",
     "SUFFIXES",
     "Chunk",
     "Format",
@@ -48,10 +49,11 @@ def decode(data: bytes, background: tuple[int, int, int] = WHITE) -> Image.Image
     return pixels.decode(data, look(data), background)
 
 
-def plain(data: bytes) -> Plain:
-    """The first frame, upright, L, RGB or RGBA, 8 bits each, with what was done to it in words.
-    Raises InvalidRequest, for what is too large before it is decoded."""
-    return pixels.plain(data, look(data))
+def plain(data: bytes, header: Header | None = None) -> Plain:
+    """The first frame, upright, L, RGB or RGBA, 8 bits each, with what was done to it in words;
+    `header` where it was looked at. Raises InvalidRequest, for what is too large before it is
+    decoded."""
+    return pixels.plain(data, header or look(data))
 
 
 def hidden(data: bytes, header: Header) -> Chunk | None:

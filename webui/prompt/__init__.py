@@ -23,7 +23,7 @@ from webui.prompt.parts import (
 from webui.prompt.schedules import schedule
 from webui.prompt.understanding import understand
 from webui.prompt.vocabulary import ClipVocabulary
-from webui.prompt.windowing import windows
+from webui.prompt.windowing import windows, written
 
 __all__ = [
     "ClipVocabulary",
@@ -46,4 +46,5 @@ __all__ = [
     "schedule",
     "understand",
     "windows",
+    "written",
 ]

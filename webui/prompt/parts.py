@@ -108,6 +108,9 @@ class Window:
     """At most 75 tokens, without begin, end and padding: what the text transformer sees at once."""
 
     tokens: tuple[Token, ...]
+    # of a text's first window: all that is written in the text, piece by piece with its weight, for
+    # text encoders with other words; empty where there is none
+    written: tuple[tuple[str, float], ...] = ()
 
 
 class Vocabulary(Protocol):

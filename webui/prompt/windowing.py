@@ -52,6 +52,30 @@ def windows(
     return filler.finished()
 
 
+def written(text: str, emphasis: Emphasis = "original") -> tuple[tuple[str, float], ...]:
+    """A stage's text in pieces with their weights, for text encoders with a vocabulary of their
+    own. Of a mix of words the one with the largest share is read, since they have no such words."""
+    pieces = []
+    for span in _spans(text, emphasis):
+        if span.kind == "break" or not math.isfinite(span.weight):
+            continue
+        weight = 1.0 if emphasis == "ignore" else span.weight
+        words = _strongest(span.text) if span.kind == "atom" else span.text
+        if words.strip():
+            pieces.append((words, weight))
+    return tuple(pieces)
+
+
+def _strongest(text: str) -> str:
+    """Of the mixes that the text is made of, each one's word with the largest factor."""
+    words = []
+    for mix in mixes.mixes(text):
+        most = max(mix.ingredients, key=lambda each: each.factor)
+        inside = "".join(text[start:end] for start, end in most.slices)
+        words.append("".join(span.text for span in spans(inside) if span.kind == "text"))
+    return " ".join(words)
+
+
 def _spans(text: str, emphasis: Emphasis) -> Iterator[Span]:
     atoms = mixes.places(text)
     if emphasis != "none":

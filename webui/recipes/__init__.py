@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webui.errors import InvalidRequest
-from webui.metadata import NAME, read_record, read_text
-from webui.recipes import of_record, of_text
+from webui.metadata import NAME, Record, generated, read_record, read_text
+from webui.recipes import of_images, of_record, of_text
 from webui.recipes.of_images import Tab, tab
 from webui.recipes.settled import Draft, Lost, Tables
 from webui.request import to_dict
@@ -28,7 +28,10 @@ class Recipe:
 
 
 def read(tables: Tables, parameters: str | None, record: str | None = None) -> Recipe:
-    """`parameters` is A1111's text, `record` our JSON, which wins. Raises nothing for bad ones."""
+    """`parameters` is A1111's text, `record` our JSON, which wins. Raises nothing for bad ones.
+
+    Of a picture that was made larger: the recipe of its source, as far as either says that.
+    """
     text = read_text(parameters) if parameters is not None else None
     pairs = text.pairs if text else ()
     damaged = Draft()
@@ -39,13 +42,19 @@ def read(tables: Tables, parameters: str | None, record: str | None = None) -> R
             instead = "; A1111's text is taken instead" if text and text.recipe else ""
             damaged.lose(NAME, record, f"the exact request cannot be read ({error}){instead}")
         else:
-            draft = of_record.draft(tables, ours)
-            exact = to_dict(ours.request)
-            return Recipe(
-                "darkroom", draft.values, tuple(draft.lost), exact, pairs, tab(draft.values)
-            )
+            if ours.source is not None or not (ours.request.upscale and text and generated(text)):
+                return _of_record(tables, ours, pairs)
     if text is None or not text.recipe:
         return Recipe(None, lost=tuple(damaged.lost))
     draft = of_text.draft(tables, text)
     lost = (*damaged.lost, *draft.lost)
     return Recipe("a1111", draft.values, lost, None, pairs, tab(draft.values))
+
+
+def _of_record(tables: Tables, ours: Record, pairs: tuple[tuple[str, str], ...]) -> Recipe:
+    made = ours.source or ours
+    draft = of_record.draft(tables, made)
+    if ours.source is not None:
+        of_images.enlarged_afterwards(draft, ours.request)
+    values, lost = draft.values, tuple(draft.lost)
+    return Recipe("darkroom", values, lost, to_dict(made.request), pairs, tab(values))

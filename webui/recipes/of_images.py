@@ -19,6 +19,7 @@ _WHAT = {
     "init.mask.picture": "its mask",
     "upscale.picture": "the picture that was made larger",
 }
+DONE_AFTERWARDS = "it was done to the finished picture; the Upscale tab does that"
 _OF_STRENGTH = "Denoising strength"
 
 
@@ -38,11 +39,11 @@ def of_request(draft: Draft, request: GenerationRequest, kept: Kept) -> None:
         draft.lose("First pass", request.hires.picture, "a form's first pass is made again")
 
 
-def names_of(given: Mapping[str, str], prompt: str) -> dict[str, str]:
+def names_of(given: Mapping[str, str], is_generated: bool) -> dict[str, str]:
     """key -> field, for the keys in `given` that are of pictures, as far as they are understood.
 
-    The strength is the second pass's where there is one. What A1111 did to a finished picture
-    belongs to no recipe with a prompt.
+    The strength is the second pass's where there is one. What was done to a finished picture
+    belongs to no recipe of a generated one.
     """
     known = {field.metadata: name for name, field in images.DECLARED.items() if field.metadata}
     known |= {key: name for name, (key, _) in images.FLAGS.items()}
@@ -50,9 +51,15 @@ def names_of(given: Mapping[str, str], prompt: str) -> dict[str, str]:
     if _OF_STRENGTH in given:
         second = any(key.startswith("Hires ") for key in given)
         found[_OF_STRENGTH] = "hires.strength" if second else "init.strength"
-    if prompt:
+    if is_generated:
         found = {key: name for key, name in found.items() if not name.startswith("upscale.")}
     return found
+
+
+def enlarged_afterwards(draft: Draft, request: GenerationRequest) -> None:
+    """Says what was done to the picture that the draft is of."""
+    for key, _, value in images.pairs(request):
+        draft.lose(key, value, DONE_AFTERWARDS)
 
 
 def complete(draft: Draft, given: Mapping[str, str], kept: Kept) -> None:

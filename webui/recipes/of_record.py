@@ -34,6 +34,10 @@ def draft(tables: Tables, record: Record) -> Draft:
         draft.lose("Branch of", branch, "a form's pictures begin at noise; a timeline branches")
     if request.stop_at < 1:
         draft.lose(STOP_AT.label, request.stop_at, "a form's pictures are made whole")
+    loopback = request.init.loopback if request.init else None
+    if loopback and loopback.made < loopback.loops:
+        loop = f"{loopback.made} of {loopback.loops}"
+        draft.lose("Loop", loop, "a form makes all loops; this one's picture is among them")
     of_extras.of_request(registry, draft, request.extras)
     if draft.values[OWN_SIGMAS.name] is not None:
         draft.values[OWN_SIGMAS.name] = list(draft.values[OWN_SIGMAS.name])

@@ -9,7 +9,7 @@ from webui import names
 from webui.errors import InvalidRequest
 from webui.fields import AUTOMATIC_VAE, OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
-from webui.metadata import Text, images, keys
+from webui.metadata import DONE_TO_IT, Text, generated, images, keys
 from webui.recipes import of_extras, of_images
 from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, Tables, declared, settle
@@ -23,6 +23,9 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Version": (),
     "Model hash": (),  # looked up with the model
     "Notes": (),
+    "Loop": (),  # of a loopback, all of whose loops are made again
+    "Loop denoising strength": (),
+    "Loop seed": (),
     "VAE decoder": (),
     "User": (),
     "App": (),
@@ -66,7 +69,7 @@ def draft(tables: Tables, text: Text) -> Draft:
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
     choose_vae(library, draft, given.get("VAE", AUTOMATIC_VAE))
     sampler = draft.values.get("sampler", "")
-    of_pictures = of_images.names_of(given, text.prompt)
+    of_pictures = of_images.names_of(given, bool(text.prompt) or generated(text))
     fields, others = {**keys.fields(sampler), **of_pictures}, keys.of_other_samplers(sampler)
     for key, value in given.items():
         if key in _SIZES:
@@ -86,8 +89,8 @@ def draft(tables: Tables, text: Text) -> Draft:
 
 
 def _why_not(key: str) -> str:
-    if key.startswith("Postprocess "):
-        return "it was done to the finished picture; the Upscale tab does that"
+    if key.startswith(DONE_TO_IT):
+        return of_images.DONE_AFTERWARDS
     return "there is no such setting here"
 
 

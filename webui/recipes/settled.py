@@ -78,7 +78,7 @@ def settle(tables: Tables, draft: Draft) -> None:
     """Drops what no request can have, or the sampler and schedule cannot be told; own levels
     become the form's text."""
     _drop_halves(draft)
-    values = draft.values
+    values, dropped = draft.values, set[str]()
     for _ in range(len(values)):
         try:
             _name(tables, values)
@@ -86,6 +86,10 @@ def settle(tables: Tables, draft: Draft) -> None:
         except InvalidRequest as error:
             if values.get(error.field) is None:
                 break
+            if error.field in dropped:  # its default will not do either: its part is left out
+                values |= dict.fromkeys(images.defaults(images.part_of(error.field)))
+                continue
+            dropped.add(error.field)
             draft.drop(error.field, error.problem)
     if (own := values.get(OWN_SIGMAS.name)) is not None:
         values[OWN_SIGMAS.name] = ", ".join(f"{sigma!r}" for sigma in own)

@@ -161,6 +161,13 @@ def _one_by_one(request: GenerationRequest) -> None:
 
 def _check_together(request: GenerationRequest) -> None:
     """What a request cannot ask for at once."""
+    tiles = request.init.tiles if request.init is not None else None
+    side = min(request.width, request.height)
+    if tiles is not None and tiles.overlap >= side:
+        raise InvalidRequest(
+            "init.tiles.overlap",
+            f"must be less than a tile's side, {side}, got {tiles.overlap}; try {side // 2}",
+        )
     if request.hires is not None and request.init is not None:
         raise InvalidRequest("hires", "goes with a request from text alone; leave init out")
     if request.upscale is not None:

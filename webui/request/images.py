@@ -60,14 +60,25 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loopback:
-    """The result made anew several times; each loop's picture is kept."""
+    """The result made anew several times; each loop's picture is saved."""
 
     loops: int = 4
     final_strength: float = 0.5
     curve: str = "linear"
+    stop_after: int = 0  # the loop whose picture is the last one; 0: all are made
 
     def __post_init__(self) -> None:
         check_part("init.loopback", self)
+        if type(self.stop_after) is not int or not 0 <= self.stop_after <= self.loops:
+            raise InvalidRequest(
+                "init.loopback.stop_after",
+                f"must be a whole number from 0 to {self.loops}, got {shown(self.stop_after)}",
+            )
+
+    @property
+    def made(self) -> int:
+        """How many of the loops are made."""
+        return self.stop_after or self.loops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

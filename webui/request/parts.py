@@ -33,6 +33,7 @@ class ScheduleOptions:
     sigma_min: float | None = None
     sigma_max: float | None = None
     rho: float | None = None
+    shift: float | None = None  # of a flow model's levels; None is the model's own
     sigmas: tuple[float, ...] | None = None  # own noise levels, instead of a schedule's; falling
 
     def __post_init__(self) -> None:

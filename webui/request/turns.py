@@ -49,7 +49,6 @@ def _from_picture(request: GenerationRequest, init: InitImage) -> Iterator[int]:
         each = strengths(init.strength, init.loopback)
     if init.tiles is not None:
         for side in (request.width, request.height):
-            overlap = min(init.tiles.overlap, side - 1)
-            count *= tile_count(int(side * init.tiles.scale), side, overlap)
+            count *= tile_count(int(side * init.tiles.scale), side, init.tiles.overlap)
     for strength in each * count:
         yield steps_made(request.steps, strength, init.exact_steps)

@@ -53,6 +53,7 @@ class Header:
     memory: bool = False  # whether the sampler's steps have one
     begun: int = 0  # steps of a branch that its sampler was not told of
     turn: int = 0  # 0-based
+    turns: int = 1  # that the batch was to have, in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,7 @@ def _header_from_dict(values: dict[str, Any]) -> Header:
         values.get("memory", False),
         values.get("begun", 0),
         values.get("turn", 0),
+        values.get("turns", 1),
     )
 
 

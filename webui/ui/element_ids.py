@@ -28,10 +28,10 @@ IDS = {
     "schedule_options.sigma_min": "sigma_min",
     "schedule_options.sigma_max": "sigma_max",
     "schedule_options.rho": "rho",
+    "schedule_options.shift": "shift",
     "schedule_options.sigmas": "sigmas",
     "rng": "rng",
     "emphasis": "emphasis",
-    "clip_skip": "clip_skip",
     # a picture to begin with
     "init.picture": "image",
     "init.strength": "denoising_strength",
@@ -86,13 +86,18 @@ IDS = {
     "upscale.second": "upscaler_2",
     "upscale.second_visibility": "upscaler_2_visibility",
 }
+# What stands above the tabs, once for all; A1111's ids, which it makes of the settings' names.
+SHARED_IDS = {
+    "model": "setting_sd_model_checkpoint",
+    "vae": "setting_sd_vae",
+    "clip_skip": "setting_CLIP_stop_at_last_layers",
+}
 # The folds: their end of the id, and of which fields' names the first part stands inside.
 PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD = "prompt_options", "sampler_options", "subseed_row"
 HIRES_FOLD, LOOPBACK_FOLD, TILES_FOLD = "hr", "loopback_fold", "sd_upscale_fold"
 HIRES_MORE, SECOND_FOLD = "hr_more", "upscaler_2_fold"
 _FOLDS = {
     "emphasis": PROMPT_FOLD,
-    "clip_skip": PROMPT_FOLD,
     "sampling": SAMPLER_FOLD,
     "schedule_options": SAMPLER_FOLD,
     "variation": SEED_FOLD,

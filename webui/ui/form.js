@@ -4,7 +4,6 @@
   const DRAFT = "darkroom.draft.";
   const FIRST = "txt2img"; // the tab that one sees first
   const TAB = "darkroom.tab"; // the one that was open last, in this browser tab
-  const SHARED = ["model"]; // stand above the tabs: their draft is the page's
   const { owner, reads, keeps } = darkroom;
 
   // The owner is the last input: Gradio sorts a set of inputs by the order of their making.
@@ -48,7 +47,8 @@
     document.dispatchEvent(new CustomEvent("darkroom:form", { detail: tab }));
   }
 
-  darkroom.loadDraft = (tab, names, built) => {
+  /* `shared` are those of the names that stand above the tabs: their draft is the page's. */
+  darkroom.loadDraft = (tab, names, shared, built) => {
     loaded.add(tab);
     const { dataset } = document.documentElement;
     dataset.drafts = [...loaded].join(" "); // markers: from here on nothing in these tabs is overwritten
@@ -56,9 +56,9 @@
       dataset.draft = "ready";
       setTimeout(() => darkroom.openTab(reads(sessionStorage, TAB) ?? FIRST), 0);
     }
-    const draft = { ...kept(tab), ...kept("page") };
+    const own = kept(tab), page = kept("page");
     const filled = names.map((name, i) => {
-      const value = draft[name];
+      const value = (shared.includes(name) ? page : own)[name];
       return value !== undefined && value !== null && (built[i] === null || typeof value === typeof built[i]) ? value : built[i];
     });
     stands(tab, names, filled);
@@ -70,10 +70,10 @@
     try { return JSON.parse(reads(localStorage, DRAFT + name)) || {}; } catch { return {}; }
   }
 
-  darkroom.saveDraft = (tab, names, all) => {
+  darkroom.saveDraft = (tab, names, shared, all) => {
     if (!loaded.has(tab)) return; // the defaults of a page that is still being built are no draft
     stands(tab, names, all);
-    const of = (shared) => JSON.stringify(Object.fromEntries(Object.entries(values[tab]).filter(([name]) => SHARED.includes(name) === shared)));
+    const of = (both) => JSON.stringify(Object.fromEntries(Object.entries(values[tab]).filter(([name]) => shared.includes(name) === both)));
     keeps(localStorage, DRAFT + tab, of(false));
     keeps(localStorage, DRAFT + "page", of(true));
   };
@@ -115,8 +115,8 @@
     if (label) noticeBox.append(Object.assign(document.createElement("strong"), { textContent: label }), " ");
     noticeBox.append(text, closing());
     noticeBox.hidden = false;
-    if (inside) darkroom.turnFold(inside, true);
-    const field = element && document.getElementById(element);
+    const field = element && (document.getElementById(element) ?? document.getElementById(element.replace(`${tab}_`, "setting_"))); // above the tabs
+    if (inside && field?.closest(`#${inside}`)) darkroom.turnFold(inside, true);
     if (field) mark(field, text, noticeBox);
   };
 
@@ -177,8 +177,8 @@
 
   // --- settings that not every sampler or schedule has --------------------------------------------
   darkroom.fitOptions = (tab, table, [sampler, schedule, own, ...chosen]) => {
-    const known = table.samplers[sampler] ?? { lacks: [], menus: [], automatic: "" };
-    const levels = table.schedules[schedule === "Automatic" ? known.automatic : schedule] ?? [];
+    const known = table.samplers[sampler] ?? { lacks: [], menus: [], automatic: [] };
+    const levels = schedule === "Automatic" ? known.automatic : table.schedules[schedule] ?? [];
     const hidden = [...known.lacks, ...(own?.trim() ? table.own : levels)];
     const rule = hidden.map((id) => `#${CSS.escape(id)}`).join();
     darkroom.clearComplaint(); // what it was about may be hidden now

@@ -1,17 +1,15 @@
-"""The generation form: declared fields become components, and what a browser sent becomes values.
+"""The generation form: where each declared field stands, and what a browser sent becomes values.
 
-Components only show and collect. Nothing a browser sends is trusted or repaired here: the events
-run without Gradio's own checks, and `services.submit` judges every value, so that a wrong one comes
-back as a marked field and never as a stack trace.
+Components (`boxes`) only show and collect. Nothing a browser sends is trusted or repaired here: the
+events run without Gradio's own checks, and `services.submit` judges every value, so that a wrong
+one comes back as a marked field and never as a stack trace.
 """
 
-import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import gradio as gr
 from gradio.components import Component
 
 from webui.errors import Failure, InvalidRequest
@@ -21,19 +19,12 @@ from webui.fields import (
     FORM,
     ChoiceField,
     FormField,
-    IntegerField,
-    NumberField,
     TextField,
 )
-from webui.interfaces import SamplerInfo, ScheduleInfo
-from webui.ui.element_ids import IDS, fold_of
-
-RANDOM_SEED = -1
-_DOT = "\N{MIDDLE DOT}"
+from webui.ui.element_ids import IDS, SHARED_IDS, fold_of
 
 ORDERS = tuple(str(order) for order in range(1, 5))  # menus hold text
 _OPTIONAL = frozenset(name for name in IDS if "." in name)
-_MODEL_ID = "setting_sd_model_checkpoint"  # A1111's; it belongs to no tab there
 
 
 def declared(name: str) -> FormField:
@@ -48,153 +39,13 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 def element_id(tab: str, name: str) -> str:
-    return _MODEL_ID if name == "model" else f"{tab}_{IDS[name]}"
+    """Where a field stands unless the user has put it above the tabs."""
+    return SHARED_IDS[name] if name in SHARED_IDS else f"{tab}_{IDS[name]}"
 
 
-# --- components ----------------------------------------------------------------------------------
-
-
-def text(tab: str, name: str, *, lines: int, placeholder: str) -> gr.Textbox:
-    field = declared(name)
-    return gr.Textbox(
-        label=field.label,
-        info=field.help,
-        lines=lines,
-        max_lines=12,
-        placeholder=placeholder,
-        elem_id=element_id(tab, name),
-        elem_classes="dk-field",
-    )
-
-
-def slider(tab: str, name: str, value: float | None = None) -> gr.Slider:
-    field = declared(name)
-    if not isinstance(field, IntegerField | NumberField):
-        raise TypeError(f"{name} is not a number")
-    return gr.Slider(
-        minimum=field.minimum,
-        maximum=field.maximum,
-        step=field.step,
-        value=field.default if value is None else value,
-        label=field.label,
-        info=field.help,
-        elem_id=element_id(tab, name),
-        elem_classes="dk-field",
-        buttons=[],
-    )
-
-
-def choice(
-    tab: str, name: str, names: Sequence[str | tuple[str, str]], value: str | None
-) -> gr.Dropdown:
-    field = declared(name)
-    return gr.Dropdown(
-        choices=list(names),
-        value=value,
-        label=field.label,
-        info=field.help,
-        elem_id=element_id(tab, name),
-        elem_classes="dk-field",
-    )
-
-
-def optional_choice(tab: str, name: str, names: Sequence[str], nothing: str) -> gr.Dropdown:
-    """A menu whose first entry, `nothing`, is the empty text."""
-    return choice(tab, name, [(nothing, ""), *((each, each) for each in names)], "")
-
-
-def optional(tab: str, name: str, nothing: str) -> gr.Textbox:
-    """A number that may be left empty, as text: Gradio's numbers make 0 of it."""
-    field = declared(name)
-    if not isinstance(field, IntegerField | NumberField):
-        raise TypeError(f"{name} is not a number")
-    return gr.Textbox(
-        value="",
-        lines=1,
-        max_lines=1,
-        placeholder=nothing,
-        label=field.label,
-        info=f"{field.help} From {field.minimum:g} to {field.maximum:g}.",
-        elem_id=element_id(tab, name),
-        elem_classes="dk-field",
-    )
-
-
-def flag(tab: str, name: str) -> gr.Checkbox:
-    field = declared(name)
-    return gr.Checkbox(
-        value=bool(field.default),
-        label=field.label,
-        info=field.help,
-        elem_id=element_id(tab, name),
-        elem_classes="dk-field",
-    )
-
-
-def segments(tab: str, name: str) -> gr.Radio:
-    """A choice among few, all of them in sight."""
-    field = declared(name)
-    return gr.Radio(
-        choices=[(each.capitalize(), each) for each in choices(name)],
-        value=str(field.default),
-        label=field.label,
-        show_label=False,
-        elem_id=element_id(tab, name),
-        elem_classes=["dk-field", "dk-segmented"],
-    )
-
-
-def seed(tab: str, name: str = "seed") -> gr.Number:
-    field = declared(name)
-    return gr.Number(
-        value=RANDOM_SEED,
-        label=field.label,
-        info=f"{field.help} {RANDOM_SEED} draws a new one each time.",
-        elem_id=element_id(tab, name),
-        elem_classes="dk-field",
-    )
-
-
-def switched(tab: str, end: str) -> gr.Column:
-    """A part whose first field is its switch; while that is off nothing else of it is in sight."""
-    return gr.Column(elem_id=f"{tab}_{end}", elem_classes=["dk-stack", "dk-switched"])
-
-
-def switch(tab: str, name: str) -> gr.Checkbox:
-    """The switch of the part that `switched` begins."""
-    with gr.Row(elem_classes="dk-switch"):
-        return flag(tab, name)
-
-
-def small(says: str, element: str, icon: str) -> gr.Button:
-    """A square button with an icon; what it says is its accessible name and its tooltip."""
-    classes = ["dk-small", f"dk-icon-{icon}"]
-    return gr.Button(says, elem_id=element, elem_classes=classes, min_width=40, scale=0)
-
-
-def explained(box: gr.Dropdown, infos: Mapping[str, SamplerInfo | ScheduleInfo]) -> gr.HTML:
-    """What is chosen in `box` and its one-line help; it follows in the browser."""
-    sentences = {
-        name: f"<strong>{html.escape(name)}</strong> {html.escape(info.help)}{_cost(info)}"
-        for name, info in infos.items()
-    }
-    line = gr.HTML(
-        sentences.get(str(box.value), ""),
-        elem_id=f"{box.elem_id}_help",
-        elem_classes="dk-choice-help",
-        apply_default_css=False,
-    )
-    look_up = f"(name) => ({script_json(sentences)})[name] ?? ''"
-    box.change(None, [box], [line], js=look_up, show_progress="hidden", queue=False)
-    return line
-
-
-def _cost(info: SamplerInfo | ScheduleInfo) -> str:
-    if not isinstance(info, SamplerInfo):
-        return ""
-    calls = f"{info.calls} model call{'s' if info.calls > 1 else ''}"
-    said = (f"order {info.order}", f"{calls} a step", f"Automatic is {info.automatic}")
-    return f" <span>({f' {_DOT} '.join(said)})</span>"
+def shared_id(name: str) -> str:
+    """Above the tabs."""
+    return SHARED_IDS.get(name) or f"setting_{IDS[name]}"
 
 
 def script_json(value: object) -> str:
@@ -212,9 +63,6 @@ def number(name: str, value: Any) -> Any:
         except ValueError:
             continue
     return value
-
-
-# --- values --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +114,7 @@ def _value(field: FormField, sent: Any) -> Any:
 
 def shown_fields(tab: str) -> dict[str, dict[str, str]]:
     """For each request field that can be blamed: the label, the element to mark, and its fold."""
-    names = {name: name for name in ("model", *IDS)}
+    names = {name: name for name in (*SHARED_IDS, *IDS)}
     names["images"] = BATCH_COUNT.name  # it has no control of its own
     return {name: _shown(tab, shown) for name, shown in names.items()}
 

@@ -7,8 +7,9 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import form, model_bar, settings
+from webui.ui import boxes, form, quick_settings, settings
 from webui.ui.element_ids import LOOPBACK_FOLD, TILES_FOLD
+from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
 
@@ -16,10 +17,10 @@ Components = dict[str, Component]
 def strength(tab: str) -> Components:
     """The denoising strength, with what it comes to under it."""
     with gr.Column(elem_classes=["dk-stack", "dk-strength"]):
-        slider = form.slider(tab, "init.strength")
+        slider = boxes.slider(tab, "init.strength")
         with gr.Row(elem_classes="dk-said-row"):
             said(f"{tab}_steps_said")
-            exact = form.flag(tab, "init.exact_steps")
+            exact = boxes.flag(tab, "init.exact_steps")
     return {"init.strength": slider, "init.exact_steps": exact}
 
 
@@ -30,15 +31,15 @@ def said(element: str) -> gr.HTML:
 
 def resize(tab: str) -> Components:
     names = [(each.capitalize(), each) for each in form.choices("init.resize")]
-    return {"init.resize": form.choice(tab, "init.resize", names, names[0][1])}
+    return {"init.resize": boxes.choice(tab, "init.resize", names, names[0][1])}
 
 
-def size(tab: str, services: Services, model: gr.Dropdown) -> Components:
+def size(tab: str, services: Services, quick: QuickSettings) -> Components:
     """To a size, or by a factor of the picture's."""
     with gr.Column(elem_id=f"{tab}_size", elem_classes=["dk-stack", "dk-size"]):
-        mode = form.segments(tab, "size.mode")
-        width, height, fit = _to_size(tab, services, model)
-        scale = form.slider(tab, "size.scale")
+        mode = boxes.segments(tab, "size.mode")
+        width, height, fit = _to_size(tab, services, quick)
+        scale = boxes.slider(tab, "size.scale")
         said(f"{tab}_size_said")
     components: Components = {"size.mode": mode, "width": width, "height": height}
     # of several pictures the first one's
@@ -48,39 +49,39 @@ def size(tab: str, services: Services, model: gr.Dropdown) -> Components:
 
 
 def _to_size(
-    tab: str, services: Services, model: gr.Dropdown
+    tab: str, services: Services, quick: QuickSettings
 ) -> tuple[gr.Slider, gr.Slider, gr.Button]:
-    native = model_bar.native(services.library, services.library.default())
+    native = quick_settings.native(services.library, services.library.default())
     with gr.Row(elem_classes=["dk-with-buttons", "dk-to-size"]):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
-            width = form.slider(tab, "width", native[0])
-            height = form.slider(tab, "height", native[1])
+            width = boxes.slider(tab, "width", native[0])
+            height = boxes.slider(tab, "height", native[1])
         with gr.Column(min_width=38, elem_classes="dk-small-stack"):
-            swap = form.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
-            fit = form.small("The picture's size", f"{tab}_detect_image_size_btn", "fit")
+            swap = boxes.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
+            fit = boxes.small("The picture's size", f"{tab}_detect_image_size_btn", "fit")
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
-    model_bar.bring_size(services.library, model, width, height)
+    quick_settings.bring_size(services.library, quick, width, height)
     return width, height, fit
 
 
 def again(tab: str, services: Services) -> Components:
     """Loopback and tiles, each under a switch of its own."""
-    with form.switched(tab, LOOPBACK_FOLD):
-        components: Components = {"init.loopback.on": form.switch(tab, "init.loopback.on")}
+    with boxes.switched(tab, LOOPBACK_FOLD):
+        components: Components = {"init.loopback.on": boxes.switch(tab, "init.loopback.on")}
         with gr.Row(elem_classes="dk-pair"):
-            components["init.loopback.loops"] = form.slider(tab, "init.loopback.loops")
+            components["init.loopback.loops"] = boxes.slider(tab, "init.loopback.loops")
             curves = [(each.capitalize(), each) for each in form.choices("init.loopback.curve")]
-            curve = form.choice(tab, "init.loopback.curve", curves, curves[1][1])
+            curve = boxes.choice(tab, "init.loopback.curve", curves, curves[1][1])
             components["init.loopback.curve"] = curve
         name = "init.loopback.final_strength"
-        components[name] = form.slider(tab, name)
+        components[name] = boxes.slider(tab, name)
         said(f"{tab}_loopback_said")
-    with form.switched(tab, TILES_FOLD):
-        components["init.tiles.on"] = form.switch(tab, "init.tiles.on")
+    with boxes.switched(tab, TILES_FOLD):
+        components["init.tiles.on"] = boxes.switch(tab, "init.tiles.on")
         components["init.tiles.upscaler"] = upscaler(tab, "init.tiles.upscaler", services)
         with gr.Row(elem_classes="dk-pair"):
             for name in ("init.tiles.scale", "init.tiles.overlap"):
-                components[name] = form.slider(tab, name)
+                components[name] = boxes.slider(tab, name)
         said(f"{tab}_tiles_said")
     return components
 
@@ -91,9 +92,9 @@ def upscaler(
     """A menu of the upscalers there are, with those of latents only for a second pass."""
     names = upscalers(services, latents)
     if nothing:
-        return form.optional_choice(tab, name, names, nothing)
+        return boxes.optional_choice(tab, name, names, nothing)
     default = getattr(form.declared(name), "default", "")
-    return form.choice(tab, name, names, default if default in names else next(iter(names), None))
+    return boxes.choice(tab, name, names, default if default in names else next(iter(names), None))
 
 
 def upscalers(services: Services, latents: bool) -> list[str]:
@@ -105,15 +106,15 @@ def upscalers(services: Services, latents: bool) -> list[str]:
     return [*ready, *(name for name in files if name.casefold() not in taken)]
 
 
-def build(tab: str, services: Services, model: gr.Dropdown) -> Components:
+def build(tab: str, services: Services, quick: QuickSettings) -> Components:
     """All settings of img2img, on their sheet."""
     with settings.panel(tab):
         components = strength(tab)
-        components |= settings.sampling(tab, services.registry)
+        components |= settings.sampling(tab, services.registry, quick)
         components |= resize(tab)
-        components |= size(tab, services, model)
-        components |= settings.batches(tab)
+        components |= size(tab, services, quick)
+        components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= again(tab, services)
-        components |= settings.folds(tab, services.registry, components)
+        components |= settings.folds(tab, services.registry, quick, components)
     return components

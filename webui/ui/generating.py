@@ -5,7 +5,7 @@ Prompts, Generate and the notices beside it, the draft that survives a refresh, 
 A tab builds its desk, then its settings, then connects both:
 
     desk = generating.desk(self.id)
-    fields = Form(self.id, {"model": model, **desk.boxes, **settings.build(...)})
+    fields = Form(self.id, {**quick.fields, **desk.boxes, **sheet(...)})
     generating.connect(services, fields, desk)
 
 A click checks the form, queues a job and returns. What becomes of the job is drawn by the live
@@ -24,7 +24,7 @@ from webui.errors import DarkroomError, failure
 from webui.jobs.job import Job
 from webui.services import Services
 from webui.submitting import submit_all
-from webui.ui import form, image_values, mix, options, prompts, queue, recipe
+from webui.ui import copying, form, image_values, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
 from webui.ui.live import QUIET, script
 
@@ -43,16 +43,19 @@ class Desk:
     notice: gr.HTML  # what is wrong with the form
     restored: gr.HTML  # what a recipe has filled in
     edited: gr.HTML  # which waiting job the form holds
+    copying: tuple[gr.Button, gr.HTML]  # what asks for copies of the form, and is told of them
     mix: gr.HTML | None = None
 
 
 def desk(tab: str) -> Desk:
     """Prompts, Generate, notices, microscope and mix; the settings follow under it."""
     boxes = prompts.build(tab)
-    generate, notice, restored, edited = _actions(tab)
+    actions = _actions(tab)
     with gr.Column(elem_classes="dk-lenses"):
         prompts.microscope(tab)
-        return Desk(boxes, generate, notice, restored, edited, prompts.mix(tab))
+        mixing = prompts.mix(tab)
+        prompts.cards(tab)
+    return Desk(boxes, *actions, mixing)
 
 
 def bare_desk(tab: str, says: str) -> Desk:
@@ -81,6 +84,7 @@ def connect(services: Services, fields: Form, desk: Desk) -> None:
     keep_draft(fields)
     recipe.connect(services.registry, fields, desk.restored)
     queue.connect(services, fields, desk.edited)
+    copying.connect(services.registry, fields, *desk.copying)
 
 
 def queued(
@@ -116,8 +120,10 @@ def _made(name: str, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     return [{"name": each.request.prompt[:_NAME], "job": each.id} for each in jobs]
 
 
-def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML]:
-    """Generate, and the places beside it: for what is wrong, was restored, is edited."""
+def _actions(
+    tab: str, says: str = "Generate"
+) -> tuple[gr.Button, gr.HTML, gr.HTML, gr.HTML, tuple[gr.Button, gr.HTML]]:
+    """Generate, and the places beside it: for what is wrong, was restored, is edited, is copied."""
     with gr.Column(elem_id=f"{tab}_go", elem_classes="dk-go"):
         with gr.Row(elem_id=f"{tab}_actions", elem_classes="dk-actions"):
             generate = gr.Button(
@@ -125,12 +131,13 @@ def _actions(tab: str, says: str = "Generate") -> tuple[gr.Button, gr.HTML, gr.H
             )
             if says == "Generate":
                 queue.forever(tab)
+            copies = copying.button(tab)
             queue.endings(tab)
         notice = problem(tab)
         restored = recipe.notice(tab)
         queue.forever_notice(tab)
         edited = queue.edit_notice(tab)
-    return generate, notice, restored, edited
+    return generate, notice, restored, edited, copies
 
 
 def problem(tab: str) -> gr.HTML:
@@ -149,8 +156,14 @@ def problem(tab: str) -> gr.HTML:
 def keep_draft(fields: Form) -> None:
     """What is in the form survives a refresh: the browser keeps it, by field name."""
     names, components = list(fields.components), list(fields.components.values())
-    save = f"(...values) => window.darkroom.saveDraft({fields.tab!r}, {names!r}, values)"
-    load = f"(...values) => window.darkroom.loadDraft({fields.tab!r}, {names!r}, values)"
+    shared = [
+        name
+        for name, box in fields.components.items()
+        if name not in fields.own and box.elem_id == form.shared_id(name)
+    ]
+    given = f"{fields.tab!r}, {names!r}, {shared!r}, values"
+    save = f"(...values) => window.darkroom.saveDraft({given})"
+    load = f"(...values) => window.darkroom.loadDraft({given})"
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks), "a tab is built inside the page"
     page.load(None, components, components, js=load)

@@ -9,7 +9,7 @@
   const tabs = {}; // tab -> state
 
   const state = (tab) => (tabs[tab] ??= {
-    tab, canvas: null, frame: null, going: Promise.resolve(), resting: 0, restoring: false, passing: false,
+    tab, canvas: null, frame: null, going: Promise.resolve(), resting: 0, restoring: false,
     version: { picture: 0, mask: 0 }, // of what is drawn
     sent: { picture: 0, mask: 0 }, // the version that the form's value is of
     parts: {}, // "picture", "mask": {props, changed}
@@ -26,6 +26,7 @@
     mine.parts.picture = { props, changed };
     mine.canvas = darkroom.canvas(element, options);
     mine.frame = darkroom.canvasFrame(mine.canvas, (sides) => fillSides(mine, sides));
+    darkroom.sendFirst(options.id, { isSent: () => isSent(mine), send: () => { clearTimeout(mine.resting); return sync(mine); } });
     element.addEventListener("darkroom:canvas-changed", ({ detail }) => drawn(mine, detail.what));
     watch("value", () => restore(mine));
     begin(mine);
@@ -92,29 +93,6 @@
     if (name === "picture") mine.canvas.complain(notes.join(" "), "note");
     document.dispatchEvent(new CustomEvent("darkroom:pictures", { detail: mine.tab }));
     mine.look?.();
-  }
-
-  // Generate, once what is drawn is with the server; a program's click on the button comes this way too.
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.(".dk-generate");
-    const mine = button && tabs[button.id.replace(/_generate$/, "")];
-    if (!mine?.canvas || mine.passing || isSent(mine)) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    button.setAttribute("aria-busy", "true");
-    clearTimeout(mine.resting);
-    sync(mine).then(() => pass(mine, button), (error) => {
-      darkroom.complain({ text: error.message, label: "", element: `${mine.tab}_image` }, mine.tab);
-    }).finally(() => button.removeAttribute("aria-busy"));
-  }, true);
-
-  /* A moment later: Gradio has taken the values over then. */
-  function pass(mine, button) {
-    setTimeout(() => {
-      mine.passing = true;
-      button.click();
-      mine.passing = false;
-    }, 0);
   }
 
   // --- what a recipe or a draft names is drawn ------------------------------------------------------

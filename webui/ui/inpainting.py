@@ -11,8 +11,9 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import canvas, form, from_picture, settings
+from webui.ui import boxes, canvas, form, from_picture, settings
 from webui.ui.live import script
+from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
 _HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ _SIDES = ("left", "right", "up", "down")
 
 def easel(tab: str) -> Components:
     """What is made of the picture; the picture itself; and what the model sees of both."""
-    mode = form.segments(tab, "init.mode")
+    mode = boxes.segments(tab, "init.mode")
     element = form.element_id(tab, "init.picture")
     picture = canvas.panel(element, tab, "Mask and colours", ("paint", "mask"), "inpaintCanvas")
     mask = gr.HTML(
@@ -37,19 +38,19 @@ def easel(tab: str) -> Components:
     return {"init.mode": mode, "init.picture": picture, "init.mask.picture": mask}
 
 
-def sheet(tab: str, services: Services, model: gr.Dropdown) -> Components:
+def sheet(tab: str, services: Services, quick: QuickSettings) -> Components:
     """All settings, in the order in which they are read."""
     with settings.panel(tab):
         components = from_picture.strength(tab)
         components |= _mask(tab)
         components |= _outpaint(tab)
-        components |= settings.sampling(tab, services.registry)
+        components |= settings.sampling(tab, services.registry, quick)
         with gr.Column(elem_classes="dk-not-outpaint"):
             components |= from_picture.resize(tab)
-        components |= from_picture.size(tab, services, model)
-        components |= settings.batches(tab)
+        components |= from_picture.size(tab, services, quick)
+        components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
-        components |= settings.folds(tab, services.registry, components)
+        components |= settings.folds(tab, services.registry, quick, components)
     return components
 
 
@@ -60,13 +61,13 @@ def _mask(tab: str) -> Components:
             for name in ("init.mask.content", "init.mask.area"):
                 names = [(each.capitalize(), each) for each in form.choices(name)]
                 default = str(form.declared(name).default)
-                components[name] = form.choice(tab, name, names, default)
-        components["init.mask.blur"] = form.slider(tab, "init.mask.blur")
+                components[name] = boxes.choice(tab, name, names, default)
+        components["init.mask.blur"] = boxes.slider(tab, "init.mask.blur")
         with gr.Column(elem_classes="dk-only-masked"):
-            components["init.mask.padding"] = form.slider(tab, "init.mask.padding")
+            components["init.mask.padding"] = boxes.slider(tab, "init.mask.padding")
         with gr.Row(elem_classes="dk-pair"):
             for name in ("init.mask.inverted", "init.mask.soft"):
-                components[name] = form.flag(tab, name)
+                components[name] = boxes.flag(tab, name)
     return components
 
 
@@ -77,6 +78,6 @@ def _outpaint(tab: str) -> Components:
             with gr.Row(elem_classes="dk-pair"):
                 for side in pair:
                     name = f"init.outpaint.{side}"
-                    components[name] = form.slider(tab, name)
-        components["init.outpaint.blend"] = form.slider(tab, "init.outpaint.blend")
+                    components[name] = boxes.slider(tab, name)
+        components["init.outpaint.blend"] = boxes.slider(tab, "init.outpaint.blend")
     return components

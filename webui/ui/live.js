@@ -245,5 +245,10 @@ darkroom.live = (element, showPictures) => {
     root.scrollIntoView({ block: innerWidth <= 900 ? "start" : "nearest", behavior: still ? "auto" : "smooth" });
   };
 
+  const tiny = [...root.querySelectorAll(".dk-segments [data-value=tiny]")];
+  for (const button of tiny) button.hidden = true; // until it is known that there is such a decoder
+  fetch("api/v1/previews").then((answer) => answer.json()).then(({ methods }) => {
+    for (const button of tiny) button.hidden = !methods.some((each) => each.name === "tiny");
+  }, () => {}); // the server is away; the live view says so
   poll();
 };

@@ -13,7 +13,8 @@ from webui import controls
 from webui.errors import InvalidRequest
 from webui.fields import FIELDS, OWN_SIGMAS, shown
 from webui.interfaces import ServerRegistry
-from webui.ui import form, image_values
+from webui.names import schedule_parameters
+from webui.ui import boxes, form, image_values
 from webui.ui.element_ids import PROMPT_FOLD, SAMPLER_FOLD, SEED_FOLD
 
 _SAMPLING = tuple(name for name in FIELDS if name.startswith("sampling."))
@@ -28,27 +29,30 @@ Values = Mapping[str, Any]
 
 
 def build(
-    tab: str, registry: ServerRegistry, sampler: gr.Dropdown, schedule: gr.Dropdown
+    tab: str,
+    registry: ServerRegistry,
+    sampler: gr.Dropdown,
+    schedule: gr.Dropdown,
+    shared: Mapping[str, Component],
 ) -> dict[str, Component]:
-    """The folds; built in the order in which they are read."""
+    """The folds; built in the order in which they are read, without what is `shared`."""
     components: dict[str, Component] = {}
-    with fold("Prompt details", tab, PROMPT_FOLD):
-        emphases = [(each.capitalize(), each) for each in form.choices("emphasis")]
-        with gr.Row(elem_classes="dk-pair"):
-            components["emphasis"] = form.choice(tab, "emphasis", emphases, emphases[0][1])
-            components["clip_skip"] = form.slider(tab, "clip_skip")
+    if "emphasis" not in shared:
+        with fold("Prompt details", tab, PROMPT_FOLD):
+            emphases = [(each.capitalize(), each) for each in form.choices("emphasis")]
+            components["emphasis"] = boxes.choice(tab, "emphasis", emphases, emphases[0][1])
     with fold("Sampler and schedule details", tab, SAMPLER_FOLD):
         with gr.Row(elem_classes="dk-grid"):
             for name in (*_SAMPLING, *_SCHEDULING):
                 components[name] = (
-                    form.optional_choice(tab, name, MENUS[name], "Default")
+                    boxes.optional_choice(tab, name, MENUS[name], "Default")
                     if name in MENUS
-                    else form.optional(tab, name, "Default")
+                    else boxes.optional(tab, name, "Default")
                 )
-        own = form.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
+        own = boxes.text(tab, OWN_SIGMAS.name, lines=1, placeholder="14.6, 7, 3, 1, 0")
         components[OWN_SIGMAS.name] = own
     with fold("Extra seed", tab, SEED_FOLD):
-        components |= _noise(tab)
+        components |= _noise(tab, shared)
     menus = [components[name] for name in MENUS]
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks), "a tab is built inside the page"
@@ -65,16 +69,17 @@ def build(
     return components
 
 
-def _noise(tab: str) -> dict[str, Component]:
-    rng = form.choices("rng")
+def _noise(tab: str, shared: Mapping[str, Component]) -> dict[str, Component]:
     components: dict[str, Component] = {
-        "variation.seed": form.seed(tab, "variation.seed"),
-        "variation.strength": form.slider(tab, "variation.strength"),
+        "variation.seed": boxes.seed(tab, "variation.seed"),
+        "variation.strength": boxes.slider(tab, "variation.strength"),
     }
     with gr.Row(elem_classes="dk-grid"):
         for name in ("seed_resize.width", "seed_resize.height"):
-            components[name] = form.optional(tab, name, "Off")
-    components["rng"] = form.choice(tab, "rng", rng, rng[0])
+            components[name] = boxes.optional(tab, name, "Off")
+    if "rng" not in shared:
+        rng = form.choices("rng")
+        components["rng"] = boxes.choice(tab, "rng", rng, rng[0])
     return components
 
 
@@ -99,7 +104,7 @@ def _table(tab: str, registry: ServerRegistry) -> dict[str, Any]:
         "samplers": {
             name: {
                 "lacks": lacking(_SAMPLING, info.parameters),
-                "automatic": info.automatic,
+                "automatic": lacking(_SCHEDULING, schedule_parameters(registry, name, "Automatic")),
                 "menus": [[str(order) for order in info.orders], list(info.solver_types)],
             }
             for name, info in registry.samplers.items()
@@ -143,12 +148,11 @@ def packed(registry: ServerRegistry, values: Values) -> dict[str, Any]:
     }
     sampler, schedule = _named(whole, "sampler"), _named(whole, "schedule")
     info = registry.samplers.get(sampler)
-    if schedule == "Automatic" and info:
-        schedule = info.automatic
-    levels = registry.schedules.get(schedule)
+    known = info is not None and schedule in registry.schedules
+    levels = schedule_parameters(registry, sampler, schedule) if known else ()
     parts = {
         "sampling": _part(given, _SAMPLING, info.parameters if info else ()),
-        "schedule_options": _part(given, _SCHEDULING, levels.parameters if levels else ()),
+        "schedule_options": _part(given, _SCHEDULING, levels),
         "variation": _variation(given),
     }
     if own := _own_sigmas(given):
@@ -175,7 +179,7 @@ def _variation(given: Values) -> dict[str, Any]:
     strength = given.get("variation.strength", 0)
     if strength == 0:
         return {}
-    return {"seed": given.get("variation.seed", form.RANDOM_SEED), "strength": strength}
+    return {"seed": given.get("variation.seed", boxes.RANDOM_SEED), "strength": strength}
 
 
 def _seed_size(given: Values) -> list[Any] | None:
@@ -202,7 +206,7 @@ def _own_sigmas(given: Values) -> list[float] | None:
 
 # --- and back ------------------------------------------------------------------------------------
 
-_NOTHING: Mapping[str, Any] = {"variation.seed": form.RANDOM_SEED, "variation.strength": 0}
+_NOTHING: Mapping[str, Any] = {"variation.seed": boxes.RANDOM_SEED, "variation.strength": 0}
 
 
 def unpacked(values: Values) -> dict[str, Any]:

@@ -194,7 +194,8 @@ window.darkroom = (() => {
       const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (!move) return;
       event.preventDefault();
-      const next = buttons[(buttons.indexOf(document.activeElement) + move + buttons.length) % buttons.length];
+      const there = buttons.filter((button) => !button.hidden);
+      const next = there[(there.indexOf(document.activeElement) + move + there.length) % there.length];
       next.focus();
       next.click();
     });

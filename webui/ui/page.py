@@ -10,22 +10,24 @@ from typing import Any
 import gradio as gr
 
 from webui.errors import DarkroomError, ExtensionError
-from webui.events import Saved
 from webui.extensions import BUILTIN, MishapError
 from webui.guard import MAX_UPLOAD
 from webui.interfaces import ServerRegistry, Tab
+from webui.outputs import in_order
 from webui.services import Services
-from webui.ui import first_paint, live, model_bar, queue
+from webui.ui import first_paint, live, queue, quick_settings
+from webui.ui.quick_settings import QuickSettings
 from webui.ui.theme import theme
 
 _HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
-    *("recipes.css", "queue.css", "canvas.css", "picker.css", "extensions.css"),
+    *("recipes.css", "queue.css", "canvas.css", "picker.css", "copies.css", "downloads.css"),
+    *("shelf.css", "extensions.css"),
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
-    *("form.js", "recipes.js", "picker.js", "sizes.js", "send.js"),
+    *("form.js", "recipes.js", "picker.js", "sizes.js", "send.js", "pass_again.js"),
     *("drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),
@@ -34,7 +36,9 @@ _SCRIPTS = (
     *("ending.js", "editjob.js", "forever.js"),
     *("canvas_layer.js", "canvas_view.js", "canvas_hand.js", "canvas_pointer.js"),
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
-    *("seen.js", "inpaint.js", "extensions.js"),
+    *("drawn.js", "seen.js", "inpaint.js", "sketch.js", "copies.js"),
+    *("downloads_rows.js", "downloads.js"),
+    *("shelf.js", "cards.js", "models.js", "extensions.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds
@@ -50,27 +54,26 @@ def build(services: Services) -> gr.Blocks:
         title="Darkroom", fill_width=True, analytics_enabled=False, delete_cache=(_DAY, _DAY)
     ) as blocks:
         gr.HTML(_header(services), elem_id="darkroom_header", apply_default_css=False)
+        quick = quick_settings.build(services)
         with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="bench", min_width=320):
-                model = model_bar.build(services.library)
-                with gr.Tabs(elem_id="tabs"):
-                    for tab in services.registry.tabs:
-                        with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
-                            _build_tab(tab, services, model)
+            with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
+                for tab in services.registry.tabs:
+                    with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
+                        _build_tab(tab, services, quick)
             with gr.Column(elem_id="table", min_width=320):
                 _table(services)
     return blocks
 
 
-def _build_tab(tab: Tab, services: Services, model: gr.Dropdown) -> None:
+def _build_tab(tab: Tab, services: Services, quick: QuickSettings) -> None:
     """One that cannot be built says so in its place; the others stand."""
     owner = services.registry.owners.get(tab.id, BUILTIN)
     if owner == BUILTIN:
-        tab.build(services, model)
+        tab.build(services, quick)
         return
     conduct = services.extensions.conduct
     try:
-        conduct.attempt(owner, f"tab {tab.id}", lambda: tab.build(services, model))
+        conduct.attempt(owner, f"tab {tab.id}", lambda: tab.build(services, quick))
     except MishapError as error:
         gr.HTML(
             html_template='<p class="dk-broken" role="alert">${value}</p>',
@@ -83,10 +86,10 @@ def rehearse(tab: Tab, services: Services) -> None:
     """Builds it on a page that nobody sees. Raises ExtensionError where it is too much, and
     whatever it raises."""
     with gr.Blocks(analytics_enabled=False) as blocks:
-        model = model_bar.build(services.library)
+        quick = quick_settings.build(services)
         with gr.Tabs(), gr.Tab(tab.title, id=tab.id):
             before = len(blocks.blocks)
-            tab.build(services, model)
+            tab.build(services, quick)
         made = len(blocks.blocks) - before
     if made > _MOST_PARTS:
         raise ExtensionError(f"the tab has {made} parts; at most {_MOST_PARTS} fit on the page")
@@ -125,10 +128,11 @@ def _header(services: Services) -> str:
 
 
 def _table(services: Services) -> None:
-    """The live view, and under it the pictures of the job that it shows."""
+    """The live view, and under it the pictures of the job that it shows. What came of each file of
+    a batch stands over the queue, however long that is."""
     panel = live.panel()
-    queue.panel()
     _strip()
+    queue.panel()
     with gr.Row(elem_id="hung"):
         gallery, details = _gallery(), _details()
 
@@ -184,15 +188,11 @@ def _pictures(services: Services, sent: Any) -> list[str]:
     if not isinstance(name, str):
         return []
     try:
-        saved = services.line.job(name).pictures
+        job = services.line.job(name)
     except DarkroomError:
         return []
-    return [str(services.settings.outputs / each.path) for each in in_order(saved)]
-
-
-def in_order(saved: tuple[Saved, ...]) -> list[Saved]:
-    """As they hang: the grid of all (image -1) first, then by number."""
-    return sorted(saved, key=lambda each: each.image)
+    saved = in_order(job.request, job.pictures)
+    return [str(services.settings.outputs / each.path) for each in saved]
 
 
 def _head(registry: ServerRegistry) -> str:

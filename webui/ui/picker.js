@@ -34,6 +34,16 @@
   /* The picker one sees: it takes what is pasted. */
   darkroom.pickerOpen = () => Object.values(pickers).find(seen) ?? null;
 
+  /* Puts pictures of the input store in a tab, as if they had been chosen there. */
+  darkroom.setPictures = (tab, list) => pickers[tab].set(list);
+
+  /* Where one goes on after the sketch is closed. */
+  darkroom.pickerFocus = (tab) => {
+    const { root } = pickers[tab];
+    const place = [...root.querySelectorAll('[data-verb="sketch"]')].find((each) => each.getClientRects().length);
+    place?.focus({ preventScroll: true });
+  };
+
   /* The pictures in a tab. */
   darkroom.picturesOf = (tab) => pickers[tab]?.list() ?? darkroom.drawnPictures(tab);
 
@@ -100,6 +110,7 @@
     const VERBS = {
       choose() { adding = false; chooser.click(); },
       add() { adding = true; chooser.click(); },
+      sketch() { darkroom.openSketch(tab).catch((error) => { problems = [error.message]; draw(); }); },
       remove() { turn += 1; left = 0; problems = notes = []; set([]); chooser.focus({ preventScroll: true }); },
     };
     for (const button of root.querySelectorAll("[data-verb]")) button.addEventListener("click", () => VERBS[button.dataset.verb]());
@@ -113,6 +124,7 @@
       part("one").hidden = list.length !== 1;
       part("many").hidden = list.length < 2;
       part("foot").hidden = !list.length;
+      part("blank").hidden = list.length > 0;
       drawOne();
       part("many").replaceChildren(...(list.length > 1 ? list.map(tile) : []));
       tell(list.length > 1 ? { name: `${list.length} pictures, one job each` } : list[0]);

@@ -15,11 +15,17 @@ from webui.ui.live import script
 _SKELETON = Path(__file__).parent / "picker.html"
 
 
-def build(tab: str, name: str) -> gr.HTML:
-    """`name` is the field's: "init.picture". Triggers "change" when there are other pictures."""
+def build(tab: str, name: str, *, sketched: bool = False) -> gr.HTML:
+    """`name` is the field's: "init.picture". Triggers "change" when there are other pictures.
+
+    `sketched`: the tab has a canvas to paint on it.
+    """
+    skeleton = _SKELETON.read_text(encoding="utf-8")
+    if sketched:
+        skeleton = skeleton.replace('class="dk-picker"', 'class="dk-picker" data-sketch="yes"')
     return gr.HTML(
         value="",
-        html_template=_SKELETON.read_text(encoding="utf-8"),
+        html_template=skeleton,
         js_on_load=script(
             "picker", f"element, {tab!r}, {name!r}, props, watch, () => trigger('change')"
         ),

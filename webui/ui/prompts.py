@@ -1,4 +1,4 @@
-"""The two prompt boxes with what belongs to them: counter, notes, microscope, mix.
+"""The two prompt boxes with what belongs to them: counter, notes, microscope, mix, cards.
 
 All of these read what stands in the boxes and draw in the browser; this file only knows their
 skeletons, and that nothing of them is sent with the form.
@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from webui.ui import form
+from webui.ui import boxes
 from webui.ui.live import script
 
 FIRST = "txt2img"  # whose paste button has A1111's id, which is the same in all of its tabs
@@ -24,18 +24,18 @@ def build(tab: str) -> dict[str, Component]:
     """The boxes, by the names of their fields."""
     with gr.Column(elem_id=f"{tab}_prompts", elem_classes="dk-prompts"):
         says = "Restore a recipe: from the prompt, the clipboard or the last picture"
-        paste = form.small(says, "paste" if tab == FIRST else f"{tab}_paste", "paste")
-        boxes: dict[str, Component] = {name: _box(tab, name, *_BOXES[name]) for name in _BOXES}
+        paste = boxes.small(says, "paste" if tab == FIRST else f"{tab}_paste", "paste")
+        texts: dict[str, Component] = {name: _box(tab, name, *_BOXES[name]) for name in _BOXES}
     paste.click(
-        None, [boxes["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"
+        None, [texts["prompt"]], None, js=f"(text) => window.darkroom.pasteRecipe({tab!r}, text)"
     )
-    return boxes
+    return texts
 
 
 def _box(tab: str, name: str, lines: int, placeholder: str) -> gr.Textbox:
     with gr.Column(elem_classes="dk-prompt", min_width=0):
         _empty(f"{tab}_{_COUNTERS[name]}", "dk-counter")
-        box = form.text(tab, name, lines=lines, placeholder=placeholder)
+        box = boxes.text(tab, name, lines=lines, placeholder=placeholder)
         _empty(f"{box.elem_id}_notes", "dk-prompt-notes")
     return box
 
@@ -51,6 +51,17 @@ def microscope(tab: str) -> gr.HTML:
         html_template=read("microscope.html"),
         js_on_load=script("microscope", f"element, {tab!r}"),
         elem_id=f"{tab}_microscope",
+        elem_classes="dk-lens",
+        apply_default_css=False,
+    )
+
+
+def cards(tab: str) -> gr.HTML:
+    """LoRAs, embeddings and checkpoints to choose from; drawn by cards.js."""
+    return gr.HTML(
+        html_template=read("cards.html"),
+        js_on_load=script("cards", f"element, {tab!r}"),
+        elem_id=f"{tab}_extra_tabs",
         elem_classes="dk-lens",
         apply_default_css=False,
     )

@@ -15,7 +15,7 @@ from webui.errors import DarkroomError, failure
 from webui.fields import BATCH_COUNT
 from webui.request import to_dict
 from webui.services import Services, edit, request_of
-from webui.ui import form, options
+from webui.ui import boxes, options
 from webui.ui.form import Form
 from webui.ui.live import QUIET, script
 
@@ -41,7 +41,7 @@ def endings(tab: str) -> None:
     """Keep what there is, leave one picture out, throw all away: each its own button."""
     for says, end, name, icon in _ENDINGS:
         if icon:
-            button = form.small(says, f"{tab}_{end}", icon)
+            button = boxes.small(says, f"{tab}_{end}", icon)
             button.elem_classes = [*button.elem_classes, name]
         else:
             button = gr.Button(says, elem_id=f"{tab}_{end}", elem_classes=name, min_width=80)
@@ -50,7 +50,7 @@ def endings(tab: str) -> None:
 
 def forever(tab: str) -> None:
     """One after the other, until it is pressed again."""
-    button = form.small("Generate forever", f"{tab}_forever", "forever")
+    button = boxes.small("Generate forever", f"{tab}_forever", "forever")
     button.elem_classes = [*button.elem_classes, "dk-forever"]
     button.click(None, js=f"() => window.darkroom.turnForever({tab!r})")
 

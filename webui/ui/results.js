@@ -7,11 +7,12 @@
   let chosen = 0;
   let took = NaN; // seconds, all of them together
   let job = null; // whose they are
+  let drawPass = () => {};
 
   /* Told by the live view, which knows the recipes; the gallery itself gets the files from Gradio. */
   darkroom.hang = (now) => {
     job = now;
-    pictures = [...job.pictures].sort((a, b) => a.image - b.image);
+    pictures = [...job.pictures].sort((a, b) => a.of - b.of || a.loop - b.loop);
     chosen = 0;
     took = job.started && job.finished ? job.finished - job.started : NaN;
     draw(job.id);
@@ -23,17 +24,17 @@
       if (!props.chosen || !pictures[props.chosen.index]) return;
       chosen = props.chosen.index;
       draw(root.dataset.job);
-      darkroom.showPicture(pictures[chosen].image); // its steps are looked at too
+      darkroom.showPicture(pictures[chosen]); // its steps are looked at too
     });
     find("result-copy").addEventListener("click", (event) => {
       darkroom.copy(event.currentTarget, find("result-recipe").textContent, find("result-recipe"));
     });
-    darkroom.sendButtons(find("result-send"), (tab) => `${tab}_send`, send, said);
-    find("result-hires").addEventListener("click", async ({ currentTarget: button }) => {
-      button.disabled = true;
-      try { await darkroom.passAgain(job, pictures[chosen].image); } catch (error) { said(error.message); }
-      button.disabled = false;
+    find("result-copy-as").addEventListener("click", async ({ currentTarget: button }) => {
+      said("");
+      try { await darkroom.copyAs(job.id, pictures[chosen].image, button); } catch (error) { said(error.message); }
     });
+    darkroom.sendButtons(find("result-send"), (tab) => `${tab}_send`, send, said);
+    drawPass = darkroom.passingAgain(root, () => ({ job, picture: pictures[chosen] }), said);
     draw("");
   };
 
@@ -69,12 +70,10 @@
     const picture = pictures[chosen];
     if (!picture) return;
     said("");
-    find("result-hires").hidden = !darkroom.canPassAgain(job, picture.image);
+    drawPass();
     const several = pictures.length > 1;
-    const number = picture.image + 1;
     const count = pictures.filter((each) => each.image >= 0).length;
-    const title = picture.image < 0 ? `All ${count} pictures` : several ? `Picture ${number} of ${count}` : "Picture";
-    find("result-title").textContent = title;
+    find("result-title").textContent = picture.image < 0 ? `All ${count} pictures` : titled(picture, several);
     const facts = [
       `${picture.width} × ${picture.height}`,
       duration(picture.image < 0 ? took : picture.seconds),
@@ -86,6 +85,12 @@
     find("result-open").href = address;
     find("result-download").href = address + "?download=1";
     darkroom.rememberSeed(picture.seed);
+  }
+
+  function titled({ of, loop }, several) {
+    const { images, init } = job.request;
+    const which = images > 1 ? `Picture ${of + 1} of ${images}` : "Picture";
+    return several && init?.loopback ? `${images > 1 ? `${which} · ` : ""}Loop ${loop} of ${init.loopback.loops}` : which;
   }
 
   /* The one that is looked at. */

@@ -1,4 +1,4 @@
-/* "Send to": a picture with its recipe into the form of another tab; and a second pass for a finished one.
+/* "Send to": a picture with its recipe into the form of another tab.
 
    A picture goes by way of the input store, so a form holds but its name and a refresh keeps it. */
 "use strict";
@@ -49,7 +49,7 @@
     } else {
       await darkroom.restore(tab, sized(answer, picture), name, { "init.picture": JSON.stringify([picture]) });
     }
-    document.getElementById(`tab_${tab}`)?.scrollIntoView({ block: "nearest" });
+    document.querySelector(`#${tab}_image :is(.dk-picker, .dk-canvas)`)?.scrollIntoView({ block: "nearest" });
   };
 
   const sized = (answer, picture) => ({ ...answer, values: { ...answer.values, ...fitting(picture) } });
@@ -58,32 +58,5 @@
   darkroom.copyPicture = async (job, image, name) => {
     const { sha256, width, height } = await darkroom.send("POST", "api/v1/inputs/copies", { job, image });
     return { sha256, width, height, name };
-  };
-
-  // --- a second pass for one that is finished -------------------------------------------------------
-  /* What stands in the form's second pass, as a request has it. */
-  function secondPass(values) {
-    const numbers = ["width", "height", "guidance_scale"];
-    const filled = Object.entries(values).filter(([name, value]) => name.startsWith("hires.") && name !== "hires.on" && value !== "" && value !== null);
-    return Object.fromEntries(filled.map(([name, value]) => [name.slice(6), numbers.includes(name.slice(6)) ? Number(value) : value]));
-  }
-
-  darkroom.canPassAgain = ({ request }, image) => image >= 0 && !request.init && !request.upscale && !request.hires && request.stop_at === 1;
-
-  /* The same picture again from its second pass on: what is set under Hires. fix in txt2img. */
-  darkroom.passAgain = async ({ id, request }, image) => {
-    const { sha256 } = await darkroom.copyPicture(id, image, "");
-    const varied = request.variation?.strength > 0;
-    const next = (seed) => (seed + image) % 2 ** 32;
-    const made = await darkroom.send("POST", `api/v1/jobs/${encodeURIComponent(id)}/duplicate`, {
-      owner: darkroom.owner,
-      request: {
-        images: 1, batch_size: 1, resume: null,
-        seed: varied ? request.seed : next(request.seed),
-        variation: varied ? { ...request.variation, seed: next(request.variation.seed) } : null,
-        hires: { ...secondPass(darkroom.formValues("txt2img")), picture: sha256 },
-      },
-    });
-    darkroom.follow(made.id);
   };
 })();

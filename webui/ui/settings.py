@@ -4,7 +4,7 @@ Each part is built where it is called, on the tab's own sheet, and gives its com
 of their fields.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,8 +12,8 @@ from gradio.components import Component
 
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.library import Library
-from webui.services import Services
-from webui.ui import form, groups, model_bar, options
+from webui.ui import boxes, form, groups, options, quick_settings
+from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
 
@@ -23,73 +23,74 @@ def panel(tab: str) -> gr.Column:
     return gr.Column(elem_id=f"{tab}_settings", elem_classes=["dk-stack", "dk-settings"])
 
 
-def build(tab: str, services: Services, model: gr.Dropdown) -> Components:
-    """All of them on their sheet, in their usual order."""
-    with panel(tab):
-        components = sampling(tab, services.registry)
-        components |= size(tab, services.library, model)
-        components |= batches(tab)
-        components |= seed(tab)
-        components |= folds(tab, services.registry, components)
-    return components
+def sampling(tab: str, registry: ServerRegistry, quick: QuickSettings) -> Components:
+    components = _choices(tab, registry, quick.fields)
+    return components | sliders(tab, ("steps", "guidance_scale"), quick)
 
 
-def sampling(tab: str, registry: ServerRegistry) -> Components:
-    sampler, schedule = _choices(tab, registry.samplers, registry.schedules)
-    return {
-        "sampler": sampler,
-        "schedule": schedule,
-        "steps": form.slider(tab, "steps"),
-        "guidance_scale": form.slider(tab, "guidance_scale"),
-    }
+def sliders(tab: str, names: Sequence[str], quick: QuickSettings) -> Components:
+    """Of those that do not stand above the tabs."""
+    return {name: boxes.slider(tab, name) for name in names if name not in quick.fields}
 
 
-def size(tab: str, library: Library, model: gr.Dropdown) -> Components:
+def size(tab: str, library: Library, quick: QuickSettings) -> Components:
     """Width and height; at first the model's own."""
-    native = model_bar.native(library, library.default())
+    native = quick_settings.native(library, library.default())
     with gr.Row(elem_classes="dk-with-buttons"):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
-            width = form.slider(tab, "width", native[0])
-            height = form.slider(tab, "height", native[1])
-        swap = form.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
+            width = boxes.slider(tab, "width", native[0])
+            height = boxes.slider(tab, "height", native[1])
+        swap = boxes.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
-    model_bar.bring_size(library, model, width, height)
+    quick_settings.bring_size(library, quick, width, height)
     return {"width": width, "height": height}
 
 
-def batches(tab: str) -> Components:
+def batches(tab: str, quick: QuickSettings) -> Components:
     with gr.Row(elem_classes="dk-pair"):
-        return {name: form.slider(tab, name) for name in ("batch_count", "batch_size")}
+        return sliders(tab, ("batch_count", "batch_size"), quick)
 
 
 def seed(tab: str) -> Components:
     with gr.Row(elem_classes="dk-with-buttons"):
-        number = form.seed(tab)
-        dice = form.small("A new random seed each time", f"{tab}_random_seed", "dice")
-        reuse = form.small("The seed of the last picture", f"{tab}_reuse_seed", "recycle")
-    dice.click(None, None, [number], js=f"() => {form.RANDOM_SEED}")
+        number = boxes.seed(tab)
+        dice = boxes.small("A new random seed each time", f"{tab}_random_seed", "dice")
+        reuse = boxes.small("The seed of the last picture", f"{tab}_reuse_seed", "recycle")
+    dice.click(None, None, [number], js=f"() => {boxes.RANDOM_SEED}")
     reuse.click(None, [number], [number], js="(now) => window.darkroom.lastSeed() ?? now")
     return {"seed": number}
 
 
-def folds(tab: str, registry: ServerRegistry, components: Mapping[str, Component]) -> Components:
-    """What is rarely set; it follows the sampler and the schedule among `components`."""
-    sampler, schedule = components["sampler"], components["schedule"]
+def folds(
+    tab: str, registry: ServerRegistry, quick: QuickSettings, components: Mapping[str, Component]
+) -> Components:
+    """What is rarely set; it follows the sampler and the schedule, wherever they are."""
+    menus = {**quick.fields, **components}
+    sampler, schedule = menus["sampler"], menus["schedule"]
     assert isinstance(sampler, gr.Dropdown) and isinstance(schedule, gr.Dropdown)
-    return options.build(tab, registry, sampler, schedule) | groups.build(tab, registry)
+    return options.build(tab, registry, sampler, schedule, quick.fields) | groups.build(
+        tab, registry
+    )
 
 
-def _choices(
-    tab: str, samplers: Mapping[str, SamplerInfo], schedules: Mapping[str, ScheduleInfo]
-) -> tuple[gr.Dropdown, gr.Dropdown]:
+def _choices(tab: str, registry: ServerRegistry, shared: Mapping[str, Component]) -> Components:
     """The two menus beside each other; what is chosen in them is explained under both."""
+    tables: dict[str, Mapping[str, SamplerInfo | ScheduleInfo]] = {
+        "sampler": dict(registry.samplers),
+        "schedule": dict(registry.schedules),
+    }
     with gr.Row(elem_classes="dk-pair"):
-        sampler = form.choice(tab, "sampler", list(samplers), _preferred("sampler", samplers))
-        schedule = form.choice(tab, "schedule", list(schedules), _preferred("schedule", schedules))
+        made: Components = {
+            name: boxes.choice(tab, name, list(table), _preferred(name, table))
+            for name, table in tables.items()
+            if name not in shared
+        }
     with gr.Column(elem_classes="dk-explained"):
-        form.explained(sampler, samplers)
-        form.explained(schedule, schedules)
-    return sampler, schedule
+        for name, table in tables.items():
+            box = shared.get(name) or made[name]
+            assert isinstance(box, gr.Dropdown)
+            boxes.explained(tab, name, box, table)
+    return made
 
 
 def _preferred(name: str, infos: Mapping[str, Any]) -> str | None:

@@ -87,9 +87,13 @@
     return { width: near(width || (height * from.width) / from.height), height: near(height || (width * from.height) / from.width) };
   }
 
+  /* What a second pass makes of a size. */
+  const secondSize = (values, from) => larger(from, values["hires.scale"], number(values["hires.width"]), number(values["hires.height"]), cells);
+  darkroom.secondSize = secondSize;
+
   function hires(tab, values) {
     const from = { width: values.width, height: values.height };
-    const made = larger(from, values["hires.scale"], number(values["hires.width"]), number(values["hires.height"]), cells);
+    const made = secondSize(values, from);
     say(`${tab}_hr_said`, values["hires.on"] && from.width ? `${times(from)} becomes ${times(made)}` : "");
   }
 
@@ -103,7 +107,8 @@
     const fit = width && height && !values["upscale.crop"];
     const scale = fit ? Math.min(width / known.width, height / known.height) : values["upscale.scale"];
     const made = fit ? larger(known, scale, 0, 0, nearest) : larger(known, scale, width, height, nearest);
-    say(`${tab}_size_said`, `${times(known)} becomes ${times(made)}`);
+    const first = (darkroom.picturesOf(tab) ?? []).length > 1 ? "The first one: " : "";
+    say(`${tab}_size_said`, `${first}${times(known)} becomes ${times(made)}`);
   }
 
   function draw(tab) {

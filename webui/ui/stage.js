@@ -252,13 +252,14 @@ darkroom.stage = (root, changePreviews) => {
   const METHODS = [
     ["off", "Off", "Draw nothing: the run is as fast as it can be"],
     ["fast", "Fast", "A linear guess from the latent, one pixel for each of its cells; costs next to nothing"],
+    ["tiny", "Tiny", "A small decoder from the folder vae_approx: nearly exact, and fast"],
     ["vae", "VAE", "The model's own decoder: exact, and slow"],
   ];
   const choose = Object.fromEntries(KINDS.map((kind) => [kind, darkroom.segments(
     root.querySelector(`.dk-pane[data-kind=${kind}] .dk-segments`), METHODS,
     (value) => changePreviews({ ...choice, [kind]: value === "off" ? null : value }),
   )]));
-  const chooseLook = darkroom.segments(find("live-look"), METHODS.slice(1), (value) => {
+  const chooseLook = darkroom.segments(find("live-look"), METHODS.filter(([value]) => value === "fast" || value === "vae"), (value) => {
     asked = value;
     darkroom.keeps(localStorage, LOOK, asked);
     if (!at && !active()) at = position().record ? { batch: position().batch, place: position().record.place } : null;
@@ -277,17 +278,16 @@ darkroom.stage = (root, changePreviews) => {
     begin,
     step: timeline.step,
     preview: timeline.preview,
-    /* The picture (0-based) that somebody chose elsewhere; -1 is all of them. */
-    showPicture(image) {
-      if (!job || image >= job.request.images) return;
+    /* The picture that somebody chose elsewhere; -1 is all of them. Of a loop on the way the loop's end. */
+    showPicture({ image, of, loop }) {
+      const early = image >= job?.request.images; // loops are made of one picture at a time: its batch
+      const end = early && timeline.steps(of).findLast(({ turn }) => turn === loop - 1);
+      if (end) { stop(); go(of, end.place); }
+      if (!job || early) return;
       const batch = image < 0 ? last(batches()) : Math.floor(image / job.request.batch_size);
       if (timeline.steps(batch).length) choosePicture(batch, image < 0 ? null : image % job.request.batch_size);
     },
-    job(now) {
-      job = now;
-      timeline.job(now);
-      draw();
-    },
+    job(now) { timeline.job(job = now); draw(); },
     previews(now) {
       choice = now;
       tools.previews(now);

@@ -111,7 +111,7 @@ darkroom.strip = (element) => {
 
   function fill(item, job, i) {
     const image = item.querySelector("img"), button = item.querySelector("button");
-    const picture = job?.pictures.find((each) => each.image >= 0);
+    const picture = job?.pictures.findLast((each) => each.image >= 0);
     item.dataset.state = job === null ? "gone" : job?.state ?? "";
     if (!strip.steps) button.title = [explained(i), job?.error?.text].filter(Boolean).join(": ");
     button.setAttribute("aria-label", [button.title, picture ? "" : job === null ? "gone" : job?.error?.text ?? job?.state].filter(Boolean).join(": "));

@@ -51,7 +51,7 @@ darkroom.timeline = (changed) => {
   function recall() {
     if (active() || runs.size || !job?.started || job.request.upscale) return;
     recalled = true;
-    for (const picture of job.pictures.filter((each) => each.image >= 0)) {
+    for (const picture of job.pictures.filter(({ image }) => image >= 0 && image < job.request.images)) {
       const facts = picture.recipe.slice(picture.recipe.lastIndexOf("\n"));
       const made = Number(/Stopped at step: (\d+)/.exec(facts)?.[1] ?? job.steps);
       const batch = Math.floor(picture.image / job.request.batch_size);
@@ -89,14 +89,14 @@ darkroom.timeline = (changed) => {
   }
 
   /* What is kept is what there is to look at, once nothing is added any more. */
-  function learn({ batch, turn = 0, steps, whole }, ended) {
+  function learn({ batch, turn = 0, steps, whole, planned = 1 }, ended) {
     const all = whole ? last(steps).step : undefined;
     if (ended) runs.set(batch, (runs.get(batch) ?? []).filter((each) => each.turn !== turn || each.step <= last(steps).step));
     for (const { step, sigma } of steps) {
       const found = record(batch, turn, step);
       Object.assign(found, { sigma, steps: all ?? found.steps });
     }
-    const turns = Math.max(...runs.get(batch).map((each) => each.turn)) + 1;
+    const turns = Math.max(planned, ...runs.get(batch).map((each) => each.turn + 1));
     for (const each of runs.get(batch)) each.turns = Math.max(each.turns, turns);
     settle(batch);
   }

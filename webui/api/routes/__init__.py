@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from webui.api.routes import (
     branches,
+    copies,
+    downloads,
     embeddings,
     engine,
     events,
@@ -22,7 +24,11 @@ from webui.api.routes import (
     prompts,
     queue,
     recipes,
+    requests,
+    results,
     samplers,
+    settings,
+    shelf,
     upscalers,
 )
 from webui.interfaces import Route
@@ -37,16 +43,22 @@ ROUTES: Sequence[Route] = (
     exports.router,
     previews.router,
     models.router,
+    downloads.router,
     embeddings.router,
     loras.router,
     samplers.router,
     upscalers.router,
+    shelf.router,
     health.router,
+    settings.router,
     engine.router,
     notices.router,
     pictures.router,
     prompts.router,
     recipes.router,
+    copies.router,
+    requests.router,
+    results.router,
     inputs.router,
     extensions.router,
 )

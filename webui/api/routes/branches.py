@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query
 from webui import branches
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import answers, bodies
+from webui.api.openapi.says import says
 from webui.errors import InvalidRequest
 from webui.fields import STOP_AT, shown
 from webui.services import Services
@@ -19,7 +21,10 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["branches"])
     view = schema.JobView(services)
 
-    @router.post("/jobs/{id}/branch", status_code=201)
+    @router.post(
+        "/jobs/{id}/branch",
+        **says(answers.Job, status=201, body=bodies.NewBranch, errors=(409, 503, 507)),
+    )
     def branch(id: str, body: JsonObject) -> dict[str, Any]:
         """{"image", "step", "turn"?, "changes"?, "id"?, "owner"?}: a job that goes on there."""
         schema.check_known(body, ("image", "step", "turn", "changes", "id", "owner"))
@@ -36,7 +41,7 @@ def router(services: Services) -> APIRouter:
             )
         )
 
-    @router.get("/jobs/{id}/trajectory")
+    @router.get("/jobs/{id}/trajectory", **says(answers.Trajectory, errors=(409,)))
     def trajectory(
         id: str,
         image: Annotated[int, Query(ge=0, le=_MOST)] = 0,
@@ -45,14 +50,17 @@ def router(services: Services) -> APIRouter:
         """The kept steps of a picture, how much each changed it, and how many it took."""
         found = branches.kept(services, id, image, turn=turn)
         folder = services.trajectories.folder(found.job.id)
-        return {**_trajectory(found), "turns": turns_kept(folder, found.batch)}
+        turns = turns_kept(folder, found.batch)
+        return {**_trajectory(found), "turns": turns, "planned": max(turns, found.header.turns)}
 
     _add_triage(router, services, view)
     return router
 
 
 def _add_triage(router: APIRouter, services: Services, view: schema.JobView) -> None:
-    @router.post("/triage", status_code=201)
+    @router.post(
+        "/triage", **says(answers.Job, status=201, body=bodies.NewTriage, errors=(503, 507))
+    )
     def triage(body: JsonObject) -> dict[str, Any]:
         """{"request", "share", "id"?, "owner"?}: pictures as predicted after a share of steps."""
         schema.check_known(body, ("request", "share", "id", "owner"))
@@ -65,7 +73,10 @@ def _add_triage(router: APIRouter, services: Services, view: schema.JobView) -> 
         id, owner = schema.text(body, "id", None), schema.text(body, "owner", "") or ""
         return view.job(branches.triage(services, values, share, id=id, owner=owner))
 
-    @router.post("/jobs/{id}/finish", status_code=201)
+    @router.post(
+        "/jobs/{id}/finish",
+        **says(answers.Jobs, status=201, body=bodies.Finish, errors=(409, 503, 507)),
+    )
     def finish(id: str, body: JsonObject) -> dict[str, Any]:
         """{"images": [0, 3], "id"?, "owner"?}: a new job for each of a triage's pictures."""
         schema.check_known(body, ("images", "id", "owner"))

@@ -7,6 +7,8 @@ from fastapi import APIRouter, HTTPException
 
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
 from webui.services import Services, save_embedding
 
 _MAKING = 2  # at once, each of which holds a thread until the engine has time for it
@@ -16,7 +18,7 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/embeddings", tags=["embeddings"])
     making = threading.BoundedSemaphore(_MAKING)
 
-    @router.get("")
+    @router.get("", **says(lists.Embeddings, errors=(404,)))
     def listed(model: str | None = None) -> dict[str, Any]:
         """As a model sees them, by default the one that ships: `problem` is why it cannot use one.
 
@@ -27,7 +29,9 @@ def router(services: Services) -> APIRouter:
         entries = services.embeddings.entries()
         return {"model": name, "embeddings": [schema.embedding(each, widths) for each in entries]}
 
-    @router.post("", status_code=201)
+    @router.post(
+        "", **says(lists.SavedEmbedding, status=201, body=bodies.NewEmbedding, errors=(503, 507))
+    )
     def save(body: JsonObject) -> dict[str, Any]:
         """{"name", "text", "model"}: what the text's tokens are becomes a file of that name."""
         if not making.acquire(blocking=False):

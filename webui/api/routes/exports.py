@@ -9,9 +9,14 @@ from fastapi.responses import Response
 from webui import exports
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import bodies
+from webui.api.openapi.says import files, says
 from webui.services import Services
 
 _AT_ONCE = 2  # each holds its frames in memory
+_FILES = files("video/mp4", "image/webp", "image/gif", "image/jpeg")
+_ERRORS = (409, 503)
+_POSTED = says(content=_FILES, body=bodies.NewExport, errors=_ERRORS)
 _MOST = 10**6  # pictures; no job has as many
 
 
@@ -30,7 +35,7 @@ def router(services: Services) -> APIRouter:
         headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.data, media_type=file.media_type, headers=headers)
 
-    @router.get("/{id}/export", response_class=Response)
+    @router.get("/{id}/export", response_class=Response, **says(content=_FILES, errors=_ERRORS))
     def get(
         id: str,
         image: Annotated[int, Query(ge=0, le=_MOST)] = 0,
@@ -41,13 +46,12 @@ def router(services: Services) -> APIRouter:
         size: int = 512,
         turn: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
-        """As a link: format mp4, webp, gif or sheet; view noisy, predicted, both or guidance."""
+        """As a link."""
         asked = {"format": format, "view": view, "method": method, "rate": rate, "size": size}
         return made(id, image, turn, asked)
 
-    @router.post("/{id}/export", response_class=Response)
+    @router.post("/{id}/export", response_class=Response, **_POSTED)
     def post(id: str, body: JsonObject) -> Response:
-        """{"image"?, "turn"?, "format"?, "view"?, "method"?, "rate"?, "size"?}"""
         image, turn = (schema.whole(body, name, 0) for name in ("image", "turn"))
         asked = {key: value for key, value in body.items() if key not in ("image", "turn")}
         return made(id, image, turn, asked)

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import extensions as shapes
+from webui.api.openapi.says import says
 from webui.errors import DarkroomError, InvalidRequest
 from webui.fields import shown
 from webui.interfaces.server_hooks import Owned, PageFile
@@ -31,13 +33,13 @@ def router(services: Services) -> APIRouter:
             "can_restart": services.restart.possible,
         }
 
-    @router.get("/extensions")
+    @router.get("/extensions", **says(shapes.Extensions))
     def extensions() -> dict[str, Any]:
         """Those that ship and those that are installed, with what went wrong and the time that
         each has taken since the start."""
         return listed()
 
-    @router.patch("/extensions/{id}")
+    @router.patch("/extensions/{id}", **says(shapes.Extensions, body=shapes.Turned, errors=(507,)))
     def turn(id: str, body: JsonObject) -> dict[str, Any]:
         """{"enabled": true or false}; from the next start on. Turned on, it is tried anew."""
         schema.check_known(body, ("enabled",))
@@ -48,7 +50,7 @@ def router(services: Services) -> APIRouter:
         catalogue.turn(id, on=body["enabled"])
         return listed()
 
-    @router.post("/restart", status_code=202)
+    @router.post("/restart", **says(shapes.Restarting, status=202, errors=(409,)))
     def restart() -> dict[str, Any]:
         """Ends engine and server and starts both again. Waiting jobs stay in the line; the one
         that runs is interrupted, and can be resumed."""

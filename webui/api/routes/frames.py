@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import Response
 
+from webui.api.openapi.says import files, says
 from webui.events import Look, ViewKind
 from webui.jobs.job import Frame
 from webui.jobs.log import encode
@@ -14,6 +15,7 @@ from webui.services import Services
 _MOST = 10**6  # batches and steps; no job has as many
 _LONGEST = 2048  # pixels, of one picture alone
 _MAKING = 4  # frames at once, each of which holds a thread until the engine has made it
+_FRAME = says(content=files("image/png", "image/jpeg", "image/webp"), errors=(409, 503))
 Number = Annotated[int, Path(ge=0, le=_MOST)]
 
 
@@ -37,7 +39,7 @@ def router(services: Services) -> APIRouter:
         finally:
             making.release()
 
-    @router.get("/{id}/frames/{batch}/{step}/{kind}", response_class=Response)
+    @router.get("/{id}/frames/{batch}/{step}/{kind}", response_class=Response, **_FRAME)
     def frame(
         id: str,
         batch: Number,

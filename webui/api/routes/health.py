@@ -7,13 +7,15 @@ from fastapi import APIRouter
 
 from webui import __version__
 from webui.api import schema
+from webui.api.openapi import answers
+from webui.api.openapi.says import says
 from webui.services import Services
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/health", tags=["health"])
 
-    @router.get("")
+    @router.get("", **says(answers.Health))
     def health() -> dict[str, Any]:
         running = services.line.running()
         return {

@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse
 
 from webui.api import schema
 from webui.api.body import JsonObject, picture_bytes
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import PICTURES, files, says
 from webui.api.routes.pictures import contained
 from webui.errors import InvalidRequest
 from webui.fields import shown
@@ -18,6 +20,9 @@ from webui.services import Services
 
 _ARRIVING = 6  # pictures' files, held in memory
 _DECODED = 2  # of them at once, with their pixels
+
+_PICTURE_IN = says(lists.KeptInput, status=201, errors=(503, 507))
+_PICTURE_IN["openapi_extra"]["requestBody"] = {"required": True, "content": files(*PICTURES)}
 
 
 def router(services: Services) -> APIRouter:
@@ -40,7 +45,7 @@ def _add_sent(router: APIRouter, services: Services, decoding: threading.Bounded
         finally:
             arriving.release()
 
-    @router.post("", status_code=201)
+    @router.post("", **_PICTURE_IN)
     def add(body: Annotated[bytes, Depends(sent)]) -> dict[str, Any]:
         """A picture's bytes as image/*; what the file says besides its pixels is not kept."""
         with decoding:
@@ -50,7 +55,9 @@ def _add_sent(router: APIRouter, services: Services, decoding: threading.Bounded
 def _add_copies(
     router: APIRouter, services: Services, decoding: threading.BoundedSemaphore
 ) -> None:
-    @router.post("/copies", status_code=201)
+    @router.post(
+        "/copies", **says(lists.KeptInput, status=201, body=bodies.InputCopy, errors=(404, 507))
+    )
     def copy(body: JsonObject) -> dict[str, Any]:
         """{"job": id, "image": n}: a picture that this server saved; -1 is the grid."""
         schema.check_known(body, ("job", "image"))
@@ -69,7 +76,7 @@ def _add_copies(
 def _add_seen(router: APIRouter, services: Services) -> None:
     looks = Looks(services)
 
-    @router.get("/{sha256}", response_class=FileResponse)
+    @router.get("/{sha256}", response_class=FileResponse, **says(content=files("image/png")))
     def picture(sha256: str) -> FileResponse:
         """A picture that was sent in, or one of those that /seen names."""
         path = services.inputs.path(sha256) or looks.shown.path(sha256)
@@ -78,7 +85,7 @@ def _add_seen(router: APIRouter, services: Services) -> None:
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/png", headers=headers)
 
-    @router.post("/seen")
+    @router.post("/seen", **says(lists.SeenAnswer, body=bodies.SeenBody, errors=(503, 507)))
     def seen(body: JsonObject) -> dict[str, Any]:
         """{"init": {...}, "width"?, "height"?, "model"?}: what the model would be shown."""
         found = asdict(looks.look(body))

@@ -6,9 +6,12 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
-from webui import __version__, metadata, recipes
+from webui import __version__, image_checks, metadata, recipes
 from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
+from webui.api.openapi import answers, bodies, lists
+from webui.api.openapi.says import says
+from webui.api.openapi.says import schema as schema_of
 from webui.errors import InvalidRequest
 from webui.fields import shown
 from webui.jobs.job import Job
@@ -18,6 +21,10 @@ from webui.services import Services, duplicate, edit
 from webui.submitting import submit_all
 
 MOST = 500  # jobs in one answer
+_MOVES = (409, 507)
+_PLACES = {
+    "oneOf": [schema_of(each) for each in (bodies.MoveTo, bodies.MoveBefore, bodies.MoveAfter)]
+}
 _MOST_TEXT = 2 * 2**20  # characters of prompts in one, as near as it can be had
 
 
@@ -25,7 +32,7 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
     line, view = services.line, schema.JobView(services)
 
-    @router.post("", status_code=201)
+    @router.post("", **says(answers.NewJobs, status=201, body=bodies.NewJob, errors=(503, 507)))
     def add(body: JsonObject) -> dict[str, Any]:
         """{"request": {...}, "id"?, "owner"?}; sent again with the same id, it is the same job.
         `others`: the ids of further jobs, where an extension makes several of one request."""
@@ -34,10 +41,9 @@ def router(services: Services) -> APIRouter:
         if not isinstance(values, dict):
             raise InvalidRequest("request", "must be a JSON object")
         id, owner = schema.text(body, "id", None), schema.text(body, "owner", "") or ""
-        first, *others = submit_all(services, values, id=id, owner=owner)
-        return view.job(first) | ({"others": [each.id for each in others]} if others else {})
+        return view.made(submit_all(services, values, id=id, owner=owner))
 
-    @router.get("")
+    @router.get("", **says(answers.Jobs, errors=(404,)))
     def newest(
         limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
         state: Annotated[list[str] | None, Query(max_length=len(STATES))] = None,
@@ -51,7 +57,7 @@ def router(services: Services) -> APIRouter:
         older = line.job(before).id if before else None
         return {"jobs": [view.job(job) for job in _as_fit(line.jobs(limit, states, older))]}
 
-    @router.patch("/{id}")
+    @router.patch("/{id}", **says(answers.Job, body=bodies.Changes, errors=(409, 507)))
     def change(id: str, body: JsonObject) -> dict[str, Any]:
         """{"request": {...}}: what is named changes, while the job waits."""
         schema.check_known(body, ("request",))
@@ -60,6 +66,7 @@ def router(services: Services) -> APIRouter:
     _add_one(router, services, view)
     _add_ends(router, services, view)
     _add_order(router, services, view)
+    _add_copies(router, services, view)
     return router
 
 
@@ -75,11 +82,11 @@ def _as_fit(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _add_one(router: APIRouter, services: Services, view: schema.JobView) -> None:
-    @router.get("/{id}")
+    @router.get("/{id}", **says(answers.Job))
     def one(id: str) -> dict[str, Any]:
         return view.job(services.line.job(id))
 
-    @router.get("/{id}/recipe")
+    @router.get("/{id}/recipe", **says(lists.RecipeOfJob))
     def recipe(id: str) -> dict[str, Any]:
         """Its request by the form's names, as `POST /recipes` answers for a picture."""
         record = metadata.record_text(services.line.job(id).request, "", __version__)
@@ -97,17 +104,19 @@ def _add_ends(router: APIRouter, services: Services, view: schema.JobView) -> No
     """The three ways to cancel."""
     line = services.line
 
-    @router.post("/{id}/stop")
+    @router.post("/{id}/stop", **says(answers.Job, errors=_MOVES))
     def stop(id: str) -> dict[str, Any]:
         """Ends it with what there is."""
         return view.job(line.stop(id))
 
-    @router.post("/{id}/cancel")
+    @router.post("/{id}/cancel", **says(answers.Job, errors=_MOVES))
     def cancel(id: str) -> dict[str, Any]:
         """Ends it and throws unfinished pictures away."""
         return view.job(line.cancel(id))
 
-    @router.post("/{id}/skip")
+    @router.post(
+        "/{id}/skip", **says(answers.Job, body=bodies.SkippedBatch, optional=True, errors=_MOVES)
+    )
     def skip(id: str, body: OptionalObject) -> dict[str, Any]:
         """Leaves out the unfinished pictures of the batch in hand, or of {"batch": n} if that is
         the one; goes on with the next."""
@@ -125,39 +134,54 @@ def _add_order(router: APIRouter, services: Services, view: schema.JobView) -> N
     def known(id: str) -> str:
         return line.job(id).id
 
-    @router.post("/{id}/move")
+    @router.post("/{id}/move", **says(answers.Job, body=_PLACES, errors=_MOVES))
     def move(id: str, body: JsonObject) -> dict[str, Any]:
         """{"to": "front" | "back"}, {"before": id} or {"after": id}."""
         return view.job(order.move(known(id), *_place(body)))
 
-    @router.post("/{id}/pause")
+    @router.post("/{id}/pause", **says(answers.Job, errors=_MOVES))
     def pause(id: str) -> dict[str, Any]:
         """Holds a waiting job back."""
         return view.job(order.hold(known(id)))
 
-    @router.post("/{id}/resume")
+    @router.post("/{id}/resume", **says(answers.Job, errors=_MOVES))
     def resume(id: str) -> dict[str, Any]:
         """A held back job may run; an interrupted one goes on after its last kept step."""
-        return view.job(order.resume(known(id)))
+        with services.inputs.lock:
+            image_checks.check_kept(services.inputs, line.job(id).request)
+            return view.job(order.resume(id))
 
-    @router.post("/{id}/duplicate", status_code=201)
+    @router.post("/{id}/drop", **says(answers.Job, errors=_MOVES))
+    def drop(id: str) -> dict[str, Any]:
+        """Takes an ended job off the list; its pictures stay."""
+        return view.job(order.drop(known(id)))
+
+
+def _add_copies(router: APIRouter, services: Services, view: schema.JobView) -> None:
+    """What makes new jobs of old ones."""
+    line, order = services.line, services.line.order
+
+    @router.post(
+        "/{id}/duplicate",
+        **says(answers.Job, status=201, body=bodies.Copy, optional=True, errors=(503, 507)),
+    )
     def copy(id: str, body: OptionalObject) -> dict[str, Any]:
         """A new job with its request; {"request"?: changes, "id"?, "owner"?}."""
         schema.check_known(body, ("request", "id", "owner"))
         changes = schema.json_object(body, "request")
         return view.job(duplicate(services, id, changes, **_new(body)))
 
-    @router.post("/{id}/retry", status_code=201)
+    @router.post(
+        "/{id}/retry",
+        **says(answers.Job, status=201, body=bodies.Again, optional=True, errors=(409, 503, 507)),
+    )
     def retry(id: str, body: OptionalObject) -> dict[str, Any]:
         """An ended job again, as a new one; {"id"?, "owner"?}."""
         schema.check_known(body, ("id", "owner"))
         new = _new(body)
-        return view.job(order.retry(known(id), new_id=new["id"], owner=new["owner"]))
-
-    @router.post("/{id}/drop")
-    def drop(id: str) -> dict[str, Any]:
-        """Takes an ended job off the list; its pictures stay."""
-        return view.job(order.drop(known(id)))
+        with services.inputs.lock:
+            image_checks.check_kept(services.inputs, line.job(id).request)
+            return view.job(order.retry(id, new_id=new["id"], owner=new["owner"]))
 
 
 def _new(body: dict[str, Any]) -> dict[str, str | None]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from webui.api import schema
+from webui.api.openapi import answers
+from webui.api.openapi.says import says
 from webui.api.queue_view import QueueView
 from webui.api.routes.queue import MOST, MOST_ENDED
 from webui.errors import JobNotFound
@@ -16,7 +18,7 @@ def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/live", tags=["live"])
     line, view, queues = services.line, schema.JobView(services), QueueView(services)
 
-    @router.get("")
+    @router.get("", **says(answers.Live))
     def live(
         owner: str = "",
         job: str = "",

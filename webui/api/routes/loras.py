@@ -5,13 +5,15 @@ from typing import Any
 from fastapi import APIRouter
 
 from webui.api import schema
+from webui.api.openapi import lists
+from webui.api.openapi.says import says
 from webui.services import Services
 
 
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/loras", tags=["loras"])
 
-    @router.get("")
+    @router.get("", **says(lists.Loras, errors=(404,)))
     def listed(model: str | None = None) -> dict[str, Any]:
         """As a model sees them, by default the one that ships: `problem` is why it cannot use one.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
+from webui.api.openapi.says import files, says
 from webui.pictures import MEDIA_TYPES
 from webui.services import Services
 
@@ -13,7 +14,11 @@ from webui.services import Services
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/pictures", tags=["pictures"])
 
-    @router.get("/{path:path}", response_class=FileResponse)
+    @router.get(
+        "/{path:path}",
+        response_class=FileResponse,
+        **says(content=files(*sorted(set(MEDIA_TYPES.values())))),
+    )
     def picture(path: str, download: bool = False) -> FileResponse:
         found = contained(services.settings.outputs, path)
         if found is None:

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Query
 
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import says
 from webui.errors import InvalidRequest, ModelNotFound, ModelRefused
 from webui.fields import FIELDS, shown
 from webui.library import ModelEntry
@@ -24,7 +26,7 @@ _ASKED = ("prompt", "negative_prompt", "model", "steps", "emphasis")
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
 
-    @router.post("/look")
+    @router.post("/look", **says(lists.PromptLooks, body=bodies.PromptLook))
     def looked_at(body: JsonObject) -> dict[str, Any]:
         """{"prompt", "negative_prompt"?, "model"?, "steps"?, "emphasis"?}: both, token by token.
 
@@ -46,7 +48,7 @@ def router(services: Services) -> APIRouter:
 
         return {name: _told(seen, name) for name in texts}
 
-    @router.get("/names")
+    @router.get("/names", **says(lists.Names))
     def names(
         prefix: Annotated[str, Query(max_length=200)] = "",
         limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
@@ -71,6 +73,8 @@ def _vocabulary(
         raise InvalidRequest("model", "there is no model to use")
     try:
         entry = services.library.find(name)
+        if entry.problem is not None:
+            raise ModelRefused(entry.problem)
         widths = entry.token_widths
         usable = services.embeddings.usable(widths)
         vectors = {key: entry.vectors for key, entry in usable.items()}

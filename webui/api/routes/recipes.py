@@ -14,6 +14,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from webui import recipes
 from webui.api import schema
 from webui.api.body import media_type, picture_bytes
+from webui.api.openapi import bodies, lists
+from webui.api.openapi.says import PICTURES, files, says
 from webui.errors import InvalidRequest
 from webui.guard.strict_json import NotStrictError, parse
 from webui.metadata import NAME
@@ -21,7 +23,11 @@ from webui.pictures import Header, hidden, look
 from webui.services import Services
 
 MAX_TEXT = 2**20  # characters of a text
+_OR_TEXT = " or application/json"
 _AT_ONCE = 4  # pictures, each of which is held in memory, and as many texts
+
+_READ = says(lists.RecipeRead, body=bodies.RecipeText, errors=(503,))
+_READ["openapi_extra"]["requestBody"]["content"] |= files(*PICTURES)
 
 
 def router(services: Services) -> APIRouter:
@@ -35,11 +41,11 @@ def router(services: Services) -> APIRouter:
         if not places.acquire(blocking=False):
             raise HTTPException(503, "other recipes are being read", {"Retry-After": "1"})
         try:
-            yield _text(await request.body()) if is_text else await picture_bytes(request)
+            yield _text(await request.body()) if is_text else await picture_bytes(request, _OR_TEXT)
         finally:
             places.release()
 
-    @router.post("")
+    @router.post("", **_READ)
     def read(body: Annotated[bytes | str, Depends(sent)]) -> dict[str, Any]:
         """A picture's bytes as image/*, or {"text": "..."} as application/json."""
         header = _looked(body) if isinstance(body, bytes) else None

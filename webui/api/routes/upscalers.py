@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui.api.openapi import lists
+from webui.api.openapi.says import says
 from webui.services import Services
 from webui.upscalers import UpscalerFile
 
@@ -13,7 +15,7 @@ from webui.upscalers import UpscalerFile
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["upscalers"])
 
-    @router.get("/upscalers")
+    @router.get("/upscalers", **says(list[lists.Upscaler]))
     def listed() -> list[dict[str, Any]]:
         """Looks at the folders each time. `scale` is null where any size can be asked for, and
         where it is known only once the file is loaded."""

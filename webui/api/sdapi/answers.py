@@ -16,6 +16,7 @@ from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.jobs.job import Job
 from webui.library import ModelEntry
 from webui.metadata import HASH_DIGITS, read_text
+from webui.outputs import in_order
 from webui.request import GenerationRequest
 from webui.services import Services
 
@@ -34,7 +35,7 @@ def generated(
     Raises NotSaved if a file is gone."""
     outputs = services.settings.outputs
     grid = [each for each in job.pictures if each.image < 0 and saved and asked.grid]
-    single = sorted((each for each in job.pictures if each.image >= 0), key=lambda one: one.image)
+    single = [each for each in in_order(job.request, job.pictures) if each.image >= 0]
     files = [sent(outputs, each) for each in (*grid, *single)]
     parameters = asked.parameters
     if inits:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from webui.api.openapi.request import EXAMPLE
 from webui.api.sdapi import fields
 from webui.fields import BATCH_COUNT, FIELDS, AnyField, IntegerField, NumberField
 
-_EXAMPLE = {"prompt": "a red fox in snow", "steps": 20, "width": 512, "height": 512, "seed": 42}
 _TYPES: Mapping[type, str] = {
     bool: "boolean",
     int: "integer",
@@ -18,10 +18,9 @@ _TYPES: Mapping[type, str] = {
 
 
 def body(table: fields.Table, echo: Mapping[str, Any]) -> dict[str, Any]:
-    """What FastAPI takes as `openapi_extra` of such a route."""
+    """The schema of such a call."""
     properties = {name: _property(name, table, default) for name, default in echo.items()}
-    shape = {"type": "object", "properties": properties, "example": _EXAMPLE}
-    return {"requestBody": {"content": {"application/json": {"schema": shape}}}}
+    return {"type": "object", "properties": properties, "examples": [EXAMPLE]}
 
 
 def _property(name: str, table: fields.Table, default: Any) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi import answers, reading
 from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.generation import JOB_HEADER, forget
@@ -26,6 +28,7 @@ _NAMES = {  # ours -> A1111's
     "upscale.width": "upscaling_resize_w",
     "upscale.height": "upscaling_resize_h",
 }
+_ERRORS = (409, 503, 507)
 _FACES = ("gfpgan_visibility", "codeformer_visibility")
 
 
@@ -62,12 +65,17 @@ def _add_upscaling(router: APIRouter, desk: Desk) -> None:
             background=None if gone else tidy,
         )
 
-    @router.post("/extra-single-image")
+    @router.post(
+        "/extra-single-image", **says(foreign.Upscaled, body=foreign.UpscaleOne, errors=_ERRORS)
+    )
     async def extra_single_image(request: Request) -> Response:
         """{"image", "upscaler_1", "upscaling_resize", ...}"""
         return await larger(request, False)
 
-    @router.post("/extra-batch-images")
+    @router.post(
+        "/extra-batch-images",
+        **says(foreign.UpscaledBatch, body=foreign.UpscaleMany, errors=_ERRORS),
+    )
     async def extra_batch_images(request: Request) -> Response:
         """{"imageList": [{"data", "name"}], ...}: a job for each."""
         return await larger(request, True)
@@ -129,13 +137,16 @@ def _give_up(desk: Desk, ids: list[str]) -> None:
 
 
 def _add_reading(router: APIRouter, desk: Desk) -> None:
-    @router.post("/png-info")
+    @router.post("/png-info", **says(foreign.PngInfo, body=foreign.PictureBody, errors=(503,)))
     async def png_info(request: Request) -> dict[str, Any]:
         """{"image"}: the text in it, all its texts, and the parameters taken apart."""
         async with desk.body(request) as body:
             return await asyncio.to_thread(_info, body.get("image"))
 
-    @router.post("/interrogate")
+    @router.post(
+        "/interrogate",
+        **says(foreign.Nothing, body=foreign.Interrogation, optional=True, errors=(404, 501, 503)),
+    )
     async def interrogate(request: Request) -> None:
         """Says that nothing here can."""
         async with desk.body(request) as body:

@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.background import BackgroundTask
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi import answers, fields, reading
 from webui.api.sdapi.asked import Asked, InitMissing, Reader, theirs
 from webui.api.sdapi.described import body
@@ -60,17 +62,23 @@ def router(desk: Desk) -> APIRouter:
         headers = {JOB_HEADER: job.id}
         return Response(data, headers=headers, media_type="application/json", background=tidy)
 
-    @router.post("/txt2img", openapi_extra=body(fields.TXT2IMG, fields.ECHO_TXT2IMG))
+    @router.post("/txt2img", **_said(body(fields.TXT2IMG, fields.ECHO_TXT2IMG)))
     async def txt2img(request: Request) -> Response:
         """A1111's fields (docs/sdapi.md); answers when the pictures are there."""
         return await made(request, False)
 
-    @router.post("/img2img", openapi_extra=body(fields.IMG2IMG, fields.ECHO_IMG2IMG))
+    @router.post("/img2img", **_said(body(fields.IMG2IMG, fields.ECHO_IMG2IMG)))
     async def img2img(request: Request) -> Response:
         """As txt2img, with `init_images` and `mask` in base64."""
         return await made(request, True)
 
     return router
+
+
+def _said(shape: dict[str, Any]) -> dict[str, Any]:
+    said = says(foreign.Generated, body=shape, optional=True, errors=(404, 409, 503, 507))
+    said["responses"][200]["headers"] = {JOB_HEADER: {"schema": {"type": "string"}}}
+    return said
 
 
 def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -> Started:

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Query
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi.desk import Desk
 from webui.jobs.job import Job
 
@@ -20,14 +22,14 @@ def router(desk: Desk) -> APIRouter:
             raise HTTPException(404, "id: is neither a job nor a task that is known")
         return job
 
-    @router.post("/interrupt")
+    @router.post("/interrupt", **says(foreign.Nothing, errors=(404,)))
     def interrupt(id: str | None = Query(None, max_length=_MOST_NAME)) -> dict[str, Any]:
         """Ends it with the pictures that there are; with `id` also a job that waits."""
         if (job := meant(id)) is not None:
             desk.calls.interrupt(job)
         return {}
 
-    @router.post("/skip")
+    @router.post("/skip", **says({"type": "null"}, errors=(404,)))
     def skip(id: str | None = Query(None, max_length=_MOST_NAME)) -> None:
         """Goes on with the job's next batch."""
         if (job := meant(id)) is not None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi.desk import Desk
 from webui.interfaces import SamplerInfo, ScheduleInfo
 
@@ -17,24 +19,24 @@ def router(desk: Desk) -> APIRouter:
     registry = desk.services.registry
     _add_upscalers(router, desk)
 
-    @router.get("/samplers")
+    @router.get("/samplers", **says(list[foreign.A1111Sampler]))
     def samplers() -> list[dict[str, Any]]:
         return [_sampler(each) for each in registry.samplers.values()]
 
-    @router.get("/schedulers")
+    @router.get("/schedulers", **says(list[foreign.A1111Scheduler]))
     def schedulers() -> list[dict[str, Any]]:
         return [_schedule(each) for each in registry.schedules.values()]
 
     # what there is nothing of yet: a list of what there is
-    @router.get("/hypernetworks")
+    @router.get("/hypernetworks", **says(list[foreign.Named]))
     def hypernetworks() -> list[dict[str, Any]]:
         return []
 
-    @router.get("/face-restorers")
+    @router.get("/face-restorers", **says(list[foreign.Named]))
     def face_restorers() -> list[dict[str, Any]]:
         return []
 
-    @router.get("/prompt-styles")
+    @router.get("/prompt-styles", **says(list[foreign.Named]))
     def prompt_styles() -> list[dict[str, Any]]:
         return []
 
@@ -44,7 +46,7 @@ def router(desk: Desk) -> APIRouter:
 def _add_upscalers(router: APIRouter, desk: Desk) -> None:
     registry, files = desk.services.registry, desk.services.upscalers
 
-    @router.get("/upscalers")
+    @router.get("/upscalers", **says(list[foreign.A1111Upscaler]))
     def upscalers() -> list[dict[str, Any]]:
         """Those of pictures. `scale` is null where any size can be asked for."""
         plain = [each.name for each in registry.upscalers.values() if each.kind != "latent"]
@@ -57,12 +59,12 @@ def _add_upscalers(router: APIRouter, desk: Desk) -> None:
             ),
         ]
 
-    @router.get("/latent-upscale-modes")
+    @router.get("/latent-upscale-modes", **says(list[foreign.Named]))
     def latent_upscale_modes() -> list[dict[str, str]]:
         latent = [each for each in registry.upscalers.values() if each.kind == "latent"]
         return [{"name": each.name} for each in latent]
 
-    @router.get("/realesrgan-models")
+    @router.get("/realesrgan-models", **says(list[foreign.Named]))
     def realesrgan_models() -> list[dict[str, Any]]:
         return [
             {"name": each.name, "path": str(each.path), "scale": each.scale}

@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from webui import safetensors_header as header
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi import checkpoints
 from webui.api.sdapi.desk import Desk
 from webui.embeddings import EmbeddingEntry
@@ -21,26 +23,26 @@ def router(desk: Desk) -> APIRouter:
     _add_refreshing(router, desk)
     _add_memory(router, desk)
 
-    @router.get("/sd-models")
+    @router.get("/sd-models", **says(list[foreign.A1111Model]))
     def sd_models() -> list[dict[str, Any]]:
         """Those that can be used. `hash` is null while it is not known."""
         return [_model(desk, each) for each in library.entries() if each.problem is None]
 
-    @router.get("/sd-vae")
+    @router.get("/sd-vae", **says(list[foreign.A1111Vae]))
     def sd_vae() -> list[dict[str, Any]]:
         return [{"model_name": each.name, "filename": str(each.path)} for each in library.vaes()]
 
-    @router.get("/sd-modules")
+    @router.get("/sd-modules", **says(list[foreign.A1111Vae]))
     def sd_modules() -> list[dict[str, Any]]:
         """Forge's name for what it can put beside a checkpoint."""
         return sd_vae()
 
-    @router.get("/loras")
+    @router.get("/loras", **says(list[foreign.Named]))
     def loras() -> list[dict[str, Any]]:
         """Those that can be used."""
         return [_lora(each) for each in desk.services.loras.entries() if each.problem is None]
 
-    @router.get("/embeddings")
+    @router.get("/embeddings", **says(foreign.A1111Embeddings))
     def listed() -> dict[str, Any]:
         found = embeddings.entries()
         return {
@@ -52,25 +54,25 @@ def router(desk: Desk) -> APIRouter:
 
 
 def _add_refreshing(router: APIRouter, desk: Desk) -> None:
-    @router.post("/refresh-checkpoints")
-    @router.post("/refresh-vae")
+    @router.post("/refresh-checkpoints", **says({"type": "null"}))
+    @router.post("/refresh-vae", **says({"type": "null"}))
     def refresh_checkpoints() -> None:
         desk.services.library.refresh()
 
-    @router.post("/refresh-loras")
-    @router.post("/refresh-embeddings")
+    @router.post("/refresh-loras", **says({"type": "null"}))
+    @router.post("/refresh-embeddings", **says({"type": "null"}))
     def refresh() -> None:
         """Nothing to do: these folders are looked at each time."""
 
 
 def _add_memory(router: APIRouter, desk: Desk) -> None:
-    @router.post("/unload-checkpoint")
+    @router.post("/unload-checkpoint", **says(foreign.Nothing, errors=(404, 503)))
     def unload() -> dict[str, Any]:
         """503 while a job runs."""
         desk.services.backend.call("unload", {"model": None}, _LOADING)
         return {}
 
-    @router.post("/reload-checkpoint")
+    @router.post("/reload-checkpoint", **says(foreign.Nothing, errors=(404, 503)))
     def reload() -> dict[str, Any]:
         entry = checkpoints.current(desk.services.library, desk.chosen.model)
         if entry is not None:

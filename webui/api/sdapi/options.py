@@ -2,30 +2,31 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
+from webui.api.routes.settings import shown
 from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.settings import CHECKPOINT
 from webui.errors import EngineBusy
-from webui.settings import Settings
 
 _LOADING = 300.0  # seconds
-_SECRET = ("auth", "auth_file", "api_auth")
 
 
 def router(desk: Desk) -> APIRouter:
     router = APIRouter()
     loading = asyncio.Semaphore(1)
 
-    @router.get("/options")
+    @router.get("/options", **says(foreign.Options))
     def options() -> dict[str, Any]:
         return desk.chosen.all()
 
-    @router.post("/options")
+    @router.post(
+        "/options", **says({"type": "null"}, body=foreign.Options, optional=True, errors=(503,))
+    )
     async def change(request: Request) -> None:
         """Any of what GET answers, all of it too; what is not there is ignored. A model is loaded
         before the answer, unless a job runs: then its first job loads it."""
@@ -38,22 +39,13 @@ def router(desk: Desk) -> APIRouter:
                 with suppress(EngineBusy):
                     await asyncio.to_thread(_load, desk, values[CHECKPOINT])
 
-    @router.get("/cmd-flags")
+    @router.get("/cmd-flags", **says(foreign.Options))
     def flags() -> dict[str, Any]:
         """Without names and passwords."""
-        settings = desk.services.settings
-        return {
-            each.name: _plain(getattr(settings, each.name))
-            for each in fields(Settings)
-            if each.name not in _SECRET
-        }
+        return shown(desk.services.settings)
 
     return router
 
 
 def _load(desk: Desk, model: str) -> None:
     desk.services.backend.call("load", {"model": model}, _LOADING)
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value

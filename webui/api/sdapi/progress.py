@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi import reading
 from webui.api.sdapi.desk import Desk
 from webui.jobs.job import Job, Progress
@@ -19,7 +21,7 @@ _MOST_NAME = 200  # characters
 def router(desk: Desk) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/progress")
+    @router.get("/progress", **says(foreign.GlobalProgress, errors=(404,)))
     def progress(
         skip_current_image: bool = False, id: str | None = Query(None, max_length=_MOST_NAME)
     ) -> dict[str, Any]:
@@ -49,11 +51,14 @@ def router(desk: Desk) -> APIRouter:
 def internal(desk: Desk) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/ping")
+    @router.get("/ping", **says(foreign.Nothing))
     def ping() -> dict[str, Any]:
         return {}
 
-    @router.post("/progress")
+    @router.post(
+        "/progress",
+        **says(foreign.TaskProgress, body=foreign.TaskProgressBody, optional=True, errors=(503,)),
+    )
     async def progress(request: Request) -> dict[str, Any]:
         """{"id_task", "id_live_preview"?, "live_preview"?}: of one job."""
         async with desk.body(request) as body:

@@ -5,13 +5,15 @@ from typing import Any
 import psutil
 from fastapi import APIRouter
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi.desk import Desk
 
 
 def router(desk: Desk) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/memory")
+    @router.get("/memory", **says(foreign.Memory))
     def memory() -> dict[str, Any]:
         """Bytes; of a card what the engine reports, which no other process can see."""
         ram = psutil.virtual_memory()
@@ -20,7 +22,7 @@ def router(desk: Desk) -> APIRouter:
             "cuda": {"error": f"not known of {desk.services.backend.state().device or 'it yet'}"},
         }
 
-    @router.get("/extensions")
+    @router.get("/extensions", **says(list[foreign.Named]))
     def extensions() -> list[dict[str, Any]]:
         """None can be installed yet."""
         return []

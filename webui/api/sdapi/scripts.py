@@ -9,6 +9,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui.api.openapi import foreign
+from webui.api.openapi.says import says
 from webui.api.sdapi import reading
 from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.reading import Values
@@ -153,11 +155,11 @@ def _fill(script: Script, given: Sequence[Any], flat: Flat) -> None:
 def router(desk: Desk) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/scripts")
+    @router.get("/scripts", **says(foreign.Scripts))
     def scripts() -> dict[str, list[str]]:
         return {"txt2img": [], "img2img": [each.name for each in SCRIPTS]}
 
-    @router.get("/script-info")
+    @router.get("/script-info", **says(list[foreign.Named]))
     def script_info() -> list[dict[str, Any]]:
         return [
             {

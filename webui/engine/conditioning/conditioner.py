@@ -16,7 +16,7 @@ from webui.engine.conditioning.blending import combined
 from webui.engine.conditioning.emphasis import emphasised
 from webui.engine.lora import Strengths, unadapted
 from webui.errors import InvalidRequest
-from webui.interfaces import Conditioning, TextEncoder
+from webui.interfaces import Conditioning, TextEncoder, WholeTextEncoder
 from webui.prompt.parts import Mixing, Token, Vector, Window
 
 EMPTY = Window(())
@@ -51,11 +51,13 @@ class Conditioner:
         encoders: Sequence[TextEncoder],
         embedded: Embedded,
         adapted: Callable[[Strengths], AbstractContextManager[None]] = unadapted,
+        whole: WholeTextEncoder | None = None,
     ) -> None:
-        """`adapted` is what the encoders are called within."""
+        """`adapted` is what the encoders are called within; `whole` reads texts beside them."""
         self._encoders = encoders
         self._embedded = embedded
         self._adapted = adapted
+        self._whole = whole
         self._kept: OrderedDict[object, Conditioning] = OrderedDict()
         self._used = 0  # bytes of what is kept
 
@@ -72,7 +74,8 @@ class Conditioner:
             with self._adapted(reading.loras):
                 made = joined([self._window(window, reading) for window in windows])
             empty = not any(window.tokens for window in windows)
-            self._keep(key, replace(made, negative=reading.negative, empty=empty))
+            beside = self._beside(windows)
+            self._keep(key, replace(made, beside=beside, negative=reading.negative, empty=empty))
         self._kept.move_to_end(key)
         return self._kept[key]
 
@@ -95,9 +98,11 @@ class Conditioner:
             return made.to(tensors[0].dtype)
 
         pooled = [each.pooled for each in padded if each.pooled is not None]
+        beside = [each.beside for each in padded if each.beside is not None]
         return Conditioning(
             whole([each.context for each in padded]),
             whole(pooled) if pooled else None,
+            whole(beside) if beside else None,
             reading.negative,
         )
 
@@ -125,7 +130,13 @@ class Conditioner:
             return parts[0]
         pooled = [part.pooled for part in parts if part.pooled is not None]
         contexts = torch.cat([part.context for part in parts], dim=-1)
-        return Conditioning(contexts, pooled[-1] if pooled else None)
+        return Conditioning(contexts, torch.cat(pooled, dim=-1) if pooled else None)
+
+    def _beside(self, windows: Windows) -> Tensor | None:
+        """What the encoder of whole texts makes of one, (1, tokens, its width)."""
+        if self._whole is None:
+            return None
+        return self._whole.encode([each for window in windows for each in window.written])
 
     def _vector(self, token: Token, encoder: TextEncoder) -> Tensor:
         """(width,), on the encoder's device."""
@@ -155,10 +166,14 @@ class Conditioner:
 
     def _keep(self, key: object, made: Conditioning) -> None:
         self._kept[key] = made
-        self._used += made.context.nbytes
+        self._used += _bytes(made)
         while self._used > _KEPT and len(self._kept) > 1:
             _, oldest = self._kept.popitem(last=False)
-            self._used -= oldest.context.nbytes
+            self._used -= _bytes(oldest)
+
+
+def _bytes(made: Conditioning) -> int:
+    return made.context.nbytes + (0 if made.beside is None else made.beside.nbytes)
 
 
 def _counted(

@@ -19,8 +19,9 @@ from webui.engine.conditioning.words import words_of
 from webui.engine.embeddings import Learned
 from webui.engine.lora import Adapters
 from webui.errors import InvalidRequest
+from webui.interfaces import WholeTextEncoder, Written
 from webui.interfaces.engine_hooks import Word
-from webui.prompt import Emphasis, lora_uses, understand, windows
+from webui.prompt import Emphasis, lora_uses, mixes, understand, windows, written
 from webui.prompt.loras import KINDS as LORA_KINDS
 from webui.prompt.mentions import mentions
 from webui.prompt.parts import Part, Prompt, Vocabulary
@@ -62,12 +63,15 @@ class Reader:
         learned: Learned,
         vocabulary_of: VocabularyOf,
         adapters: Adapters,
+        whole: WholeTextEncoder | None = None,
     ) -> None:
-        """`vocabulary_of` gives the model's vocabulary with the embeddings that can be named."""
+        """`vocabulary_of` gives the model's vocabulary with the embeddings that can be named;
+        `whole` is what reads texts with one of its own."""
         self._adapters = adapters
         self._conditioner = conditioner
         self._learned = learned
         self._vocabulary_of = vocabulary_of
+        self._whole = whole
 
     def read(self, request: GenerationRequest, steps: int, after: int = 0) -> Read:
         """For a run of `steps` steps; `after` those of a first pass, if it is the second.
@@ -97,6 +101,7 @@ class Reader:
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
         warnings = [
             *self._warnings(request, positive, hashes),
+            *self._unread(texts, hashes),
             *_changed("embedding", request.embeddings, hashes),
             *_changed("LoRA", request.loras, worn.hashes),
         ]
@@ -125,7 +130,8 @@ class Reader:
 
     def _texts(self, emphasis: Emphasis) -> "Texts":
         self._learned.refresh()
-        return Texts(self._vocabulary_of(self._learned.vectors), emphasis)
+        vocabulary = self._vocabulary_of(self._learned.vectors)
+        return Texts(vocabulary, emphasis, self._whole is not None)
 
     def _track(
         self,
@@ -159,6 +165,17 @@ class Reader:
         for name, _, _ in mentions(both, misfits):
             yield f"The embedding {name} was read as plain words: {misfits[name]}."
 
+    def _unread(self, texts: "Texts", embeddings: Iterable[str]) -> Iterator[str]:
+        """What the encoder of whole texts cannot read as the others do."""
+        if self._whole is None:
+            return
+        if most := max(map(self._whole.cut_off, texts.written()), default=0):
+            yield f"The last {most} tokens of a text are too many for T5: only CLIP reads them."
+        if texts.mixed():
+            yield "T5 knows no mixes: it reads the word with the largest share, CLIP the mix."
+        for name in embeddings:
+            yield f"T5 reads the embedding {name} as plain words; it works on CLIP alone."
+
 
 def _last(parts: Sequence[Part]) -> Part:
     """The last that counts."""
@@ -175,7 +192,9 @@ def _words(part: Part, texts: "Texts", step: int) -> Sequence[Word]:
 class Texts:
     """The texts of a request as windows, each read once."""
 
-    def __init__(self, vocabulary: Vocabulary, emphasis: Emphasis) -> None:
+    def __init__(self, vocabulary: Vocabulary, emphasis: Emphasis, whole: bool = False) -> None:
+        """`whole`: they are read by an encoder of whole texts too."""
+        self._whole = whole
         self._vocabulary = vocabulary
         self._emphasis = emphasis
         self._read: dict[str, Windows] = {}
@@ -188,6 +207,10 @@ class Texts:
                 self._read[text] = windows(text, self._vocabulary, emphasis=self._emphasis)
             except InvalidRequest as error:
                 raise InvalidRequest(field, error.problem) from None
+            if self._whole:
+                first, *others = self._read[text]
+                pieces = written(text, self._emphasis)
+                self._read[text] = (replace(first, written=pieces), *others)
             self._count += len(self._read[text])
             if self._count > MOST_WINDOWS:
                 raise InvalidRequest(
@@ -196,6 +219,14 @@ class Texts:
                     "shorten it, or let it change less often",
                 )
         return self._read[text]
+
+    def written(self) -> list[Written]:
+        """What is written in each of them."""
+        return [windows[0].written for windows in self._read.values()]
+
+    def mixed(self) -> bool:
+        """Whether words are mixed in one of them."""
+        return any(map(mixes.places, self._read))
 
     def embeddings(self) -> list[str]:
         """The names of those that stand in them."""

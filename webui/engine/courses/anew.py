@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.engine.bench import Bench
+from webui.engine.device import memory_for
 from webui.engine.initial import frame_of
 from webui.engine.noise import SeededNoise
 from webui.engine.pixels import closed, opened, tensor
@@ -42,7 +43,8 @@ def from_frame(
     latents, notes = bench.encode(tensor(frame.start))
     cells = (request.height // bench.model.scale_factor, request.width // bench.model.scale_factor)
     if latents.shape[2:] != cells:  # latent upscale
-        latents = functional.interpolate(latents, cells, mode="bilinear")
+        with memory_for("making the latent larger"):
+            latents = functional.interpolate(latents, cells, mode="bilinear")
     mask = None
     if frame.mask is not None:
         soft = init.mask is not None and init.mask.soft

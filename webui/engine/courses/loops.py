@@ -12,7 +12,7 @@ from PIL import Image
 from webui.engine.bench import Bench
 from webui.engine.courses.anew import from_frame
 from webui.engine.pixels import opened
-from webui.engine.turns import Course, Result
+from webui.engine.turns import Course, OnTheWay, Result
 from webui.masking import Frame, framed
 from webui.request import GenerationRequest, InitImage, Loopback
 from webui.request.loops import of_loop, strengths
@@ -21,7 +21,7 @@ from webui.request.loops import of_loop, strengths
 def looped(
     bench: Bench, request: GenerationRequest, init: InitImage, asked: Loopback, batch: int
 ) -> Course:
-    """A turn for each loop; the pictures are the last one's."""
+    """A turn for each loop, whose pictures are all sent; the last one's is the batch's."""
     picture = bench.read("init.picture", init.picture)
     mask = bench.read("init.mask.picture", init.mask.picture) if init.mask else None
     frame: Frame | None = None
@@ -30,10 +30,18 @@ def looped(
         its_init = of_loop(init, strength, loop)
         its_own = replace(request, seed=(request.seed + loop) % 2**32, init=its_init)
         frame = _frame(bench, its_own, its_init, picture, mask, frame)
-        results = yield from from_frame(bench, its_own, its_init, frame, batch, asked.loops)
-        if bench.stopped() or loop == asked.loops - 1:
-            break
+        results = yield from from_frame(bench, its_own, its_init, frame, batch, asked.made)
         (result,) = results
+        said = (
+            f"Loop: {loop + 1} of {asked.loops}",
+            f"Loop denoising strength: {strength:g}",
+            f"Loop seed: {its_own.seed}",
+        )
+        noted = Result(result.picture, said + result.notes)
+        results = iter([noted])
+        if bench.stopped() or loop == asked.made - 1:
+            break
+        yield OnTheWay(noted, loop)
         picture = opened(result.picture)
     return results
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from webui.engine.bench import Bench
+from webui.engine.device import memory_for
 from webui.engine.pixels import closed, opened, tensor
 from webui.engine.turns import Course, Result, Start, Turn
 from webui.events import EngineEvent, Stage
@@ -46,7 +47,8 @@ def in_two_passes(bench: Bench, request: GenerationRequest, hires: Hires, batch:
     if isinstance(found, LatentResize):
         if clean is None:
             clean, notes = yield from _encoded(bench, given)
-        latents = _cut(bench, found, clean, larger, wanted)
+        with memory_for("making the latent larger"):
+            latents = _cut(bench, found, clean, larger, wanted)
     else:
         firsts = given if clean is None else [opened(each) for each in bench.pictures(clean)]
         images = yield from _enlarged(bench, hires.upscaler, firsts, larger)

@@ -13,7 +13,6 @@ from webui.engine.bench import Bench
 from webui.engine.pixels import opened, tensor
 from webui.engine.tiling import Canvas, Span, spans
 from webui.engine.turns import Course, Part, Result, Start, Turn, View
-from webui.errors import InvalidRequest
 from webui.events import Picture, Stage
 from webui.masking import Box, laid_on
 from webui.request import GenerationRequest, InitImage, Tiles
@@ -67,13 +66,8 @@ def tile_by_tile(bench: Bench, request: GenerationRequest, init: InitImage, aske
 def _grid(
     request: GenerationRequest, asked: Tiles, size: Size, factor: int
 ) -> tuple[list[Span], list[Span]]:
-    """Rows and columns, in latent cells. Raises InvalidRequest."""
+    """Rows and columns, in latent cells."""
     tile = (request.width, request.height)
-    if asked.overlap >= min(tile):
-        raise InvalidRequest(
-            "init.tiles.overlap",
-            f"must be less than a tile's side, {min(tile)}, got {asked.overlap}",
-        )
     overlap = asked.overlap // factor
     columns, rows = (
         spans(side // factor, each // factor, overlap, overlap, factor)

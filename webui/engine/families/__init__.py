@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from webui.engine.families.refiner import StableDiffusionXLRefiner
 from webui.engine.families.sd1 import StableDiffusion1
 from webui.engine.families.sd2 import StableDiffusion2
+from webui.engine.families.sd3 import StableDiffusion3
 from webui.engine.families.sdxl import StableDiffusionXL
 from webui.interfaces import Family
 
@@ -13,4 +14,5 @@ FAMILIES: Mapping[str, Family] = {  # by the name that the library calls it
     "sd2": StableDiffusion2(),
     "sdxl": StableDiffusionXL(),
     "refiner": StableDiffusionXLRefiner(),
+    "sd3": StableDiffusion3(),
 }

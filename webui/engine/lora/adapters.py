@@ -60,6 +60,7 @@ class Adapters:
     def __init__(self, files: Loras, entry: ModelEntry, model: Model) -> None:
         self._files = files
         self._entry = entry
+        self._device = model.device
         self._places = {name: places(each) for name, each in model.networks.items()}
         self._bound: dict[Stamp, Bound] = {}
 
@@ -125,7 +126,7 @@ class Adapters:
                     module = self._places[target.network][target.place]
                     tensors = _tensors(file, change)
                     scale = _scale(change, tensors, scales.get(target.network, scales.get("")))
-                    made = delta(change, tensors, module, scale)
+                    made = delta(change, tensors, module, scale, self._device)
                     sides["unet" if target.network == UNET else "text"].append((module, made))
         except (HeaderError, ProblemError) as error:
             raise _refused(entry, str(error)) from None

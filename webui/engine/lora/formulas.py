@@ -19,10 +19,13 @@ Delta = Callable[[Tensor], Tensor]  # a module's input -> what is added to its o
 Tensors = Mapping[str, Tensor]  # by role
 
 
-def delta(change: Change, tensors: Tensors, module: Module, scale: float) -> Delta:
-    """Raises ProblemError, naming the key, for shapes that do not fit the module."""
+def delta(
+    change: Change, tensors: Tensors, module: Module, scale: float, where: torch.device
+) -> Delta:
+    """For work done at `where`, wherever the module's weight waits. Raises ProblemError, naming the
+    key, for shapes that do not fit the module."""
     weight = module.weight
-    parts = {role: each.to(weight.device, torch.float32) for role, each in tensors.items()}
+    parts = {role: each.to(where, torch.float32) for role, each in tensors.items()}
     own = _Own(change, parts, _sizes(module))
     if change.kind == "LoRA":
         steps = [each.to(weight.dtype) for each in own.factors(scale)]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from webui.engine.previews.fast import fast
+from webui.engine.previews.tiny import tiny
 from webui.engine.previews.vae import vae
 from webui.interfaces import PreviewDecoder
 
-PREVIEWS: Mapping[str, PreviewDecoder] = {"fast": fast, "vae": vae}
+PREVIEWS: Mapping[str, PreviewDecoder] = {"fast": fast, "tiny": tiny, "vae": vae}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from webui.engine.samplers.euler_ancestral import euler_ancestral
+from webui.engine.splitting import Split, added
 from webui.interfaces import Denoiser, Noise, Step
 
 
@@ -16,6 +17,7 @@ def ddim(
     past: Sequence[Step] = (),
     *,
     eta: float = 0.0,
+    split: Split = added,
 ) -> Iterator[Step]:
     """Song et al. 2020 (arXiv:2010.02502), equations 12 and 16."""
-    return euler_ancestral(denoise, x, sigmas, noise, past, eta=eta)
+    return euler_ancestral(denoise, x, sigmas, noise, past, eta=eta, split=split)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from webui.engine.splitting import ancestral
+from webui.engine.splitting import Split, added
 from webui.interfaces import Denoiser, Noise, Step
 
 
@@ -19,12 +19,13 @@ def dpmpp_2s_ancestral(
     *,
     eta: float = 1.0,
     s_noise: float = 1.0,
+    split: Split = added,
 ) -> Iterator[Step]:
     """Lu et al. 2022 (arXiv:2211.01095), algorithm 1 with r = 1/2, in sigma form."""
     for sigma, sigma_next in pairwise(sigmas[len(past) :]):
         denoised = denoise(x, sigma)
         start = float(sigma)
-        down, up = ancestral(start, float(sigma_next), eta)
+        down, up, kept = split(start, float(sigma_next), eta)
         if down == 0:
             x = denoised
         else:
@@ -33,5 +34,5 @@ def dpmpp_2s_ancestral(
             guess = denoise(halfway, sigmas.new_tensor(middle))
             x = guess + (x - guess) * (down / start)
         if up > 0:
-            x = x + noise(sigma, sigma_next) * (s_noise * up)
+            x = x * kept + noise(sigma, sigma_next) * (s_noise * up)
         yield Step(x, denoised)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from webui.engine.splitting import ancestral
+from webui.engine.splitting import Split, added
 from webui.interfaces import Denoiser, Noise, Step
 
 
@@ -18,6 +18,7 @@ def euler_ancestral(
     *,
     eta: float = 1.0,
     s_noise: float = 1.0,
+    split: Split = added,
 ) -> Iterator[Step]:
     """DDIM's update (Song et al. 2020, arXiv:2010.02502, equation 12) in sigma form.
 
@@ -25,8 +26,8 @@ def euler_ancestral(
     """
     for sigma, sigma_next in pairwise(sigmas[len(past) :]):
         denoised = denoise(x, sigma)
-        down, up = ancestral(float(sigma), float(sigma_next), eta)
+        down, up, kept = split(float(sigma), float(sigma_next), eta)
         x = denoised + (x - denoised) * (down / float(sigma))
         if up > 0:
-            x = x + noise(sigma, sigma_next) * (s_noise * up)
+            x = x * kept + noise(sigma, sigma_next) * (s_noise * up)
         yield Step(x, denoised)

@@ -7,6 +7,7 @@ from webui.ui.tabs.extensions import Extensions
 from webui.ui.tabs.extras import Upscaling
 from webui.ui.tabs.img2img import ImageToImage
 from webui.ui.tabs.inpaint import Inpaint
+from webui.ui.tabs.models import Models
 from webui.ui.tabs.pnginfo import PngInfo
 from webui.ui.tabs.txt2img import TextToImage
 
@@ -16,5 +17,6 @@ TABS: Sequence[Tab] = (
     Inpaint(),
     Upscaling(),
     PngInfo(),
+    Models(),
     Extensions(),
 )

@@ -9,16 +9,17 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import form, from_picture, generating, options, picker, settings
+from webui.ui import boxes, from_picture, generating, options, picker, settings
 from webui.ui.element_ids import SECOND_FOLD
 from webui.ui.form import Form
+from webui.ui.quick_settings import QuickSettings
 
 
 class Upscaling:
     id = "extras"
     title = "Upscale"
 
-    def build(self, services: Services, model: gr.Dropdown) -> None:
+    def build(self, services: Services, quick: QuickSettings) -> None:
         desk = generating.bare_desk(self.id, self.title)
         shown: dict[str, Component] = {
             "upscale.picture": picker.build(self.id, "upscale.picture"),
@@ -32,16 +33,16 @@ def _settings(tab: str, services: Services) -> dict[str, Component]:
         name = "upscale.upscaler"
         components: dict[str, Component] = {name: from_picture.upscaler(tab, name, services)}
         with gr.Column(elem_id=f"{tab}_size", elem_classes=["dk-stack", "dk-size"]):
-            components["upscale.mode"] = form.segments(tab, "upscale.mode")
-            components["upscale.scale"] = form.slider(tab, "upscale.scale")
+            components["upscale.mode"] = boxes.segments(tab, "upscale.mode")
+            components["upscale.scale"] = boxes.slider(tab, "upscale.scale")
             with gr.Row(elem_classes=["dk-grid", "dk-to-size"]):
                 for name in ("upscale.width", "upscale.height"):
-                    components[name] = form.optional(tab, name, "By the other side")
-            components["upscale.crop"] = form.flag(tab, "upscale.crop")
+                    components[name] = boxes.optional(tab, name, "By the other side")
+            components["upscale.crop"] = boxes.flag(tab, "upscale.crop")
             from_picture.said(f"{tab}_size_said")
         with options.fold("Second upscaler", tab, SECOND_FOLD):
             name = "upscale.second"
             components[name] = from_picture.upscaler(tab, name, services, nothing="None")
             name = "upscale.second_visibility"
-            components[name] = form.slider(tab, name)
+            components[name] = boxes.slider(tab, name)
     return components

@@ -2,21 +2,20 @@
 
 from types import MappingProxyType
 
-import gradio as gr
-
 from webui.services import Services
 from webui.ui import generating, groups, inpainting
 from webui.ui.form import Form
+from webui.ui.quick_settings import QuickSettings
 
 
 class Inpaint:
     id = "inpaint"
     title = "Inpaint"
 
-    def build(self, services: Services, model: gr.Dropdown) -> None:
+    def build(self, services: Services, quick: QuickSettings) -> None:
         desk = generating.desk(self.id)
         drawn = inpainting.easel(self.id)
-        made = inpainting.sheet(self.id, services, model)
-        shown = {"model": model, **desk.boxes, **drawn, **made}
+        made = inpainting.sheet(self.id, services, quick)
+        shown = {**quick.fields, **desk.boxes, **drawn, **made}
         fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
         generating.connect(services, fields, desk)

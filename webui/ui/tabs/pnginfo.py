@@ -9,6 +9,7 @@ import gradio as gr
 
 from webui.services import Services
 from webui.ui.live import script
+from webui.ui.quick_settings import QuickSettings
 
 SKELETON = Path(__file__).parents[1] / "pnginfo.html"
 
@@ -17,7 +18,7 @@ class PngInfo:
     id = "pnginfo"
     title = "PNG Info"
 
-    def build(self, services: Services, model: gr.Dropdown) -> None:
+    def build(self, services: Services, quick: QuickSettings) -> None:
         gr.HTML(
             html_template=SKELETON.read_text(encoding="utf-8"),
             js_on_load=script("pngInfo", "element"),

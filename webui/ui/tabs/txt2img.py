@@ -2,32 +2,32 @@
 
 from types import MappingProxyType
 
-import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
 from webui.ui import generating, groups, second_pass, settings
 from webui.ui.form import Form
+from webui.ui.quick_settings import QuickSettings
 
 
 class TextToImage:
     id = "txt2img"
     title = "txt2img"
 
-    def build(self, services: Services, model: gr.Dropdown) -> None:
+    def build(self, services: Services, quick: QuickSettings) -> None:
         desk = generating.desk(self.id)
-        shown = {"model": model, **desk.boxes, **sheet(self.id, services, model)}
+        shown = {**quick.fields, **desk.boxes, **sheet(self.id, services, quick)}
         fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
         generating.connect(services, fields, desk)
 
 
-def sheet(tab: str, services: Services, model: gr.Dropdown) -> dict[str, Component]:
+def sheet(tab: str, services: Services, quick: QuickSettings) -> dict[str, Component]:
     """All settings but the prompts, by the names of their fields."""
     with settings.panel(tab):
-        components = settings.sampling(tab, services.registry)
-        components |= settings.size(tab, services.library, model)
-        components |= settings.batches(tab)
+        components = settings.sampling(tab, services.registry, quick)
+        components |= settings.size(tab, services.library, quick)
+        components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= second_pass.build(tab, services)
-        components |= settings.folds(tab, services.registry, components)
+        components |= settings.folds(tab, services.registry, quick, components)
     return components

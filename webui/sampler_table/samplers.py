@@ -1,16 +1,11 @@
-"""What the page, the API and the docs say of the samplers and schedules that ship.
-
-The functions are the engine's, met by name; a test compares what both sides say. In A1111's order,
-the ones it has not after them. Names and aliases are A1111's and its clients'.
-"""
+"""What is said of the samplers that ship, in A1111's order, the ones it has not after them."""
 
 from collections.abc import Sequence
 
-from webui.interfaces import SamplerInfo, ScheduleInfo
+from webui.interfaces import SamplerInfo
 
 _CHURN = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 _ETA = ("eta", "s_noise")
-_ENDS = ("sigma_min", "sigma_max")
 
 SAMPLER_INFOS: Sequence[SamplerInfo] = (
     SamplerInfo(
@@ -18,6 +13,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         aliases=("dpmpp_2m", "k_dpmpp_2m"),
         order=2,
         automatic="Karras",
+        flow=True,
         help="Learns from the step before: good pictures in 15 to 25 steps, the same each time.",
     ),
     SamplerInfo(
@@ -28,6 +24,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         random=True,
         automatic="Karras",
         parameters=_ETA,
+        flow=True,
         help="Rich detail in as few as 8 to 15 steps, each of which takes twice as long.",
     ),
     SamplerInfo(
@@ -38,6 +35,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         automatic="Exponential",
         parameters=(*_ETA, "solver_type"),
         solver_types=("midpoint", "heun"),
+        flow=True,
         help="DPM++ 2M with fresh noise: more detail, in 20 to 40 steps.",
     ),
     SamplerInfo(
@@ -47,6 +45,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         random=True,
         automatic="Exponential",
         parameters=_ETA,
+        flow=True,
         help="DPM++ 2M SDE that leans more on the step before; for 25 steps and more.",
     ),
     SamplerInfo(
@@ -57,6 +56,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         random=True,
         automatic="Karras",
         parameters=_ETA,
+        flow=True,
         help="Ancestral and careful: crisp pictures that keep changing with the number of steps.",
     ),
     SamplerInfo(
@@ -66,6 +66,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         random=True,
         automatic="Exponential",
         parameters=_ETA,
+        flow=True,
         help="Learns from two steps before; smooth and detailed from 30 steps on.",
     ),
     SamplerInfo(
@@ -73,12 +74,14 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         aliases=("euler_ancestral", "k_euler_a", "k_euler_ancestral"),
         random=True,
         parameters=_ETA,
+        flow=True,
         help="Euler with fresh noise in each step: soft, varied; changes with the number of steps.",
     ),
     SamplerInfo(
         name="Euler",
         aliases=("k_euler",),
         parameters=_CHURN,
+        flow=True,
         help="The plain rule, a straight step along the slope: dependable from 20 steps on.",
     ),
     SamplerInfo(
@@ -87,6 +90,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         order=4,
         parameters=("order",),
         orders=(4, 1, 2, 3),
+        flow=True,
         help="A curve through the last four steps: exact where steps are many, unstable in few.",
     ),
     SamplerInfo(
@@ -95,6 +99,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         order=2,
         calls=2,
         parameters=_CHURN,
+        flow=True,
         help="Euler, corrected by a second look: exact, and half as fast.",
     ),
     SamplerInfo(
@@ -104,6 +109,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         calls=2,
         automatic="Karras",
         parameters=_CHURN,
+        flow=True,
         help="Looks again in the middle of a step: exact, and half as fast.",
     ),
     SamplerInfo(
@@ -114,6 +120,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         random=True,
         automatic="Karras",
         parameters=_ETA,
+        flow=True,
         help="DPM2 with fresh noise in each step: varied, with much detail.",
     ),
     SamplerInfo(
@@ -121,6 +128,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         aliases=("dpm_fast", "k_dpm_fast"),
         order=3,
         parameters=_ETA,
+        flow=True,
         help="Third order for the price of Euler; wants 20 steps or more to be good.",
     ),
     SamplerInfo(
@@ -131,6 +139,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         parameters=(*_ETA, "order"),
         orders=(3, 2),
         one_by_one=True,
+        flow=True,
         help="Chooses its own steps and takes as many as it needs; the number you set is ignored.",
     ),
     SamplerInfo(
@@ -147,18 +156,21 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         name="DDIM",
         aliases=("k_ddim",),
         parameters=("eta",),
+        flow=True,
         help="The classic for editing pictures: predictable, best with 30 steps and more.",
     ),
     SamplerInfo(
         name="DDIM CFG++",
         aliases=("ddim_cfgpp", "ddim_cfg_pp"),
         parameters=("eta",),
+        flow=True,
         help="DDIM whose guidance does not burn colours; CFG scale 12.5 is all of the prompt.",
     ),
     SamplerInfo(
         name="PLMS",
         aliases=("k_plms",),
         order=2,
+        flow=True,
         help="Stable Diffusion's first default: like DDIM, with fewer steps.",
     ),
     SamplerInfo(
@@ -168,18 +180,21 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         parameters=("order", "solver_type"),
         orders=(3, 1, 2),
         solver_types=("bh1", "bh2"),
+        flow=True,
         help="Predicts, then corrects itself at no cost: made for 5 to 15 steps.",
     ),
     SamplerInfo(
         name="LCM",
         aliases=("k_lcm",),
         random=True,
+        flow=True,
         help="4 to 8 steps, with models or LoRAs distilled for it; with others a blur.",
     ),
     SamplerInfo(
         name="DDPM",
         aliases=("k_ddpm",),
         random=True,
+        flow=True,
         help="The rule that models are trained by: needs 100 steps and more.",
     ),
     SamplerInfo(
@@ -188,6 +203,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         order=3,
         parameters=("order",),
         orders=(3, 1, 2),
+        flow=True,
         help="A curve through the last noise predictions: good in 10 to 15 steps.",
     ),
     SamplerInfo(
@@ -195,6 +211,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         aliases=("heunpp2", "heunpp2_2", "k_heunpp2"),
         calls=3,
         parameters=_CHURN,
+        flow=True,
         help="Looks two steps ahead early on, and is nearly Euler in the end: calm pictures.",
     ),
     SamplerInfo(
@@ -205,6 +222,7 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         parameters=("s_noise", "order", "solver_type"),
         orders=(3, 1, 2),
         solver_types=("er_sde", "reverse_sde", "ode"),
+        flow=True,
         help="Little fresh noise, and exact: detail of an SDE in 15 to 25 steps.",
     ),
     SamplerInfo(
@@ -212,71 +230,14 @@ SAMPLER_INFOS: Sequence[SamplerInfo] = (
         aliases=("euler_ancestral_cfg_pp", "k_euler_a_cfgpp"),
         random=True,
         parameters=_ETA,
+        flow=True,
         help="Euler a whose guidance does not burn colours; CFG scale 12.5 is all of the prompt.",
     ),
     SamplerInfo(
         name="DPM++ 2M CFG++",
         aliases=("dpmpp_2m_cfg_pp", "k_dpmpp_2m_cfgpp"),
         order=2,
+        flow=True,
         help="DPM++ 2M whose guidance does not burn colours; CFG scale 12.5 is all of the prompt.",
-    ),
-)
-
-SCHEDULE_INFOS: Sequence[ScheduleInfo] = (
-    ScheduleInfo(
-        name="Automatic", parameters=(*_ENDS, "rho"), help="What suits the sampler, as in A1111."
-    ),
-    ScheduleInfo(name="Uniform", help="Steps evenly spread over the model's own levels."),
-    ScheduleInfo(
-        name="Karras",
-        aliases=("ka",),  # k_dpmpp_2m_ka
-        parameters=(*_ENDS, "rho"),
-        help="Smaller steps towards the end, where details form.",
-    ),
-    ScheduleInfo(
-        name="Exponential",
-        aliases=("exp",),
-        parameters=_ENDS,
-        help="Each step removes the same share of the noise; for SDE samplers.",
-    ),
-    ScheduleInfo(
-        name="Polyexponential",
-        parameters=(*_ENDS, "rho"),
-        help="Exponential, bent by rho: below 1 more steps early, above 1 more late.",
-    ),
-    ScheduleInfo(
-        name="SGM Uniform",
-        aliases=("SGMUniform",),
-        parameters=_ENDS,
-        help="Uniform that stops a little earlier: for few steps and for distilled models.",
-    ),
-    ScheduleInfo(
-        name="KL Optimal",
-        parameters=_ENDS,
-        help="Spread so that each step loses as little as the next; for 10 to 20 steps.",
-    ),
-    ScheduleInfo(
-        name="Align Your Steps",
-        aliases=("ays",),
-        help="The best levels found for this family by search; for about 10 steps.",
-    ),
-    ScheduleInfo(name="Simple", help="Every so many of the model's levels, from the top."),
-    ScheduleInfo(
-        name="Normal", parameters=_ENDS, help="Uniform, between a lowest and a highest level."
-    ),
-    ScheduleInfo(
-        name="DDIM",
-        aliases=("ddim_uniform",),
-        help="The levels of the first DDIM: starts a little below full noise.",
-    ),
-    ScheduleInfo(
-        name="Beta",
-        parameters=_ENDS,
-        help="Most steps at both ends: composition and detail, little between.",
-    ),
-    ScheduleInfo(
-        name="Linear-quadratic",
-        parameters=("sigma_max",),
-        help="Half of the steps for the first bit of noise; for models that decide early.",
     ),
 )

@@ -1,0 +1,431 @@
+"""Stable Diffusion 3 through the whole engine: our pictures are diffusers' pictures."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
+    StableDiffusion3Img2ImgPipeline,
+    StableDiffusion3InpaintPipeline,
+)
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from safetensors.torch import load_file, save_file
+
+from tests import checkpoints
+from tests.engine.conftest import die, make_engine, play, request
+from tests.engine.pictures import box_mask, results, scene, sent
+from webui.errors import InvalidRequest, ModelRefused
+from webui.events import Look, Preview, Rendered, Step, Warned
+from webui.library import Library
+from webui.request import Hires, InitImage, Mask, Resume, SamplingOptions, ScheduleOptions
+from webui.trajectories import digest, kept_steps, read_guidance, read_header, read_step
+from webui.wire import RunOptions
+
+SOURCE = np.array(scene(), int)
+STEPS = 4
+NORMAL = [1 - each * 0.999 / STEPS for each in range(STEPS)]  # SGM Uniform, before the shift
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    place = tmp_path_factory.mktemp("models") / "checkpoints"
+    checkpoints.stable_diffusion_3().save_pretrained(place / "sd3")
+    checkpoints.stable_diffusion_3(t5=False, shift=2.0).save_pretrained(place / "without-t5")
+    return place.parent
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return checkpoints.stable_diffusion_3()
+
+
+def scheduled(pipe, shift=3.0):
+    pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    return pipe
+
+
+@pytest.fixture(scope="module")
+def engine(models):
+    return make_engine(models)
+
+
+@pytest.fixture(scope="module")
+def model(engine):
+    return engine._models.load("sd3").model
+
+
+def asked(**values):
+    given = {"model": "sd3", "sampler": "Euler", "steps": STEPS, "width": 64, "height": 96}
+    return request(**(given | values))
+
+
+@pytest.fixture
+def from_picture(tmp_path):
+    """(what img2img is told, a mask's box, more of the request) -> a request, its options."""
+
+    def make(init, box=None, size=(64, 64), **values):
+        folder = tmp_path / "inputs"
+        given = InitImage(picture=sent(folder, scene(*size)), **init)
+        if box is not None:
+            given = replace(given, mask=Mask(picture=sent(folder, box_mask(size, box)), blur=0))
+        return asked(init=given, width=size[0], height=size[1], **values), RunOptions(
+            inputs=str(folder)
+        )
+
+    return make
+
+
+def theirs(pipe, wanted, **more):
+    """The picture of diffusers' own pipeline, of the same weights, noise and noise levels."""
+    return (made_by(pipe, wanted, output_type="np", **more) * 255).round()
+
+
+def made_by(pipe, wanted, **more):
+    """What it makes; where nothing else is asked for, latents."""
+    pipe.set_progress_bar_config(disable=True)
+    given = {"num_inference_steps": STEPS, "sigmas": NORMAL, "output_type": "latent"} | more
+    made = pipe(
+        prompt=wanted.prompt,
+        negative_prompt=wanted.negative_prompt,
+        guidance_scale=wanted.guidance_scale,
+        width=wanted.width,
+        height=wanted.height,
+        generator=torch.Generator("cpu").manual_seed(wanted.seed),
+        **given,
+    ).images
+    return made if given["output_type"] == "latent" else made[0]
+
+
+@pytest.mark.parametrize("guidance", [5.0, 1.0])
+def test_a_picture_equals_the_one_of_diffusers_pipeline(engine, pipe, guidance):
+    wanted = asked(guidance_scale=guidance)  # Automatic is SGM Uniform
+    image = theirs(scheduled(pipe), wanted)
+    mine = results(play(engine, wanted))[0]
+    assert np.abs(mine - image).max() <= 1
+    assert image.std() > 5  # not flat
+
+
+def test_without_t5_a_picture_equals_the_one_of_diffusers_pipeline(engine):
+    wanted = asked(model="without-t5")
+    image = theirs(checkpoints.stable_diffusion_3(t5=False, shift=2.0), wanted)
+    mine = results(play(engine, wanted))[0]
+    assert np.abs(mine - image).max() <= 1
+    assert image.std() > 5  # not flat
+
+
+def test_a_shift_of_ones_own_is_that_of_diffusers_scheduler(engine, pipe):
+    wanted = asked(schedule="SGM Uniform", schedule_options=ScheduleOptions(shift=1.2))
+    mine = results(play(engine, wanted))[0]
+    assert np.abs(mine - theirs(scheduled(pipe, 1.2), wanted)).max() <= 1
+    assert np.abs(mine - results(play(engine, asked()))[0]).max() > 5
+
+
+def test_diffusers_own_levels_can_be_given(engine, pipe):
+    scheduled(pipe)
+    pipe.scheduler.set_timesteps(6)
+    own = tuple(pipe.scheduler.sigmas.tolist())
+    wanted = asked(steps=6, schedule_options=ScheduleOptions(sigmas=own))
+    run = play(engine, wanted)
+    image = theirs(pipe, wanted, num_inference_steps=6, sigmas=None)
+    assert np.abs(results(run)[0] - image).max() <= 1
+    assert [each.sigma for each in run.of(Step)] == list(own[1:])
+
+
+def test_heun_equals_diffusers_pipeline_with_its_scheduler(engine, pipe):
+    pipe.scheduler = FlowMatchHeunDiscreteScheduler(shift=3.0)
+    pipe.scheduler.set_timesteps(3)
+    levels = (*pipe.scheduler.sigmas[:-1:2].tolist(), 0.0)
+    wanted = asked(sampler="Heun", steps=3, schedule_options=ScheduleOptions(sigmas=levels))
+    image = theirs(pipe, wanted, num_inference_steps=3, sigmas=None)
+    assert np.abs(results(play(engine, wanted))[0] - image).max() <= 1
+
+
+@pytest.mark.parametrize(("strength", "made"), [(0.55, 0.75), (0.2, 0.25)])
+def test_a_picture_made_anew_equals_the_one_of_diffusers_pipeline(
+    engine, pipe, from_picture, monkeypatch, strength, made
+):
+    # of 4 steps at 0.55 A1111 makes as many as diffusers at 0.75
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator: self.mean)
+    wanted, options = from_picture({"strength": strength})
+    pipe = StableDiffusion3Img2ImgPipeline(
+        **{name: part for name, part in scheduled(pipe).components.items() if "image_" not in name}
+    )
+    image = theirs(pipe, wanted, image=scene(), strength=made)
+    mine = results(play(engine, wanted, options))[0]
+    assert np.abs(mine - image).max() <= 1
+
+
+def test_an_inpainted_picture_equals_the_one_of_diffusers_pipeline(
+    engine, pipe, from_picture, monkeypatch
+):
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator: self.mean)
+    wanted, options = from_picture({"strength": 0.55}, box=(32, 0, 64, 64))
+    pipe = StableDiffusion3InpaintPipeline(
+        **{name: part for name, part in scheduled(pipe).components.items() if "image_" not in name}
+    )
+    mask = box_mask((64, 64), (32, 0, 64, 64))
+    latents = made_by(pipe, wanted, image=scene(), mask_image=mask, strength=0.75)
+    config = pipe.vae.config  # diffusers 0.42 decodes here without the shift
+    with torch.no_grad():
+        decoded = pipe.vae.decode(latents / config.scaling_factor + config.shift_factor).sample
+    image = ((decoded[0].permute(1, 2, 0).clamp(-1, 1).numpy() + 1) * 127.5).round()
+    mine = results(play(engine, wanted, options))[0]
+    assert np.abs(mine - image)[:, 32:].max() <= 1
+    assert np.array_equal(mine[:, :32], SOURCE[:, :32])  # where diffusers decodes anew
+    assert np.abs(mine - SOURCE)[:, 32:].mean() > 5
+
+
+def test_where_nothing_is_masked_the_latent_is_the_pictures_with_noise_mixed_in(
+    engine, from_picture, model, tmp_path
+):
+    wanted, options = from_picture({"strength": 1.0}, box=(32, 0, 64, 64), sampler="Euler a")
+    play(engine, wanted, replace(options, keep=str(tmp_path)))
+    source = torch.from_numpy(SOURCE).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        clean = model.encode(source)[..., :4].numpy()
+    kept = [read_step(tmp_path, 0, number) for number in (1, 2, 3, 4)]
+    for step in kept:
+        assert np.allclose(step.denoised[..., :4], clean, atol=1e-5)
+        if step.sigma:
+            noise = (step.x[..., :4] - (1 - step.sigma) * clean) / step.sigma
+            assert 0.8 < noise.std() < 1.2  # 256 numbers
+    assert np.allclose(kept[-1].x[..., :4], clean, atol=1e-5)
+
+
+def test_each_picture_of_a_batch_is_the_one_made_alone(engine):
+    run = play(engine, asked(images=3, batch_size=2, sampler="DPM++ 2M SDE"))
+    together = results(run)
+    for number, event in enumerate(run.of(Rendered)):
+        alone = results(play(engine, event.request))[0]
+        assert event.request.seed == 11 + number
+        assert np.abs(together[number] - alone).max() <= 2
+    assert np.abs(together[0] - together[1]).mean() > 3
+
+
+def test_at_guidance_1_the_negative_prompt_has_no_influence(engine):
+    plain, other = (asked(guidance_scale=1.0, negative_prompt=text) for text in ("blue", "cat"))
+    assert play(engine, plain).pictures == play(engine, other).pictures
+    strong = [asked(negative_prompt=text) for text in ("blue", "cat")]
+    assert play(engine, strong[0]).pictures != play(engine, strong[1]).pictures
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "Euler", "DPM++ 2M", "Heun", "UniPC", "Euler a", "DPM++ 2M SDE", "DPM++ SDE", "LCM",
+        "DPM++ 2M CFG++",
+    ],
+)  # fmt: skip
+def test_a_run_goes_on_to_the_same_bits_and_branches_to_them(engine, tmp_path, sampler):
+    wanted = asked(sampler=sampler, steps=5, height=64)
+    whole = play(engine, wanted, RunOptions(keep=str(tmp_path / "original")))
+    assert whole.outcome == "done" and results(whole).std() > 5
+    died = RunOptions(keep=str(tmp_path / "died"))
+    die(engine, wanted, died, (0, 2))
+    rest = play(engine, wanted, died)
+    assert rest.pictures == whole.pictures
+    assert [each.step for each in rest.of(Step)] == [each.step for each in whole.of(Step)][2:]
+    steps = kept_steps(tmp_path / "original", 0, 0, 1)
+    sha256 = digest(read_header(tmp_path / "original", 0), steps)
+    resume = Resume(job="original", batch=0, position=0, step=1, sha256=sha256)
+    options = RunOptions(keep=str(tmp_path / "branch"), resume=str(tmp_path / "original"))
+    again = play(engine, replace(wanted, resume=resume), options)
+    assert again.pictures == whole.pictures
+
+
+def test_previews_are_of_the_latent_as_it_is(engine, model, tmp_path):
+    keep = str(tmp_path)
+    options = RunOptions(keep=keep, noisy="fast", predicted="vae", guidance=True)
+    run = play(engine, asked(), options)
+    shown = {(each.step, each.kind): each.picture for each in run.of(Preview)}
+    assert shown[STEPS, "predicted"].rgb == run.pictures[0]
+    step = read_step(tmp_path, 0, 1)
+    colours = model.latent_to_rgb(torch.from_numpy(step.x))[0].permute(1, 2, 0)
+    expected = ((colours + 1) * 127.5).round()
+    first = shown[1, "noisy"]
+    mine = np.frombuffer(first.rgb, np.uint8).reshape(first.height, first.width, 3)
+    assert np.abs(mine - expected.numpy()).max() <= 1
+    assert mine.std() > 10 and (mine % 255 == 0).mean() < 0.5  # seen, and not saturated
+    kinds = ("unprompted", "prompted")
+    both = [read_guidance(tmp_path, 0, 1, kind, step.x.shape) for kind in kinds]
+    assert np.allclose(both[0] + 5 * (both[1] - both[0]), step.denoised, atol=1e-4)
+    again = engine.preview(tmp_path, Look(batch=0, step=1, kind="noisy", method="fast"))
+    assert again.rgb == first.rgb
+
+
+def test_sides_that_are_no_whole_patches_are_made(engine):
+    for size in ((72, 64), (64, 72), (72, 88)):
+        (made,) = results(play(engine, asked(width=size[0], height=size[1])))
+        assert made.shape == (size[1], size[0], 3) and made.std() > 5
+    with pytest.raises(InvalidRequest, match="width: is at most 384 for this model, got 392"):
+        play(engine, asked(width=392))
+
+
+def test_a_second_pass_begins_with_the_noise_mixed_in(engine, tmp_path):
+    hires = Hires(scale=1.5, upscaler="Latent", strength=0.6, steps=3)
+    run = play(engine, asked(height=64, hires=hires), RunOptions(keep=str(tmp_path)))
+    (made,) = results(run)
+    assert made.shape == (96, 96, 3) and made.std() > 5
+    step = read_step(tmp_path, 0, 1, 1)
+    assert 0 < step.sigma < 1 and step.x.std() < 2
+
+
+# --- what cannot be -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"sampler": "Restart"}, r"sampler: Restart adds noise .* can be used: DPM\+\+ 2M, "),
+        ({"schedule": "Karras"}, "schedule: Karras spreads levels .* try SGM Uniform, Simple"),
+        (
+            {"sampling": SamplingOptions(s_churn=3.0)},
+            r"sampling\.s_churn: must be 0 with a flow model, got 3; .* Euler a",
+        ),
+        (
+            {"schedule_options": ScheduleOptions(sigmas=(14.6, 7.0, 1.0, 0.5, 0.0))},
+            r"schedule_options\.sigmas: is at most 1 with a flow model",
+        ),
+        (
+            {"schedule_options": ScheduleOptions(rho=5.0)},
+            r"schedule_options\.rho: is nothing that SGM Uniform has",
+        ),
+    ],
+)
+def test_what_no_flow_knows_is_refused(engine, values, says):
+    with pytest.raises(InvalidRequest, match=says):
+        play(engine, asked(**values))
+
+
+def test_a_folder_says_what_it_is_and_what_is_wrong_with_it(models, tmp_path):
+    found = {each.name: each for each in Library(models).entries()}
+    entry, without = found["sd3"], found["without-t5"]
+    assert entry.problem is None and (entry.family, entry.report.prediction) == ("sd3", "flow")
+    assert entry.report.parts == (
+        "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3",
+    )  # fmt: skip
+    assert (entry.native_width, entry.scale_factor) == (128, 8)
+    assert entry.weights == entry.path / "transformer" / "diffusion_pytorch_model.safetensors"
+    assert entry.token_widths == {"clip_l": 64, "clip_g": 64}
+    assert "text_encoder_3" not in without.report.parts
+    assert without.report.notes == ("it holds no T5: texts are read by CLIP alone",)
+    wrong = tmp_path / "checkpoints" / "wrong"
+
+    def problem(file, **changes):
+        shutil.rmtree(wrong, ignore_errors=True)
+        shutil.copytree(models / "checkpoints" / "sd3", wrong)
+        path = wrong / file
+        values = json.loads(path.read_text()) | changes
+        path.write_text(json.dumps({key: each for key, each in values.items() if each != "gone"}))
+        return Library(tmp_path).find("wrong").problem
+
+    scheduler, network = "scheduler/scheduler_config.json", "transformer/config.json"
+    assert "use_dynamic_shifting" in problem(scheduler, use_dynamic_shifting=True)
+    assert "needs a FlowMatch" in problem(scheduler, _class_name="DDIMScheduler")
+    assert "none of Stable Diffusion 3's" in problem(network, joint_attention_dim="gone")
+    assert "'pos_embed_max_size' is 100000" in problem(network, pos_embed_max_size=100_000)
+    assert "transformer/config.json: sample_size is 0" in problem(network, sample_size=0)
+    assert problem(scheduler, shift=2.5) is None
+    (wrong / "text_encoder_3" / "model.safetensors").unlink()
+    assert Library(tmp_path).find("wrong").problem == "text_encoder_3/model.safetensors is missing"
+    shutil.rmtree(wrong / "transformer")
+    assert Library(tmp_path).find("wrong").problem == "transformer/ is missing"
+
+
+def test_a_single_file_of_it_is_refused_with_what_works(tmp_path):
+    path = tmp_path / "checkpoints" / "sd3.safetensors"
+    checkpoints.write(path, {
+        "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": torch.zeros(3, 1)
+    })  # fmt: skip
+    problem = Library(tmp_path).find("sd3").problem
+    assert problem == (
+        "this is Stable Diffusion 3, which cannot be used as one file yet; a folder in diffusers' "
+        "layout can"
+    )
+
+
+def test_a_transformer_that_does_not_fit_is_refused(models, tmp_path):
+    shutil.copytree(models / "checkpoints" / "without-t5", tmp_path / "checkpoints" / "wrong")
+    weights = tmp_path / "checkpoints/wrong/transformer/diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["pos_embed.pos_embed"] = tensors["pos_embed.pos_embed"][:, :9]
+    save_file(tensors, weights)
+    with pytest.raises(ModelRefused, match=r"wrong/transformer: pos_embed\.pos_embed is of"):
+        play(make_engine(tmp_path), asked(model="wrong"))
+
+
+def test_weights_in_pieces_are_the_same_weights(models, engine, pipe, tmp_path):
+    folder = tmp_path / "checkpoints" / "pieces"
+    pipe.save_pretrained(folder, max_shard_size="400KB")
+    for part in ("transformer", "text_encoder_3"):
+        assert len(list((folder / part).glob("*-of-*.safetensors"))) > 1
+    assert Library(tmp_path).find("pieces").report.weights == (
+        Library(models).find("sd3").report.weights
+    )
+    whole, pieces = play(engine, asked()), play(make_engine(tmp_path), asked(model="pieces"))
+    assert whole.pictures == pieces.pictures
+
+
+# --- texts ----------------------------------------------------------------------------------------
+
+
+def beside(engine, prompt, **values):
+    """What T5 makes of it: (256, width)."""
+    reader = engine._models.load("sd3").reader
+    with torch.no_grad():
+        timeline = reader.read(asked(prompt=prompt, **values), STEPS).timeline
+    (_, made), *_ = timeline.at(1).positive
+    return made.beside[0]
+
+
+def test_a_weight_moves_t5s_tokens_away_from_an_empty_text(engine):
+    plain, empty = beside(engine, "a red apple"), beside(engine, "")
+    loud = beside(engine, "a (red:1.5) apple")
+    expected = plain.clone()
+    expected[1] = empty[1] + (plain[1] - empty[1]) * 1.5
+    assert torch.allclose(loud, expected, atol=1e-6)
+    assert not torch.allclose(loud, plain, atol=1e-3)
+    for emphasis in ("ignore", "none"):
+        other = beside(engine, "a (red:1.5) apple", emphasis=emphasis)
+        assert torch.equal(other, plain) == (emphasis == "ignore")
+    assert not torch.equal(beside(engine, "a Red apple"), plain)  # which CLIP cannot tell
+
+
+def test_texts_are_mixed_for_t5_as_for_clip(engine):
+    cat, dog = beside(engine, "a cat"), beside(engine, "a dog")
+    mixed = beside(engine, "<mix:a cat,a dog:0.25:text>")
+    assert torch.allclose(mixed, 0.75 * cat + 0.25 * dog, atol=1e-6)
+    assert torch.equal(beside(engine, "a <mix:cat,dog:0.25>"), cat)
+
+
+def told(engine, prompt, **values):
+    run = play(engine, asked(prompt=prompt, steps=1, **values))
+    return [each.text for each in run.of(Warned)]
+
+
+def test_what_t5_cannot_read_is_said(engine):
+    long = "red " * 300
+    assert told(engine, long) == [
+        "The last 45 tokens of a text are too many for T5: only CLIP reads them."
+    ]
+    assert torch.equal(beside(engine, long), beside(engine, "red " * 255))
+    assert told(engine, "a <mix:cat,dog:0.25>") == [
+        "T5 knows no mixes: it reads the word with the largest share, CLIP the mix."
+    ]
+    assert told(engine, "a cat") == []
+    assert told(engine, long, model="without-t5") == []
+
+
+def test_a_long_text_has_more_windows_and_one_t5(engine):
+    made = results(play(engine, asked(prompt="red " * 90)))[0]
+    assert made.std() > 5
+    timeline = engine._models.load("sd3").reader.read(asked(prompt="red " * 90), 1).timeline
+    guides = timeline.at(1)
+    assert guides.negative.context.shape == guides.positive[0][1].context.shape == (1, 154, 128)
+    assert guides.negative.beside.shape == (1, 256, 192)
+    assert guides.negative.pooled.shape == (1, 128)

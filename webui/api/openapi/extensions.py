@@ -1,0 +1,57 @@
+"""The extensions, as the API says them."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MishapTold(BaseModel):
+    """What went wrong in an extension."""
+
+    owner: str = Field(description="The extension's id.")
+    hook: str = Field(description="In words: denoiser wrapper.")
+    text: str
+    trace: str = Field(description="The traceback; may be empty.")
+
+
+class HookUse(BaseModel):
+    seconds: float
+    calls: int
+
+
+class Extension(BaseModel):
+    id: str
+    name: str
+    version: str
+    description: str
+    touches: list[str] = Field(description="What it says that it changes.")
+    origin: Literal["shipped", "installed"]
+    folder: str
+    state: Literal["on", "off", "refused", "safe mode", "switched off"] = Field(
+        description="Refused: it did not come through its trial. Switched off: it failed too often."
+    )
+    enabled: bool = Field(description="Whether the next start has it.")
+    pending: bool = Field(description="Whether the next start changes that.")
+    problem: str = Field(description='"" where nothing is wrong.')
+    mishap: MishapTold | None
+    hooks: list[str] = Field(description="What it registered.")
+    start_seconds: float
+    seconds: float = Field(description="That its hooks took since the start.")
+    uses: dict[str, HookUse] = Field(description="By hook.")
+    imports: list[str] = Field(description="What it imports that is no public name, in sentences.")
+
+
+class Extensions(BaseModel):
+    extensions: list[Extension]
+    safe_mode: bool
+    can_restart: bool = Field(description="Whether POST /restart can be asked.")
+
+
+class Turned(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool
+
+
+class Restarting(BaseModel):
+    restarting: Literal[True]

@@ -1,0 +1,133 @@
+"""A `Model` of a transformer on a rectified flow, and the VAE of its latents."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from webui.engine.denoiser import from_flow
+from webui.engine.offload import runs_on
+from webui.engine.rectified_flow import FlowLevels
+from webui.engine.t5 import PLACES
+from webui.engine.vae import Vae
+from webui.errors import InvalidRequest
+from webui.interfaces import Conditioning, TextEncoder, WholeTextEncoder
+from webui.interfaces.engine_hooks import WrapAttention
+
+TIMESTEPS = 1000  # what the network calls all noise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformerModel:
+    """The families' `Model`."""
+
+    text_encoders: Sequence[TextEncoder]
+    whole_text_encoder: WholeTextEncoder | None
+    transformer: Any
+    vae: Vae
+    levels: FlowLevels
+    parts: Mapping[str, str]  # of the text encoders, by name: "text_encoder", ...
+    other_vae: Callable[[Path | None], Vae]  # of a file; None: the model's own
+
+    @property
+    def latent_channels(self) -> int:
+        return self.vae.latent_channels
+
+    @property
+    def scale_factor(self) -> int:
+        return self.vae.scale_factor
+
+    @property
+    def device(self) -> torch.device:
+        return runs_on(self.transformer)
+
+    @property
+    def networks(self) -> Mapping[str, Any]:
+        return {self.parts[each.name]: each.network for each in self.text_encoders}
+
+    @property
+    def modules(self) -> Sequence[Any]:
+        whole = [self.whole_text_encoder.network] if self.whole_text_encoder else []
+        return [self.transformer, *self.networks.values(), *whole, self.vae.network]
+
+    def with_vae(self, path: Path | None) -> "TransformerModel":
+        return replace(self, vae=self.other_vae(path))
+
+    def painting(self, picture: Tensor, mask: Tensor) -> "TransformerModel":
+        return self
+
+    def attending(self, wrap: WrapAttention) -> None:
+        """It attends to picture and words at once, which extensions are not written for."""
+
+    def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return (1 - sigma) * clean + sigma * noise
+
+    def predict(
+        self, x: Tensor, sigma: Tensor, conditionings: Sequence[Conditioning]
+    ) -> Sequence[Tensor]:
+        """Esser et al. 2024 (arXiv:2403.03206): the network gives noise - clean."""
+        count, batch = len(conditionings), len(x)
+        network, (height, width) = self.transformer, x.shape[2:]
+        self._check(height, width)
+        # a row or column more where a patch would have to be divided, as in ComfyUI
+        patch = int(network.config.patch_size)
+        seen = functional.pad(x, (0, -width % patch, 0, -height % patch), mode="circular")
+        pooled = [each.pooled for each in conditionings if each.pooled is not None]
+        contexts = [self._context(each) for each in conditionings]
+        (output,) = network(
+            hidden_states=seen.to(network.dtype).repeat(count, 1, 1, 1),
+            timestep=(sigma.to(x.device) * TIMESTEPS).expand(count * batch),
+            encoder_hidden_states=self._expanded(contexts, batch),
+            pooled_projections=self._expanded(pooled, batch),
+            return_dict=False,
+        )
+        velocities = output[:, :, :height, :width].float().chunk(count)
+        return [from_flow(x, sigma, each) for each in velocities]
+
+    def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return x
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents)
+
+    def decode_tiled(self, latents: Tensor) -> Tensor:
+        return self.vae.decode_tiled(latents)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.vae.encode(images)
+
+    def encode_tiled(self, images: Tensor) -> Tensor:
+        return self.vae.encode_tiled(images)
+
+    def latent_to_rgb(self, latents: Tensor) -> Tensor:
+        return self.vae.latent_to_rgb(latents)
+
+    def _context(self, told: Conditioning) -> Tensor:
+        """(1, tokens, width): the windows, filled up to T5's width, and after them what T5 made of
+        the whole text; zeros where there is none."""
+        width = int(self.transformer.config.joint_attention_dim)
+        context = functional.pad(told.context, (0, width - told.context.shape[-1]))
+        beside = told.beside
+        if beside is None:
+            beside = context.new_zeros(1, PLACES, width)
+        return torch.cat([context, beside.to(context)], dim=1)
+
+    def _expanded(self, each: Sequence[Tensor], batch: int) -> Tensor:
+        """(1, ...) each, for a batch of pictures."""
+        repeated = [tensor.expand(batch, *tensor.shape[1:]) for tensor in each]
+        return torch.cat(repeated).to(self.transformer.dtype)
+
+    def _check(self, height: int, width: int) -> None:
+        """Raises InvalidRequest for a latent with more cells than the network has places for."""
+        config = self.transformer.config
+        most = int(config.pos_embed_max_size * config.patch_size)
+        for name, cells in (("width", width), ("height", height)):
+            if cells > most:
+                pixels = self.scale_factor
+                raise InvalidRequest(
+                    name, f"is at most {most * pixels} for this model, got {cells * pixels}"
+                )

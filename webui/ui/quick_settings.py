@@ -1,0 +1,160 @@
+"""The row above the tabs: the model, its VAE, clip skip, and the fields that the user wants there.
+
+What stands in it is one value for all tabs, kept and restored like every other field; the tabs
+leave out what is here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.fields import AUTOMATIC_VAE, OWN_VAE
+from webui.interfaces import ServerRegistry
+from webui.library import Library
+from webui.services import Services
+from webui.ui import boxes, form
+from webui.ui.live import QUIET, script
+
+Update = dict[str, Any] | Component
+Choices = list[tuple[str, str | int | float]]
+
+# Behind it in a menu stands why an entry cannot be used; no name can hold it (files.printable).
+_WHY = "\N{INVISIBLE SEPARATOR} \N{EM DASH} "
+
+
+@dataclass(frozen=True, slots=True)
+class QuickSettings:
+    fields: Mapping[str, Component]  # by the names of their fields
+    chooser: gr.HTML  # triggers "choose" when a card or a list of models names one
+
+    @property
+    def model(self) -> gr.Dropdown:
+        model = self.fields["model"]
+        assert isinstance(model, gr.Dropdown)
+        return model
+
+
+def build(services: Services) -> QuickSettings:
+    """The menus take any text: what is on the disk changes behind the page."""
+    library = services.library
+    with gr.Row(elem_id="quicksettings", elem_classes="dk-quick"):
+        model = _menu("model", models(library), library.default())
+        says = "Look for new models, VAEs, LoRAs and embeddings"
+        refresh = boxes.small(says, "refresh_sd_model_checkpoint", "refresh")
+        vae = _menu("vae", vaes(library), AUTOMATIC_VAE)
+        fields: dict[str, Component] = {"model": model, "vae": vae}
+        fields["clip_skip"] = boxes.number_box("clip_skip")
+        for name in services.settings.quicksettings:
+            fields[name] = _field(name, services.registry)
+        chooser = _chooser()
+
+    def again(now: Any) -> tuple[Update, Update]:
+        library.refresh()
+        library.hash_ahead()
+        there = {entry.name for entry in library.entries()}
+        kept = now if now in there else library.default()
+        return gr.Dropdown(choices=models(library), value=kept), gr.Dropdown(choices=vaes(library))
+
+    refreshing = refresh.click(again, [model], [model, vae], preprocess=False, **QUIET)
+    told = "() => window.darkroom.shelf.forget()"
+    refreshing.then(None, None, None, js=told, show_progress="hidden", queue=False)
+    chosen = "() => window.darkroom.shelf.chosen()"
+    chooser.choose(None, None, [model], js=chosen, show_progress="hidden", queue=False)
+    _bring_lists(library, model, vae)
+    return QuickSettings(MappingProxyType(fields), chooser)
+
+
+def _bring_lists(library: Library, model: gr.Dropdown, vae: gr.Dropdown) -> None:
+    """A page that is opened later has what is there by then."""
+    page = gr.context.Context.root_block
+    if isinstance(page, gr.Blocks):
+
+        def there() -> tuple[Update, Update]:
+            return gr.Dropdown(choices=models(library)), gr.Dropdown(choices=vaes(library))
+
+        page.load(there, None, [model, vae], **QUIET)
+
+
+def _chooser() -> gr.HTML:
+    """Nothing to see: how scripts choose a model."""
+    return gr.HTML(
+        html_template="<span hidden></span>",
+        # Gradio makes an event of every name that is triggered in this text
+        js_on_load=script("shelfChooser", "() => trigger('choose')"),
+        elem_id="model_chooser",
+        apply_default_css=False,
+    )
+
+
+def _menu(name: str, choices: Choices, value: str | None) -> gr.Dropdown:
+    field = form.declared(name)
+    return gr.Dropdown(
+        choices=choices,
+        value=value,
+        label=field.label,
+        info=field.help,
+        allow_custom_value=True,
+        elem_id=form.shared_id(name),
+        elem_classes=["dk-field", f"dk-quick-{name}"],
+    )
+
+
+def _field(name: str, registry: ServerRegistry) -> Component:
+    names: Mapping[str, Callable[[], list[str]]] = {
+        "sampler": lambda: list(registry.samplers),
+        "schedule": lambda: list(registry.schedules),
+    }
+    if name not in names and not form.choices(name):
+        return boxes.number_box(name)
+    offered = names[name]() if name in names else list(form.choices(name))
+    default = str(form.declared(name).default)
+    chosen = default if default in offered else next(iter(offered), None)
+    return boxes.shared_choice(name, offered, chosen)
+
+
+def models(library: Library) -> Choices:
+    """(what the menu shows, name); shelf.js greys what cannot be used."""
+    return [(_with_problem(entry.name, entry.problem), entry.name) for entry in library.entries()]
+
+
+def vaes(library: Library) -> Choices:
+    found = [(_with_problem(each.name, each.problem), each.name) for each in library.vae_reports()]
+    return [(AUTOMATIC_VAE, AUTOMATIC_VAE), (OWN_VAE, OWN_VAE), *found]
+
+
+def _with_problem(name: str, problem: str | None) -> str:
+    return f"{name}{_WHY}{problem}" if problem else name
+
+
+def native(library: Library, name: str | None) -> tuple[int | None, int | None]:
+    """The size the model was trained at; (None, None) if there is no such model."""
+    for entry in library.entries():
+        if entry.name == name and not entry.problem:
+            return entry.native_width, entry.native_height
+    return None, None
+
+
+def bring_size(library: Library, quick: QuickSettings, width: gr.Slider, height: gr.Slider) -> None:
+    """Another model brings its own size, unless the user had chosen one."""
+
+    def chosen(name: Any, now_width: Any, now_height: Any) -> tuple[Update, Update]:
+        sizes = {(entry.native_width, entry.native_height) for entry in library.entries()}
+        own = native(library, name)
+        if (now_width, now_height) not in sizes or None in own:
+            return gr.skip(), gr.skip()
+        return gr.Slider(value=own[0]), gr.Slider(value=own[1])
+
+    named = "(now, ...sizes) => [window.darkroom.shelf.chosen() ?? now, ...sizes]"
+    for event, js in ((quick.model.input, None), (quick.chooser.choose, named)):
+        event(
+            chosen,
+            [quick.model, width, height],
+            [width, height],
+            js=js,
+            preprocess=False,
+            **QUIET,
+        )
