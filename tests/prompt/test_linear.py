@@ -1,7 +1,7 @@
 """Speed as a safety property: no text takes longer than in proportion to its length.
 
 Only the parser's own thread is counted, and eight times the text may take 2.5 times as much as
-eight times as long, so that busy neighbours do not matter; what is quadratic takes 64 times as long.
+eight times as long, so that busy neighbours do not matter; what is quadratic takes 64 times.
 """
 
 import gc
