@@ -59,13 +59,13 @@ UNITS = ["a", "a-", "token", "token ", "token: ", "a://", "://", "://a:", "cooki
 @pytest.mark.parametrize("unit", UNITS)
 def test_masking_takes_time_that_grows_with_the_text_only(unit):
     text = unit * (100_000 // len(unit))
-    began = time.perf_counter()
+    began = time.thread_time()
     for pattern, replacement in _SECRETS:
         pattern.sub(replacement, text)
-    assert time.perf_counter() - began < 1
-    began = time.perf_counter()
+    assert time.thread_time() - began < 1
+    began = time.thread_time()
     one_line(text * 50)
-    assert time.perf_counter() - began < 0.1  # most of it was cut away before
+    assert time.thread_time() - began < 0.5  # most of it was cut away before
 
 
 def test_a_credential_beyond_the_cut_is_not_written():

@@ -320,10 +320,11 @@ def seconds(unit, tail, length):
 
 @pytest.mark.parametrize("tail", TAILS, ids=["alone", "with pairs", "open"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_any_100_kb_are_read_at_once_and_200_kb_in_twice_the_time(name, tail):
-    once, twice = (seconds(HOSTILE[name], tail, length) for length in (100_000, 200_000))
-    assert once < 0.25
-    assert twice < 2.6 * once + 0.01
+def test_any_200_kb_are_read_at_once_and_in_eight_times_the_time_of_25(name, tail):
+    """A busy machine may make it 2.5 times as much; what is quadratic would take 64 times."""
+    short, long = (seconds(HOSTILE[name], tail, length) for length in (25_000, 200_000))
+    assert long < 1
+    assert long < 20 * short + 0.01
 
 
 @given(st.text(max_size=300))

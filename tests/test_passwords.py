@@ -26,7 +26,7 @@ def test_what_nobody_can_be_called_costs_no_more_than_a_wrong_password():
     for name, password in [("ann", marks), (marks, "sesame"), (marks, marks)]:
         began = time.process_time()
         assert not verified(known, name, password)
-        assert time.process_time() - began < 0.05
+        assert time.process_time() - began < 0.15
 
 
 def test_a_password_of_the_longest_kind_may_be_sent_taken_apart():

@@ -59,10 +59,10 @@ def test_a_number_of_thousands_of_digits_is_refused():
 @pytest.mark.parametrize("unit", [b'"\\', b'"', b"\\", b"[]", b'"[', b"{", b"[,", b'\\"'])
 def test_hostile_json_takes_time_that_grows_with_its_size_only(unit):
     data = unit * (500_000 // len(unit))
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(NotStrictError):
         parse(data)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_declared_length_is_believed_when_it_is_too_large(rules):
