@@ -4,27 +4,30 @@ that all is done.
     python -m training [--preset cpu|gpu] [--work FOLDER] [--minutes M] [--start MODEL] [STEP ...]
 
 Each step takes up where it was left; a step that is done is passed over. Without STEP: all of them,
-prepare, vae, unet, tiny, export, evaluate. `--minutes` ends this process after so many, its state
+prepare, vae, unet, tiny, export, sheet, evaluate. `--minutes` ends this process after so many, its state
 kept. `--start` begins with a model's folder in place of random numbers.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
-from training import autoencoder, diffusion, prepare, run, vocabulary
+from training import autoencoder, diffusion, export, prepare, run, sheet, tiny, vocabulary
 from training.compose import Composer
 from training.diffusion import Material
+from training.evaluation import table
+from training.evaluation.model import Model
 from training.presets import PRESETS, Preset
 
-STEPS = ("prepare", "vae", "unet", "tiny", "export", "evaluate")
+STEPS = ("prepare", "vae", "unet", "tiny", "export", "sheet", "evaluate")
 
 
-def main() -> None:
-    arguments = _arguments()
+def main(given: Sequence[str] | None = None) -> None:
+    """As the command line says; None: that of this process."""
+    arguments = _arguments(given)
     preset: Preset = PRESETS[arguments.preset]
     ends = time.monotonic() + arguments.minutes * 60
     if arguments.threads:
@@ -63,6 +66,36 @@ def _material(arguments: argparse.Namespace, preset: Preset) -> Material:
     return Material(known, composer, vocabulary.tokenizer(data / "tokenizer"), data)
 
 
+def _tiny(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
+    made = _material(arguments, preset)
+    return tiny.train(preset, made.known, made.composer, _folder(arguments), left)
+
+
+def _export(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
+    size = export.export(_folder(arguments), arguments.work / "data", _model(arguments))
+    print(f"{_model(arguments)}: {size / 1e6:.1f} MB of weights")
+    return True
+
+
+def _evaluate(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
+    model = _model(arguments)
+    out = _folder(arguments) / f"found-{model.name}-{arguments.scale}.json"
+    scale = table.SCALES[arguments.scale]
+    print(table.evaluate(model, _material(arguments, preset), preset, scale, out))
+    return True
+
+
+def _sheet(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
+    model = Model.of(_model(arguments), table.GUIDANCE, run.device())
+    sheet.sheet(model, _folder(arguments) / f"sheet-{_model(arguments).name}.webp")
+    return True
+
+
+def _model(arguments: argparse.Namespace) -> Path:
+    folder: Path = arguments.model or _folder(arguments) / "model"
+    return folder
+
+
 def _folder(arguments: argparse.Namespace) -> Path:
     folder: Path = arguments.work / arguments.preset
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,10 +106,14 @@ _DO: dict[str, Callable[[argparse.Namespace, Preset, float], bool]] = {
     "prepare": _prepare,
     "vae": _vae,
     "unet": _unet,
+    "tiny": _tiny,
+    "export": _export,
+    "sheet": _sheet,
+    "evaluate": _evaluate,
 }
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m training",
         description=__doc__,
@@ -89,7 +126,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--start", type=Path, help="a model's folder to begin with")
-    return parser.parse_args()
+    parser.add_argument("--model", type=Path, help="a folder to show and measure, not the trained")
+    parser.add_argument("--scale", choices=sorted(table.SCALES), default="small")
+    return parser.parse_args(given)
 
 
 if __name__ == "__main__":

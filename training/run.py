@@ -90,7 +90,7 @@ def average(mean: nn.Module, network: nn.Module, step: int, longest: float) -> N
     steps, up to `longest`, below 1."""
     keep = min(longest, (1 + step) / (10 + step))
     pairs = zip(mean.parameters(), network.parameters(), strict=True)
-    moving = [(kept, new.detach()) for kept, new in pairs if new.requires_grad]
+    moving = [(kept.detach(), new.detach()) for kept, new in pairs if new.requires_grad]
     torch._foreach_lerp_([kept for kept, _ in moving], [new for _, new in moving], 1 - keep)
 
 

@@ -126,7 +126,9 @@ class Likeness:
         best = torch.full((len(pictures), len(self.references)), -1.0)
         for variant in _VARIANTS:
             seen = features(normalized(pictures, variant))
-            best = torch.maximum(best, F.normalize((seen - self.mean) @ self.axes) @ self.references.T)
+            best = torch.maximum(
+                best, F.normalize((seen - self.mean) @ self.axes) @ self.references.T
+            )
         return self.group[best.argsort(1, descending=True)]
 
     def check(self, pictures: Tensor, seed: int = 7) -> tuple[float, float]:
