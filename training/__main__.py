@@ -1,11 +1,11 @@
 """Makes the model: `python -m training --preset gpu --work FOLDER`, again and again until it says
 that all is done.
 
-    python -m training [--preset cpu|gpu] [--work FOLDER] [--minutes M] [--start MODEL] [STEP ...]
+    python -m training [--preset cpu|gpu] [--work FOLDER] [--minutes M] [STEP ...]
 
 Each step takes up where it was left; a step that is done is passed over. Without STEP: all of them,
-prepare, vae, unet, tiny, export, sheet, evaluate. `--minutes` ends this process after so many, its state
-kept. `--start` begins with a model's folder in place of random numbers.
+prepare, vae, unet, tiny, export, sheet, evaluate. `--minutes` ends this process after so many, its
+state kept. `--start` begins with a model's folder in place of random numbers.
 """
 
 import argparse

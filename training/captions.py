@@ -93,10 +93,11 @@ def _side(thing: Thing) -> tuple[str, ...]:
 def _on(scene: Scene, rng: random.Random) -> str:
     first, second = (COLOURS[colour] for colour in scene.colours)
     joined = rng.choice([" on", " on", ", on"])
+    a = "an" if first == "orange" else "a"
     if scene.direction == PLAIN:
         if first == "white" and rng.random() < 0.7:
             return ""
-        return f"{joined} a{'n' if first == 'orange' else ''} {first} background"
+        return f"{joined} {a} {first} background"
     if rng.random() < 0.5:
-        return f"{joined} a {first} and {second} gradient background"
+        return f"{joined} {a} {first} and {second} gradient background"
     return f"{joined} a gradient background from {first} to {second}"

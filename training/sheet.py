@@ -12,10 +12,12 @@ wolf; penguin; hamburger; evergreen tree; robot; red heart; owl; strawberry
 puppy; kitty; plane; burger; bike; lion; tropical fish; birthday cake
 dog face on a blue background; tiger face on a green background; penguin on a pink background
 red apple on a yellow background; ghost on a purple background; rocket on a black background
-fox on a cyan background; banana on a gray background; crown on a red and orange gradient background
+fox on a cyan background; banana on a gray background
+crown on a red and orange gradient background
 whale on a gradient background from blue to cyan; unicorn on a pink and purple gradient background
 hot air balloon on a gradient background from cyan to white; cactus on an orange background
-small frog on the left; small star on the right; small butterfly at the top; small snail at the bottom
+small frog on the left; small star on the right; small butterfly at the top
+small snail at the bottom
 a large watermelon; a tiny mushroom; a big bear
 panda and red apple; cat face and dog face; rocket and full moon; banana next to cherries
 crown above lion; hamburger and french fries; robot to the left of alien

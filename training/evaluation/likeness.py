@@ -109,7 +109,9 @@ class Likeness:
         )  # (rounds, classes, numbers)
         flat = views.flatten(0, 1)
         mean = flat.mean(0)
-        _, values, principal = torch.pca_lowrank(flat, q=_KEPT, center=True, niter=4)
+        _, values, principal = torch.pca_lowrank(
+            flat, q=min(_KEPT, *flat.shape), center=True, niter=4
+        )
         basis = principal[:, values > values[0] * 1e-4]
         inside = ((views - views.mean(0)) @ basis).flatten(0, 1)
         within = inside.T @ inside / len(inside)

@@ -88,8 +88,9 @@ def colours(model: Model, known: Sequence[Emoji], count: int) -> float:
     familiar = [each for each in known if each.familiar]
     chosen = random.Random(_HELD_OUT_SEED).choices(familiar, k=count)
     asked = torch.arange(count) % len(COLOURS)
+    words = ["an orange" if name == "orange" else f"a {name}" for name in COLOURS]
     prompts = [
-        f"{each.label} on a{'n' if COLOURS[colour] == 'orange' else ''} {COLOURS[colour]} background"
+        f"{each.label} on {words[colour]} background"
         for each, colour in zip(chosen, asked.tolist(), strict=True)
     ]
     pictures = model.pictures(prompts, range(count))
