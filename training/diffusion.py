@@ -27,6 +27,7 @@ from training.run import Run
 
 LEVELS = 1000
 BETA_FIRST, BETA_LAST = 0.00085, 0.012
+TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 _GAMMA = 5.0
 
 
@@ -44,7 +45,7 @@ class Conditioned(nn.Module):
         super().__init__()
         self.text = CLIPTextModel(text_config(preset))
         table = self.text.get_input_embeddings()
-        table.weight.data.copy_(tokens * 0.05)  # about the size of what is added for the position
+        table.weight.data.copy_(tokens * TABLE_SCALE)
         table.weight.requires_grad_(False)
         self.unet = UNet2DConditionModel(**preset.unet())
         self.register_buffer("signal", signal().float(), persistent=False)
