@@ -87,8 +87,6 @@ def train(
     step_of = torch.compile(_loss) if device.type == "cuda" else _loss
     shown = 0.0
     for progress in training.steps():
-        for group in optimizer.param_groups:
-            group["lr"] = run.rate(preset.vae_rate, training.step, progress)
         scenes = [for_reconstruction(known, preset, rng) for _ in range(preset.vae_batch)]
         pictures = composer(scenes, preset.pixels)
         if progress < _WHOLE_PICTURES:
@@ -96,10 +94,7 @@ def train(
         pictures = pictures.to(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             loss = step_of(network, pictures)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+        run.descend(optimizer, loss, run.rate(preset.vae_rate, training.step, progress))
         run.average(mean, network, training.step, 0.998)
         shown = 0.98 * shown + 0.02 * loss.item() if shown else loss.item()
         if training.step % 100 == 0:

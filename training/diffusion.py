@@ -111,17 +111,12 @@ def train(
     fed = _fed(preset, material, vae, training.step)
     shown = 0.0
     for progress in training.steps():
-        for group in optimizer.param_groups:
-            group["lr"] = run.rate(preset.unet_rate, training.step, progress)
         latents, words = next(fed)
         noise = torch.randn_like(latents)
         levels = torch.randint(0, LEVELS, (len(latents),), device=device)
         with torch.autocast(device.type, torch.bfloat16):
             loss = loss_of(latents, words, noise, levels)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimizer.step()
+        run.descend(optimizer, loss, run.rate(preset.unet_rate, training.step, progress))
         run.average(mean, network, training.step, 0.999)
         if training.step % 50 == 0:
             shown = 0.7 * shown + 0.3 * loss.item() if shown else loss.item()

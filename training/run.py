@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _SAVED_EVERY = 120.0  # seconds
 
@@ -92,6 +92,17 @@ def average(mean: nn.Module, network: nn.Module, step: int, longest: float) -> N
     pairs = zip(mean.parameters(), network.parameters(), strict=True)
     moving = [(kept.detach(), new.detach()) for kept, new in pairs if new.requires_grad]
     torch._foreach_lerp_([kept for kept, _ in moving], [new for _, new in moving], 1 - keep)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+    """One step at this rate, along gradients no longer than 1."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights, 1.0)
+    optimizer.step()
 
 
 def device() -> torch.device:

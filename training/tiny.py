@@ -46,16 +46,12 @@ def train(
     rng = random.Random(training.step)
     latents, colours = [], []
     for progress in training.steps():
-        for group in optimizer.param_groups:
-            group["lr"] = run.rate(1e-3, training.step, progress)
         scenes = [autoencoder.for_reconstruction(known, preset, rng) for _ in range(8)]
         latent = autoencoder.encoded(vae, composer(scenes, preset.pixels))
         wanted = autoencoder.decoded(vae, latent)
         latent = latent * vae.config.scaling_factor
         loss = autoencoder.difference(network(latent), wanted)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        run.descend(optimizer, loss, run.rate(1e-3, training.step, progress))
         run.average(mean, network, training.step, 0.998)
         if len(latents) < 32:
             latents.append(latent)

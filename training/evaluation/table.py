@@ -52,9 +52,16 @@ def rows(
     if "colours" in todo:
         found = measures.colours(model, known, scale.colours)
         yield "colours", [Row("colour of the ground as asked", found, "%", 0.97)]
-    if not set(todo) & {"features", "names", "synonyms", "pairs"}:
-        return
-    pictures = measures.references(composer, known, model.pixels)
+    if set(todo) & {"names", "synonyms", "pairs", "features"}:
+        yield from _by_likeness(model, material, scale, todo)
+
+
+def _by_likeness(
+    model: Model, material: Material, scale: Scale, todo: Sequence[str]
+) -> Iterator[tuple[str, list[Row]]]:
+    """Those that ask which emoji a picture shows."""
+    known = material.known
+    pictures = measures.references(material.composer, known, model.pixels)
     likeness = Likeness.of(pictures)
     if "names" in todo:
         first, five = measures.names(model, likeness, known, scale)
