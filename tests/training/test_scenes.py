@@ -64,7 +64,10 @@ def test_two_things_are_said_in_their_order() -> None:
         second = text.index("green disc")
         assert (second < first) == ("to the right of" in text), text
     stacked = said(Scene(things, 0, (0, 0), PLAIN, stacked=True)) - {""}
-    assert all("above" in text or "below" in text for text in stacked)
+    for text in stacked:
+        first = re.search("red square|block", text).start()
+        assert ("above" in text) != ("below" in text)
+        assert (first < text.index("green disc")) == ("above" in text), text
 
 
 def test_some_captions_are_empty() -> None:
