@@ -91,6 +91,5 @@ def _spoken(
         for word in kept
         if re.fullmatch(r"[a-z][a-z' -]*[a-z]", word)
         and word not in said
-        and word not in secret
         and not set(word.split()) & set(secret)
     )
