@@ -47,11 +47,12 @@ class Trials:
     def __init__(
         self,
         part: Part,
-        kept: Path,
+        kept: Path | None = None,
         environ: Mapping[str, str] | None = None,
         limit: float | None = None,
     ) -> None:
-        """`environ` of the short-lived processes, this one's for None; `limit` in seconds."""
+        """`kept`: None keeps no verdict; `environ` of the short-lived processes, this one's for
+        None; `limit` in seconds."""
         self._part = part
         self._kept = kept
         self._environ = environ
@@ -124,13 +125,17 @@ class Trials:
             process.wait()
 
     def _read(self) -> dict[str, tuple[str, Verdict]]:
-        """None where the file cannot be read: then all are tried."""
+        """None where there is no file that can be read: then all are tried."""
+        if self._kept is None:
+            return {}
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             written = json.loads(self._kept.read_text(encoding="utf-8"))
             return {id: (each.pop("mark"), Verdict(**each)) for id, each in written.items()}
         return {}
 
     def _write(self, verdicts: Mapping[str, tuple[str, Verdict]]) -> None:
+        if self._kept is None:
+            return
         values = {id: {"mark": mark, **asdict(each)} for id, (mark, each) in verdicts.items()}
         with suppress(OSError):  # they are tried again, then
             write(self._kept, values)
