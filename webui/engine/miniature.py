@@ -91,8 +91,9 @@ def _text_encoder(words: int) -> torch.nn.Module:
 def _keep(network: torch.nn.Module, path: Path) -> None:
     """Weights and configuration."""
     config: Any = network.config
-    is_text = isinstance(network, CLIPTextModel)
-    _json(path.parent / "config.json", config.to_dict() if is_text else dict(config))
+    values = config.to_dict() if isinstance(network, CLIPTextModel) else dict(config)
+    values.pop("_use_default_values", None)  # a note of diffusers' to itself
+    _json(path.parent / "config.json", values)
     save_file(network.state_dict(), path)
 
 

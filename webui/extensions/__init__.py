@@ -95,7 +95,9 @@ def _loaded(part: Part, found: Found, shelves: Shelves, verdict: Verdict) -> Sta
     try:
         tables = tables_of(found.folder, found.manifest, part, hook.append)
         shelves.add(found.id, tables)
-    except (Exception, SystemExit) as error:  # it came through its trial, and fails all the same
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it came through its trial, and fails all the same
         ours = isinstance(error, ExtensionError)
         text = str(error) if ours else f"{type(error).__name__}: {error}"
         trace = "" if ours else "".join(traceback.format_exception(error))
