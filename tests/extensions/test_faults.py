@@ -105,6 +105,71 @@ FAULTS = {
         "import",
         "starts a thread that is no daemon: it",
     ),
+    "turns_away": (
+        "import os; os.chdir('/')",
+        {},
+        "import",
+        "changes the working folder, which is",
+    ),
+    "adds_a_path": (
+        "import sys; sys.path.insert(0, '/nowhere')",
+        {},
+        "import",
+        "changes sys.path, which is the whole program's",
+    ),
+    "empties_variables": (
+        "import os; os.environ.pop('PATH'); os.environ['HOME'] = '/'; os.environ['NEW_1'] = 'x'",
+        {},
+        "import",
+        "changes the environment: HOME, PATH",
+    ),
+    "closes_stdout": ("import sys; sys.stdout.close()", {}, "import", "changes the standard files"),
+    "closes_fd": ("import os; os.close(1)", {}, "import", "changes the standard files"),
+    "takes_signals": (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        {},
+        "import",
+        "changes what signals do",
+    ),
+    "silences_logs": (
+        HOOK + "import logging; logging.disable(logging.CRITICAL); return ()",
+        {},
+        "import",
+        "changes what is logged",
+    ),
+    "shortens_sockets": (
+        "import socket; socket.setdefaulttimeout(1)",
+        {},
+        "import",
+        "changes the time limit of sockets",
+    ),
+    "deepens": (
+        "import sys; sys.setrecursionlimit(10**6)",
+        {},
+        "import",
+        "changes the recursion limit",
+    ),
+    "raises_a_base": (
+        "class Stop(BaseException): pass\nraise Stop('everything')",
+        {},
+        "import",
+        "Stop: everything",
+    ),
+    "recurses": (HOOK + "return register_controls()", {}, "register_controls", "RecursionError"),
+    "segfaults": ("import ctypes; ctypes.string_at(0)", {}, "import", "process (signal 11)"),
+    "patches_class": (
+        "from webui.request import GenerationRequest\ndef mine(*_): pass\n"
+        "GenerationRequest.alone = mine",
+        {},
+        "import",
+        "replaces webui.request.GenerationRequest.alone; use a hook instead",
+    ),
+    "patches_library": (
+        "import pathlib\ndef mine(*_): pass\npathlib.Path.read_bytes = mine",
+        {},
+        "import",
+        "replaces pathlib.Path.read_bytes; use a hook instead",
+    ),
     "bad_default": (
         IMPORTS
         + "from webui import IntegerField\n@hookimpl\ndef register_controls():\n    return ["

@@ -186,7 +186,7 @@ class TurnHooks:
                 return inner(x, sigma)
 
             def call() -> Tensor:
-                made = like(x, outer(x.clone(), sigma))
+                made = like(x, outer(x.clone(), sigma.clone()))
                 if not is_finite(made) and is_finite(core(x, sigma)):  # else it is the model's own
                     refused()
                 return made
