@@ -1,6 +1,6 @@
 """The tutorial of docs/extensions.md, followed to the letter in a fresh data folder."""
 
-import ast
+import json
 import re
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_it_does_what_the_tutorial_says(folder, tmp_path):
     extension = Extension(folder, tmp_path)
     plain = extension.run(prompt="a red fox")
     (body,) = re.findall(r"```json\n(.*?)```", TUTORIAL, re.S)
-    made = extension.run(**ast.literal_eval(body.replace("true", "True")))
+    made = extension.run(**json.loads(body))
     prompts = [each.prompt for each in (*plain.requests, *made.requests)]
     assert prompts == ["a red fox", "a red fox, pencil drawing"]
     assert (plain.texts, made.texts) == (((),), (("Pencil: True",),))
@@ -71,3 +71,14 @@ def test_every_public_name_of_the_kit_is_told():
     methods = [name for name in vars(Extension) if name[0] != "_"]
     told = set(re.findall(r"\w+", part))
     assert {*methods, *testing.__all__} <= told
+
+
+@pytest.mark.parametrize("found", find(ROOT / "nowhere"), ids=lambda found: found.id)
+def test_what_ships_has_its_readme_and_its_test_beside_it(found):
+    readme = (found.folder / "README.md").read_text("utf-8")
+    assert readme.startswith(f"# {found.manifest.name}\n")
+    body = re.search(r"`(\{.*\"extras\".*\})`", readme)
+    test = (found.folder / f"test_{found.id}.py").read_text("utf-8")
+    assert body is not None
+    assert set(json.loads(body[1])["extras"]) == {found.id}
+    assert "from webui.testing import Extension" in test
