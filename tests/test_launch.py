@@ -30,9 +30,10 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "webui" / "commands").mkdir(parents=True)
     shutil.copytree(ROOT / "webui" / "fields", tmp_path / "webui" / "fields")
-    for name in ("__init__.py", "options.py"):
+    for name in ("__init__.py", "new_extension.py", "options.py"):
         shutil.copy(ROOT / "webui" / "commands" / name, tmp_path / "webui" / "commands")
-    names = ("errors", "passwords", "setting_table", "setting_values", "settings")
+    names = ("errors", "extension_ids", "passwords", "restarting", "setting_table")
+    names += ("setting_values", "settings")
     for name in (f"{each}.py" for each in ("__init__", *names)):
         shutil.copy(ROOT / "webui" / name, tmp_path / "webui")
     return tmp_path

@@ -1,5 +1,5 @@
-"""Extensions that take the engine's process with them: the next one starts without, and the job that
-died ends with the picture that it would have had. One process dies after the other here."""
+"""Extensions that end the engine's process: the next one starts without, and the job that died ends
+with the picture that it would have had. One process dies after the other here."""
 
 import sys
 

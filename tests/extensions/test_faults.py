@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.extensions.made import GOOD, make
-from webui.extensions import Trials, find, load, of_server
+from webui.extensions import Trials, Verdict, find, load, of_server
 from webui.hookspecs import hookimpl
 from webui.interfaces import SamplerInfo
 
@@ -316,3 +316,43 @@ def test_what_is_off_and_safe_mode_run_nothing(tmp_path, builtin):
     _, (off,) = load("server", builtin, found, trials, disabled=frozenset({"bomb"}))
     _, (safe,) = load("server", builtin, found, trials, safe_mode=True)
     assert (off.state, safe.state) == ("off", "safe mode")
+
+
+def test_one_that_ends_the_process_after_its_trial_is_left_out_by_the_next(tmp_path, builtin):
+    folder = make(tmp_path / "here", "bomb", GOOD)
+    make(tmp_path / "here", "good", GOOD)
+    found = find(tmp_path / "here", shipped=tmp_path / "none")
+    begun = tmp_path / "begun"
+    begun.write_text("bomb\nimport")  # as a process leaves it that ended there
+
+    class NoneAreTried(Trials):
+        def _try(self, found):
+            return Verdict()
+
+    def start():
+        trials = NoneAreTried("server", tmp_path / "kept.json")
+        shelves, standings = load("server", builtin, found, trials, begun=begun)
+        return list(of_server(shelves).controls), standings[0]
+
+    for _ in range(2):
+        there, bomb = start()
+        assert (there, begun.exists()) == (["good"], False)
+        assert (bomb.state, bomb.mishap.hook) == ("refused", "import")
+        assert bomb.mishap.text == "the server ended or hung while it was loaded"
+    (folder / "server.py").write_text(GOOD.replace("{id}", "bomb") + "# mended")
+    assert start()[0] == ["bomb", "good"]
+
+
+def test_the_file_says_which_one_is_being_loaded(tmp_path, builtin):
+    begun = tmp_path / "begun"
+    code = f"SAID = open({str(begun)!r}).read()\n"
+    make(tmp_path / "here", "says", code, touches=())
+    found = find(tmp_path / "here", shipped=tmp_path / "none")
+
+    class NoneAreTried(Trials):
+        def _try(self, found):
+            return Verdict()
+
+    load("server", builtin, found, NoneAreTried("server"), begun=begun)
+    assert sys.modules["darkroom_extensions.says.server"].SAID == "says\nimport"
+    assert not begun.exists()

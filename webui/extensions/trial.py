@@ -84,6 +84,12 @@ class Trials:
             self._write({id: (marks[id], verdicts[id]) for id in marks})
         return verdicts
 
+    def condemn(self, found: Found, hook: str) -> None:
+        """It came through, and the process that loaded it ended there all the same."""
+        with suppress(ExtensionError):
+            verdict = Verdict(f"the {self._part} ended or hung while it was loaded", hook)
+            self._write({**self._read(), found.id: (digest(found), verdict)})
+
     def forget(self, id: str) -> None:
         """It is tried anew at the next start. Raises OSError."""
         known = self._read()
