@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -163,8 +164,10 @@ def _serve(
         browser = ["--no-open-browser"] if starts else ["--open-browser"] if show else []
         return [*server, *browser, *(["--safe-mode"] if safe else [])]
 
-    supervised = {SUPERVISED: "yes"}
-    return supervise(command, root, Limits(), _say, {**environ, **hidden, **supervised})
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
+        ready = Path(place, "ready")
+        told = {**environ, **hidden, SUPERVISED: str(ready)}
+        return supervise(command, root, Limits(), _say, told, ready)
 
 
 def browser_is_settled(

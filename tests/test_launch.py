@@ -412,6 +412,28 @@ def test_a_server_that_fails_late_has_not_failed_to_start(tmp_path: Path) -> Non
     assert said == ["The server ended unexpectedly (exit code 4)."]
 
 
+def test_a_start_that_is_slow_to_fail_has_failed_all_the_same(tmp_path: Path) -> None:
+    """`early` is no time at all here: what counts is whether it was ready."""
+    ready, said = tmp_path / "ready", list[str]()
+
+    def command(starts: int, safe: bool) -> list[str]:
+        made = f"open({str(ready)!r}, 'w');" if safe else ""
+        return [sys.executable, "-I", "-c", f"{made}import sys; sys.exit(5)"]
+
+    ready.touch()  # of a start before
+    code = supervise(command, tmp_path, Limits(early=0), said.append, ready=ready)
+    assert code == 5
+    assert [line.rpartition("; ")[2] for line in said[:2]] == [
+        "starting again.",
+        "starting in safe mode, without extensions (--safe-mode).",
+    ]
+    assert said[2:] == ["The server ended unexpectedly (exit code 5)."]
+    said.clear()
+    ends = [sys.executable, "-I", "-c", f"open({str(ready)!r}, 'w'); raise SystemExit(6)"]
+    assert supervise(lambda *_: ends, tmp_path, Limits(early=0), said.append, ready=ready) == 6
+    assert said == ["The server ended unexpectedly (exit code 6)."]
+
+
 def test_the_server_knows_safe_mode() -> None:
     assert settings.parser().parse_args(["--safe-mode"]).safe_mode is True
 

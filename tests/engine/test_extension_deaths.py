@@ -87,7 +87,7 @@ def pictures(events):
     return [each.picture.rgb for each in events if isinstance(each, Rendered)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_each_death_is_named_the_next_engine_is_without_it_and_the_others_are_there(engine, warm):
     plain = play(warm, request(steps=3)).pictures
     halved = pictures(played(engine, asked("halves")))

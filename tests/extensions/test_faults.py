@@ -345,7 +345,7 @@ def test_one_that_ends_the_process_after_its_trial_is_left_out_by_the_next(tmp_p
 
 def test_the_file_says_which_one_is_being_loaded(tmp_path, builtin):
     begun = tmp_path / "begun"
-    code = f"SAID = open({str(begun)!r}).read()\n"
+    code = f"from pathlib import Path\nSAID = Path({str(begun)!r}).read_text()\n"
     make(tmp_path / "here", "says", code, touches=())
     found = find(tmp_path / "here", shipped=tmp_path / "none")
 
