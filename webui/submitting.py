@@ -11,8 +11,7 @@ from typing import Any
 
 from webui import controls
 from webui.errors import DarkroomError, InvalidRequest
-from webui.extensions import Catalogue, Conduct, Mishap, MishapError
-from webui.interfaces import ServerRegistry
+from webui.extensions import Conduct, Mishap, MishapError
 from webui.interfaces.server_hooks import FilterContext, Owned, RequestFilter
 from webui.jobs.job import Job
 from webui.request import GenerationRequest, to_dict
@@ -33,7 +32,7 @@ def submit_all(
     """
     with services.inputs.lock:  # so that no picture goes between the look and the job
         request = request_of(services, values, id)
-    requests = filtered(services.registry, services.extensions, request)
+    requests = filtered(services, request)
     jobs: list[Job] = []
     with services.inputs.lock:
         if requests != [request]:  # whatever the filters have made of it can be run as well
@@ -49,15 +48,11 @@ def submit_all(
     return tuple(jobs)
 
 
-def filtered(
-    registry: ServerRegistry, extensions: Catalogue, request: GenerationRequest
-) -> list[GenerationRequest]:
+def filtered(services: Services, request: GenerationRequest) -> list[GenerationRequest]:
     """What the filters that it asks for make of it. Raises InvalidRequest."""
     requests = [request]
-    for owned in registry.request_filters:
-        requests = [
-            made for each in requests for made in _applied(registry, extensions, owned, each)
-        ]
+    for owned in services.registry.request_filters:
+        requests = [made for each in requests for made in _applied(services, owned, each)]
         if len(requests) > MOST_JOBS:
             raise InvalidRequest(
                 f"extras.{owned.value.needs}",
@@ -76,19 +71,16 @@ def _whole(services: Services, request: GenerationRequest) -> GenerationRequest:
 
 
 def _applied(
-    registry: ServerRegistry,
-    extensions: Catalogue,
-    owned: Owned[RequestFilter],
-    request: GenerationRequest,
+    services: Services, owned: Owned[RequestFilter], request: GenerationRequest
 ) -> Sequence[GenerationRequest]:
-    needs, conduct = owned.value.needs, extensions.conduct
+    needs, conduct = owned.value.needs, services.extensions.conduct
     if needs not in request.extras:
         return [request]
-    folder = extensions.folder(owned.owner)
+    folder = services.extensions.folder(owned.owner)
     context = FilterContext(values=request.extras[needs], folder=folder)
 
     def call() -> Sequence[GenerationRequest]:
-        return _requests(registry.controls, owned.value.apply(request, context))
+        return _requests(services, owned.value.apply(request, context))
 
     try:
         return conduct.attempt(
@@ -98,7 +90,7 @@ def _applied(
         return [controls.with_mishap(request, error.mishap)]
 
 
-def _requests(groups: controls.Groups, made: object) -> list[GenerationRequest]:
+def _requests(services: Services, made: object) -> list[GenerationRequest]:
     """Raises TypeError or ValueError for what is none."""
     if not isinstance(made, list | tuple):
         raise TypeError(f"must return a sequence of requests, returned {type(made).__name__}")
@@ -106,7 +98,7 @@ def _requests(groups: controls.Groups, made: object) -> list[GenerationRequest]:
         if not isinstance(each, GenerationRequest):
             raise TypeError(f"must return requests, returned {type(each).__name__}")
         try:
-            controls.settled(groups, each.extras)
+            controls.settled(services.registry.controls, each.extras)
         except InvalidRequest as error:
             raise ValueError(f"returned a request that cannot be: {error}") from None
     if not made:

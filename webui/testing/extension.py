@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,8 @@ class Extension:
     def filter(self, **fields: Any) -> Filtered:
         """What its request filters make of a request. Raises InvalidRequest where they do."""
         before = len(self._conduct.mishaps)
-        made = filtered(self._registry, self._catalogue, self.request(**fields))
+        asked: Any = _Asked(self._registry, self._catalogue)
+        made = filtered(asked, self.request(**fields))
         return Filtered(requests=tuple(made), mishaps=tuple(self._conduct.mishaps[before:]))
 
     def text(self, request: GenerationRequest) -> tuple[str, ...]:
@@ -132,6 +133,14 @@ class Extension:
         own = f"{PACKAGE}.{self.manifest.id}"
         for name in [each for each in sys.modules if f"{each}.".startswith(f"{own}.")]:
             del sys.modules[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What of `Services` filters are asked with; the whole of them would need Gradio."""
+
+    registry: ServerRegistry
+    extensions: Catalogue
 
 
 class _Noted(Conduct):
