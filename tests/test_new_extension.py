@@ -62,7 +62,7 @@ def test_the_usual_place_is_where_the_server_looks(tmp_path: Path) -> None:
         ("Loud Words!", "try loud_words"),
         ("../evil", "try evil"),
         ("/tmp/evil", "try tmp_evil"),
-        ("con", "none of aux, builtin, con"),
+        ("con", "aux, con, nul, prn"),
         ("com7", "com1 to lpt9"),
         ("did_not_run", "did_not_run"),
         ("a", "2 to 40"),

@@ -3,9 +3,10 @@
 import re
 
 _ID = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
-# ours, and what no folder can be called on Windows
+# what no folder can be called on Windows; and ours, as addresses below /api/v1/extensions/ too
 _DEVICES = tuple(f"{name}{number}" for name in ("com", "lpt") for number in range(1, 10))
-_RESERVED = ("aux", "builtin", "con", "did_not_run", "nul", "prn", *_DEVICES)
+_OURS = ("builtin", "did_not_run", "index", "installed", "installs")
+_RESERVED = (*_OURS, "aux", "con", "nul", "prn", *_DEVICES)
 
 
 def problem(id: str) -> str:
@@ -14,7 +15,7 @@ def problem(id: str) -> str:
         return ""
     return (
         "must be 2 to 40 small letters, digits or '_', first a letter, and none of "
-        f"{', '.join(_RESERVED[:6])}, com1 to lpt9; got {id[:80]!r}"
+        f"{', '.join(_RESERVED[:9])}, com1 to lpt9; got {id[:80]!r}"
     )
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_extension_has_ten_lines():
-    assert list(FILES) == ["extension.toml", "server.py", "test_pencil.py"]
+    assert list(FILES) == ["extension.toml", "server.py", "test_ink.py"]
     code = [line for line in FILES["server.py"].splitlines() if line.strip()]
     assert len(code) <= 10
     assert len(FILES["extension.toml"].splitlines()) <= 10
@@ -36,24 +36,24 @@ def test_the_extension_has_ten_lines():
 
 def test_it_does_what_the_tutorial_says(folder, tmp_path):
     (found,) = find(folder.parent, tmp_path / "none")
-    assert (found.id, found.problem) == ("pencil", "")
+    assert (found.id, found.problem) == ("ink", "")
     extension = Extension(folder, tmp_path)
     plain = extension.run(prompt="a red fox")
     (body,) = re.findall(r"```json\n(.*?)```", TUTORIAL, re.S)
     made = extension.run(**json.loads(body))
     prompts = [each.prompt for each in (*plain.requests, *made.requests)]
-    assert prompts == ["a red fox", "a red fox, pencil drawing"]
-    assert (plain.texts, made.texts) == (((),), (("Pencil: True",),))
+    assert prompts == ["a red fox", "a red fox, ink"]
+    assert (plain.texts, made.texts) == (((),), (("Ink: True",),))
     assert made.pictures[0].tobytes() != plain.pictures[0].tobytes()
 
 
 def test_its_own_test_passes(folder, tmp_path):
-    tests = {"__file__": str(folder / "test_pencil.py")}
-    exec(compile(FILES["test_pencil.py"], tests["__file__"], "exec"), tests)
-    tests["test_it_is_drawn_with_a_pencil"](tmp_path)
+    tests = {"__file__": str(folder / "test_ink.py")}
+    exec(compile(FILES["test_ink.py"], tests["__file__"], "exec"), tests)
+    tests["test_it_is_drawn_with_ink"](tmp_path)
     tests["test_it_would_be_loaded"]()
     assert {name for name in tests if name.startswith("test_")} == {
-        "test_it_is_drawn_with_a_pencil",
+        "test_it_is_drawn_with_ink",
         "test_it_would_be_loaded",
     }
 
