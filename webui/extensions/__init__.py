@@ -84,7 +84,8 @@ def load(
                 standings.append(Standing(each, states[each.id], mishap))
     finally:
         if begun is not None:
-            begun.unlink(missing_ok=True)
+            with suppress(OSError):
+                begun.unlink(missing_ok=True)
     return shelves, standings
 
 
