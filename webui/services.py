@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from PIL import Image
+
 from webui import controls, image_checks, loras, names
 from webui.backend import Backend
 from webui.downloads import Downloads
@@ -24,7 +26,7 @@ from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.loras import Loras
-from webui.outputs import write_atomically
+from webui.outputs import Outputs, write_atomically
 from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.restarting import Restart
@@ -59,6 +61,7 @@ class Services:
     word_lists: WordLists = field(default_factory=WordLists)
     extensions: Catalogue = field(default_factory=Catalogue)
     restart: Restart = field(default_factory=Restart)
+    outputs: Outputs | None = None  # beside the line's own; None: no sheets are saved
 
     @property
     def recipe_tables(self) -> Tables:
@@ -167,6 +170,15 @@ def request_of(
     _check_size(request, entry, services.settings.max_pixels)
     image_checks.check_final(request, found, entry, services.settings.max_pixels)
     return request
+
+
+def save_sheet(services: Services, image: Image.Image, request: GenerationRequest) -> str:
+    """A sheet of several jobs' pictures with the recipe of all, which `request` is; the path, as
+    pictures of jobs have it. Raises NotSaved."""
+    if services.outputs is None:
+        raise NotSaved("this server saves no sheets")
+    said = controls.notes(services.registry, services.extensions.conduct, request)
+    return services.outputs.save_sheet(image, request, said)
 
 
 def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEntry:
