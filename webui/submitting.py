@@ -73,16 +73,16 @@ def submit_all(
     return tuple(jobs)
 
 
-def sheet_of(services: Services, jobs: Sequence[Job], asked: Mapping[str, Any]) -> Path | None:
+def sheet_of(services: Services, first: str, asked: Mapping[str, Any]) -> Path | None:
     """The picture that shows all jobs that one request became, once they have ended, where a
-    filter that it asked for makes one."""
+    filter that it asked for makes one; `first` is the id of the first of them."""
     extras = asked.get("extras")
     for owned in services.registry.request_filters:
         sheet = owned.value.sheet
         if sheet is not None and isinstance(extras, Mapping) and owned.value.needs in extras:
             with suppress(MishapError):
                 path = services.extensions.conduct.attempt(
-                    owned.owner, _HOOK, partial(sheet, services, jobs[0].id)
+                    owned.owner, _HOOK, partial(sheet, services, first)
                 )
                 if path is not None:
                     return Path(path)

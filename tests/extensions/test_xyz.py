@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,11 @@ def plotted(services, tmp_path):  # noqa: F811
         whole = {each.name: each.default for each in (*GROUP.fields, *GROUP.written)}
         whole |= {"on": True} | given
         context = FilterContext(
-            values=whole, folder=tmp_path, services=there, id="plot-0001", asked=asked or {"seed": 7}
+            values=whole,
+            folder=tmp_path,
+            services=there,
+            id="plot-0001",
+            asked=asked or {"seed": 7},
         )
         return list(FILTER.apply(replace(request, extras={"xyz_plot": whole}), context))
 
@@ -104,7 +109,7 @@ def test_a_list_has_quotes_for_commas_and_keeps_its_order():
 
 
 def test_nothing_is_all_where_all_are_known_and_capitals_do_not_matter():
-    known = axis("text", choices=lambda services: ["Euler a", "DDIM"])
+    known = axis("text", choices=lambda _: ["Euler a", "DDIM"])
     assert values.of_axis(known, " ", None) == ["Euler a", "DDIM"]
     assert values.of_axis(known, "ddim, other", None) == ["DDIM", "other"]
 
@@ -165,9 +170,7 @@ def test_any_text_is_values_or_refused(text, kind):
 
 
 def test_every_cell_is_the_request_with_its_values_and_nothing_else(plotted):
-    made = plotted(
-        request(), x_axis="Steps", x_values="1-3", y_axis="cfg scale", y_values="1, 4.5"
-    )
+    made = plotted(request(), x_axis="Steps", x_values="1-3", y_axis="cfg scale", y_values="1, 4.5")
     assert made == [
         request(steps=steps, guidance_scale=scale) for scale in (1.0, 4.5) for steps in (1, 2, 3)
     ]
@@ -198,7 +201,7 @@ def test_what_is_costly_to_change_changes_least_often(axes, order):
     cells = list(layout.Layout(lines, None).cells())
     changes = {
         letter: sum(one["xyz".index(letter)] != other["xyz".index(letter)]
-                    for one, other in zip(cells, cells[1:], strict=False))
+                    for one, other in pairwise(cells))
         for letter in "xyz"
     }  # fmt: skip
     assert "".join(sorted("xyz", key=changes.get)) == order
@@ -257,13 +260,9 @@ def test_sizes_samplers_seeds_and_the_second_pass(plotted):
 def test_a_random_seed_is_drawn_once_for_all_or_for_each(plotted):
     once = plotted(request(), asked={"seed": -1}, x_axis="Steps", x_values="1-4")
     assert {each.seed for each in once} == {7}
-    each = plotted(
-        request(), asked={"seed": -1}, x_axis="Steps", x_values="1-4", keep_random=True
-    )
+    each = plotted(request(), asked={"seed": -1}, x_axis="Steps", x_values="1-4", keep_random=True)
     assert len({one.seed for one in each}) == 4
-    again = plotted(
-        request(), asked={"seed": -1}, x_axis="Steps", x_values="1-4", keep_random=True
-    )
+    again = plotted(request(), asked={"seed": -1}, x_axis="Steps", x_values="1-4", keep_random=True)
     assert again == each
     kept = plotted(request(), asked={"seed": 7}, x_axis="Steps", x_values="1-4", keep_random=True)
     assert {one.seed for one in kept} == {7}

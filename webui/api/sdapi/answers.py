@@ -29,21 +29,34 @@ NONE = -1  # what A1111 says where there is none
 
 
 def generated(
-    services: Services, job: Job, asked: Asked, *, send: bool, saved: bool, inits: bool
+    services: Services,
+    jobs: Sequence[Job],
+    asked: Asked,
+    *,
+    send: bool,
+    saved: bool,
+    inits: bool,
+    sheet: Saved | None = None,
 ) -> bytes:
-    """As JSON. `send`: with the pictures, `saved`: they stay, `inits`: and what they began with.
-    Raises NotSaved if a file is gone."""
-    outputs = services.settings.outputs
+    """As JSON. `send`: with the pictures, `saved`: they stay, `inits`: and what they began with;
+    `sheet`: the grid of several jobs. Raises NotSaved if a file is gone."""
+    outputs, job = services.settings.outputs, jobs[0]
     grid = [each for each in job.pictures if each.image < 0 and saved and asked.grid]
-    single = [each for each in in_order(job.request, job.pictures) if each.image >= 0]
-    files = [sent(outputs, each) for each in (*grid, *single)]
+    single = [
+        each
+        for job in jobs if asked.lone or sheet is None
+        for each in in_order(job.request, job.pictures) if each.image >= 0
+    ]  # fmt: skip
+    first = [sheet] if sheet is not None else grid
+    files = [sent(outputs, each) for each in (*first, *single)]
     parameters = asked.parameters
     if inits:
         held = {name: again(services.inputs, sha) for name, sha in asked.pictures.items()}
         parameters = parameters | {
             name: [value] if name == "init_images" else value for name, value in held.items()
         }
-    info = _info(services, job, [each.request for each in single], files, len(grid))
+    made = [each.request for each in single]
+    info = _info(services, job, made, files, len(first))
     return _json(
         {
             "images": [each.base64 for each in files] if send else [],
@@ -51,7 +64,7 @@ def generated(
             "info": json.dumps(info, ensure_ascii=False),
             "job": job.id,
             "ignored": asked.ignored,
-            "state": job.state,
+            "state": next((each.state for each in jobs if each.state != "done"), "done"),
         }
     )
 
@@ -63,14 +76,14 @@ def _info(
     files: Sequence[Sent],
     first: int,
 ) -> dict[str, Any]:
-    request, count = job.request, len(requests)
+    request = job.request
     varied = request.variation
     started = datetime.fromtimestamp(job.started or job.created)
     return {
         "prompt": request.prompt,
-        "all_prompts": [request.prompt] * count,
+        "all_prompts": [each.prompt for each in requests],
         "negative_prompt": request.negative_prompt,
-        "all_negative_prompts": [request.negative_prompt] * count,
+        "all_negative_prompts": [each.negative_prompt for each in requests],
         "seed": request.seed,
         "all_seeds": [each.seed for each in requests],
         "subseed": varied.seed if varied else NONE,
@@ -80,7 +93,7 @@ def _info(
         **_model(services, request),
         "restore_faces": False,
         "face_restoration_model": None,
-        "extra_generation_params": _extra(files[first:]),
+        "extra_generation_params": _extra(files if first == len(files) else files[first:]),
         "index_of_first_image": first,
         "infotexts": [each.infotext for each in files],
         "styles": [],

@@ -17,7 +17,8 @@ from webui.events import Finished, Look
 from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.jobs.states import ACTIVE
-from webui.services import Services, submit
+from webui.services import Services
+from webui.submitting import submit_all
 
 OWNER = "sdapi"  # of jobs that came by this API
 _TASKS = 1000  # names that clients gave
@@ -34,14 +35,20 @@ class Calls:
         self._lock = threading.Lock()
         self._tasks: OrderedDict[str, str] = OrderedDict()  # a client's name -> job
         self._stopped: OrderedDict[str, None] = OrderedDict()  # jobs that were interrupted
+        self._together: OrderedDict[str, tuple[str, ...]] = OrderedDict()  # all that one call made
         self._endings = Endings(services.line)
 
-    def submit(self, values: Mapping[str, Any], task: str | None = None) -> Job:
-        """At the end of the line. Raises what `services.submit` raises."""
-        job = submit(self._services, values, owner=OWNER)
+    def submit(self, values: Mapping[str, Any], task: str | None = None) -> tuple[Job, ...]:
+        """At the end of the line. Raises what `submitting.submit_all` raises."""
+        jobs = submit_all(self._services, values, owner=OWNER)
+        if len(jobs) > 1:
+            with self._lock:
+                self._together |= {job.id: tuple(each.id for each in jobs) for job in jobs}
+                while len(self._together) > _TASKS:
+                    self._together.popitem(last=False)
         if task:
-            self.name(task, job.id)
-        return job
+            self.name(task, jobs[0].id)
+        return jobs
 
     def name(self, task: str, job_id: str) -> None:
         """The client's own name (`force_task_id`) of a job, the newest of that name."""
@@ -70,7 +77,13 @@ class Calls:
         return job if job is not None and job.owner == OWNER else None
 
     def interrupt(self, job: Job) -> None:
-        """Ends it with the pictures that there are; one that waits is cancelled."""
+        """Ends it with the pictures that there are; one that waits is cancelled. Of a call that
+        made several, all end, the last first."""
+        for id in reversed(self._together.get(job.id, (job.id,))):
+            with suppress(JobNotFound):
+                self._interrupt(self._services.line.job(id))
+
+    def _interrupt(self, job: Job) -> None:
         if job.owner == OWNER and job.state in ACTIVE:
             with self._lock:
                 self._stopped[job.id] = None

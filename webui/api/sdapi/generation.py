@@ -18,6 +18,8 @@ from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.pictures import remove
 from webui.errors import DarkroomError, InvalidRequest
 from webui.events import Saved
+from webui.jobs.job import Job
+from webui.submitting import sheet_of
 
 JOB_HEADER = "X-Darkroom-Job"
 _ANSWERING = 4  # answers put together at the same time
@@ -28,7 +30,7 @@ _MOST_TASK = 200  # characters
 class Started:
     """A call that waits, without its body."""
 
-    job_id: str
+    job_ids: tuple[str, ...]
     asked: Asked
     send: bool
     save: bool
@@ -44,22 +46,23 @@ def router(desk: Desk) -> APIRouter:
         async with desk.body(request) as values:
             started = await asyncio.to_thread(_start, desk, reader, values, img2img)
             del values
-        job = await desk.calls.end(started.job_id)
+        jobs = await _ended(desk, started.job_ids)
         async with answering:
+            sheet = await asyncio.to_thread(_sheet, desk, jobs, started.asked)
             data = await asyncio.to_thread(
                 answers.generated,
                 desk.services,
-                job,
+                jobs,
                 started.asked,
                 send=started.send,
                 saved=started.save,
                 inits=started.inits,
+                sheet=sheet,
             )
         gone = await request.is_disconnected()
-        tidy = (
-            None if started.save or gone else BackgroundTask(forget, desk, {job.id: job.pictures})
-        )
-        headers = {JOB_HEADER: job.id}
+        made = {job.id: job.pictures for job in jobs}
+        tidy = None if started.save or gone else BackgroundTask(forget, desk, made, sheet)
+        headers = {JOB_HEADER: jobs[0].id}
         return Response(data, headers=headers, media_type="application/json", background=tidy)
 
     @router.post("/txt2img", **_said(body(fields.TXT2IMG, fields.ECHO_TXT2IMG)))
@@ -73,6 +76,32 @@ def router(desk: Desk) -> APIRouter:
         return await made(request, True)
 
     return router
+
+
+async def _ended(desk: Desk, ids: Sequence[str]) -> list[Job]:
+    """All of them; of several, those that came to something. Raises what the first failed with
+    where none did."""
+    jobs: list[Job] = []
+    first: DarkroomError | None = None
+    for id in ids:
+        try:
+            jobs.append(await desk.calls.end(id))
+        except DarkroomError as error:
+            first = first or error
+    if not jobs and first is not None:
+        raise first
+    return jobs
+
+
+def _sheet(desk: Desk, jobs: Sequence[Job], asked: Asked) -> Saved | None:
+    """The grid of a plot."""
+    if not asked.extras:
+        return None
+    path = sheet_of(desk.services, asked.first, {"extras": asked.extras})
+    if path is None:
+        return None
+    name = path.relative_to(desk.services.settings.outputs).as_posix()
+    return Saved(-1, name, jobs[0].request, 0.0, 0, 0, 0)
 
 
 def _said(shape: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +122,7 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest("force_task_id", f"has more than {_MOST_TASK} characters")
     try:
         asked = (reader.img2img if img2img else reader.txt2img)(body)
-        job = desk.calls.submit(asked.values, task)
+        jobs = desk.calls.submit(asked.values, task)
     except InitMissing as error:
         raise HTTPException(404, str(error)) from None
     except InvalidRequest as error:
@@ -103,11 +132,17 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest(name, error.problem) from None
     if asked.settings:
         desk.chosen.set(asked.settings)
-    return Started(job.id, replace(asked, values={}), *flags.values())
+    ids = tuple(job.id for job in jobs)
+    extras = asked.values.get("extras", {})
+    held = replace(asked, values={}, extras=extras, first=ids[0])
+    return Started(ids, held, *flags.values())
 
 
-def forget(desk: Desk, jobs: Mapping[str, Sequence[Saved]]) -> None:
+def forget(desk: Desk, jobs: Mapping[str, Sequence[Saved]], sheet: Saved | None = None) -> None:
     """The pictures were handed over and are not to be kept."""
+    if sheet is not None:
+        with suppress(OSError):
+            remove(desk.services.settings.outputs, [sheet])
     for job_id, pictures in jobs.items():
         with suppress(OSError):
             remove(desk.services.settings.outputs, pictures)

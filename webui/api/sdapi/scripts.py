@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from webui.api.openapi import foreign
 from webui.api.openapi.says import says
-from webui.api.sdapi import reading
+from webui.api.sdapi import plots, reading
 from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.reading import Values
 from webui.errors import InvalidRequest
@@ -119,10 +119,14 @@ SCRIPTS: Sequence[Script] = (
 )
 
 
-def apply(body: Values, flat: Flat, img2img: bool) -> None:
-    """Fills what the call's scripts say. Raises InvalidRequest, naming one that is not here."""
+def apply(body: Values, flat: Flat, img2img: bool, plotting: bool = False) -> None:
+    """Fills what the call's scripts say; `plotting`: there is the extension for plots. Raises
+    InvalidRequest, naming one that is not here."""
     wanted = body.get("script_name")
-    if wanted is not None and wanted != "" and wanted != "None":
+    if plotting and isinstance(wanted, str) and wanted.casefold() == plots.NAME:
+        given = reading.json_list("script_args", body.get("script_args"))
+        plots.fill(flat, given, img2img)
+    elif wanted is not None and wanted != "" and wanted != "None":
         script = _found("script_name", wanted, False, img2img)
         _fill(script, reading.json_list("script_args", body.get("script_args")), flat)
     always = reading.json_object("alwayson_scripts", body.get("alwayson_scripts"))
@@ -157,11 +161,13 @@ def router(desk: Desk) -> APIRouter:
 
     @router.get("/scripts", **says(foreign.Scripts))
     def scripts() -> dict[str, list[str]]:
-        return {"txt2img": [], "img2img": [each.name for each in SCRIPTS]}
+        plot = [plots.NAME] if plots.GROUP in desk.services.registry.controls else []
+        return {"txt2img": plot, "img2img": [*plot, *(each.name for each in SCRIPTS)]}
 
     @router.get("/script-info", **says(list[foreign.Named]))
     def script_info() -> list[dict[str, Any]]:
-        return [
+        named = plots.GROUP in desk.services.registry.controls
+        return [_plot(img2img) for img2img in (False, True) if named] + [
             {
                 "name": each.name,
                 "is_alwayson": each.always_on,
@@ -172,6 +178,19 @@ def router(desk: Desk) -> APIRouter:
         ]
 
     return router
+
+
+def _plot(img2img: bool) -> dict[str, Any]:
+    empty = {"value": "", "minimum": None, "maximum": None, "step": None}
+    return {
+        "name": plots.NAME,
+        "is_alwayson": False,
+        "is_img2img": img2img,
+        "args": [
+            {**empty, "label": label, "choices": plots.axes(img2img) if "type" in label else None}
+            for label in plots.LABELS
+        ],
+    }
 
 
 def _described(argument: Argument) -> Mapping[str, Any]:
