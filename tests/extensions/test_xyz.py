@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.conftest import REGISTRY, puppet, services  # noqa: F401
-from webui import Axis, FilterContext, axes_of, to_dict
+from webui import Axis, ControlGroup, FilterContext, NumberField, axes_of, to_dict
 from webui.errors import InvalidRequest
 from webui.extensions import find
 from webui.extensions.discovery import SHIPPED
@@ -327,3 +327,35 @@ def test_a_plot_that_is_off_changes_nothing(plotted):
     asked = request()
     (same,) = plotted(asked, on=False, x_axis="Steps", x_values="1-3")
     assert same.steps == asked.steps
+
+
+def test_a_registered_axis_and_a_control_of_another_extension_are_axes(plotted):
+    def put(told, value, listed):
+        told["prompt"] = f"{told['prompt']} {value} of {listed[-1]}"
+
+    group = ControlGroup(
+        name="toy",
+        title="Toy",
+        fields=(
+            NumberField(
+                name="power", label="Power", default=1.0, minimum=0.0, maximum=2.0, step=0.1,
+                help=".",
+            ),
+        ),
+    )  # fmt: skip
+    registry = plotted.services.registry
+    there = replace(
+        registry,
+        axes={**registry.axes, "Ending": Axis(label="Ending", help=".", example="1", put=put)},
+        controls={**registry.controls, "toy": group},
+    )
+    object.__setattr__(plotted.services, "registry", there)
+    made = plotted(
+        request(), x_axis="Ending", x_values="1, 2", y_axis="toy: power", y_values="0, 1.5"
+    )
+    assert [(each.prompt, each.extras) for each in made] == [
+        ("a cat 1 of 2", {"toy": {"power": 0.0}}), ("a cat 2 of 2", {"toy": {"power": 0.0}}),
+        ("a cat 1 of 2", {"toy": {"power": 1.5}}), ("a cat 2 of 2", {"toy": {"power": 1.5}}),
+    ]  # fmt: skip
+    with pytest.raises(InvalidRequest, match=r"cannot be made at Toy: Power '3': extras.toy.power"):
+        plotted(request(), x_axis="Toy: Power", x_values="3")
