@@ -45,7 +45,8 @@ if TYPE_CHECKING:
         RequestFilter,
     )
     from webui.request import GenerationRequest, InitImage, from_dict, to_dict
-    from webui.services import Services, request_of, save_sheet
+    from webui.services import Services, request_of
+    from webui.submitting import save_sheet
 
 __version__ = "0.1.0"
 
@@ -118,7 +119,8 @@ _PLACES = {
         "RequestFilter",
     ),
     "webui.request": ("GenerationRequest", "InitImage", "from_dict", "to_dict"),
-    "webui.services": ("Services", "request_of", "save_sheet"),
+    "webui.services": ("Services", "request_of"),
+    "webui.submitting": ("save_sheet",),
 }  # fmt: skip
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 

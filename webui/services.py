@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL import Image
-
 from webui import controls, image_checks, loras, names
 from webui.backend import Backend
 from webui.downloads import Downloads
@@ -170,15 +168,6 @@ def request_of(
     _check_size(request, entry, services.settings.max_pixels)
     image_checks.check_final(request, found, entry, services.settings.max_pixels)
     return request
-
-
-def save_sheet(services: Services, image: Image.Image, request: GenerationRequest) -> str:
-    """A sheet of several jobs' pictures with the recipe of all, which `request` is; the path, as
-    pictures of jobs have it. Raises NotSaved."""
-    if services.outputs is None:
-        raise NotSaved("this server saves no sheets")
-    said = controls.notes(services.registry, services.extensions.conduct, request)
-    return services.outputs.save_sheet(image, request, said)
 
 
 def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEntry:

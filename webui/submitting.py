@@ -13,8 +13,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from PIL import Image
+
 from webui import controls
-from webui.errors import DarkroomError, InvalidRequest
+from webui.errors import DarkroomError, InvalidRequest, NotSaved
 from webui.extensions import Conduct, Mishap, MishapError
 from webui.interfaces.server_hooks import FilterContext, Owned, RequestFilter
 from webui.jobs.job import Job
@@ -87,6 +89,15 @@ def sheet_of(services: Services, first: str, asked: Mapping[str, Any]) -> Path |
                 if path is not None:
                     return Path(path)
     return None
+
+
+def save_sheet(services: Services, image: Image.Image, request: GenerationRequest) -> str:
+    """A sheet of several jobs' pictures with the recipe of all, which `request` is; the path, as
+    pictures of jobs have it. Raises NotSaved."""
+    if services.outputs is None:
+        raise NotSaved("this server saves no sheets")
+    said = controls.notes(services.registry, services.extensions.conduct, request)
+    return services.outputs.save_sheet(image, request, said)
 
 
 def filtered(services: Services, request: GenerationRequest) -> list[GenerationRequest]:
