@@ -79,17 +79,15 @@ def test_axes_are_counted_as_a1111_counts_those_of_a_tab(img2img, number, label)
 def test_arguments_fill_the_controls_of_either_version():
     new, old = {}, {}
     rest = (False, True, False, True, True, False, True, 6, False)
-    plots.fill(
-        new, arguments((1, "-1", []), (9, "", ["Euler a", "a,b"]), (0, "", []), *rest), False
-    )
+    said = arguments((1, "-1", []), (9, "", ["Euler a", "a,b"]), (0, "", []), *rest)
+    plots._fill(False, new, said)
     assert {name.rpartition(".")[2]: value for name, value in new.items()} == {
         "on": True, "x_axis": "Seed", "x_values": "-1", "y_axis": "Sampler",
         "y_values": 'Euler a,"a,b"', "z_axis": "Nothing", "z_values": "", "legend": False,
         "keep_random": True, "vary_x": True, "vary_y": False, "vary_z": True, "margin": 6,
     }  # fmt: skip
-    plots.fill(
-        old, arguments((4, "1", []), (0, "", []), (0, "", []), True, False, False, False, 8), True
-    )
+    said = arguments((4, "1", []), (0, "", []), (0, "", []), True, False, False, False, 8)
+    plots._fill(True, old, said)
     assert old["extras.xyz_plot.margin"] == 8
     assert "extras.xyz_plot.vary_x" not in old
 
@@ -114,7 +112,7 @@ def test_what_cannot_be_is_refused_by_name(api, x, said):
 
 
 def test_it_is_listed_for_both_tabs(api):
-    assert api.get("scripts").json()["txt2img"] == ["x/y/z plot"]
-    told = [each for each in api.get("script-info").json() if each["name"] == "x/y/z plot"]
+    assert api.get("scripts").json()["txt2img"] == ["x/y/z plot", "xyz_plot"]
+    told = [each for each in api.get("script-info").json() if each["name"] == plots.NAME]
     assert [each["is_img2img"] for each in told] == [False, True]
     assert told[0]["args"][0]["choices"] == plots.axes(False)

@@ -38,33 +38,32 @@ def generated(
     inits: bool,
     sheet: Saved | None = None,
 ) -> bytes:
-    """As JSON. `send`: with the pictures, `saved`: they stay, `inits`: and what they began with;
-    `sheet`: the grid of several jobs. Raises NotSaved if a file is gone."""
-    outputs, job = services.settings.outputs, jobs[0]
-    grid = [each for each in job.pictures if each.image < 0 and saved and asked.grid]
-    single = [
-        each
-        for job in jobs if asked.lone or sheet is None
-        for each in in_order(job.request, job.pictures) if each.image >= 0
-    ]  # fmt: skip
-    first = [sheet] if sheet is not None else grid
-    files = [sent(outputs, each) for each in (*first, *single)]
+    """As JSON, of all jobs of a call. `send`: with the pictures, `saved`: they stay, `inits`: and
+    what they began with; `sheet`: shows all of them. Raises NotSaved if a file is gone."""
+    outputs = services.settings.outputs
+    grids, single = [], []
+    for job in jobs:
+        grids += [each for each in job.pictures if each.image < 0 and saved and asked.grid]
+        single += [each for each in in_order(job.request, job.pictures) if each.image >= 0]
+    if sheet is not None:
+        grids, single = [sheet], single if asked.lone else []
+    files = [sent(outputs, each) for each in (*grids, *single)]
     parameters = asked.parameters
     if inits:
         held = {name: again(services.inputs, sha) for name, sha in asked.pictures.items()}
         parameters = parameters | {
             name: [value] if name == "init_images" else value for name, value in held.items()
         }
-    made = [each.request for each in single]
-    info = _info(services, job, made, files, len(first))
+    info = _info(services, jobs[0], [each.request for each in single], files, len(grids))
     return _json(
         {
             "images": [each.base64 for each in files] if send else [],
             "parameters": parameters,
             "info": json.dumps(info, ensure_ascii=False),
-            "job": job.id,
+            "job": jobs[0].id,
+            "jobs": [each.id for each in jobs],
             "ignored": asked.ignored,
-            "state": next((each.state for each in jobs if each.state != "done"), "done"),
+            "state": jobs[-1].state,
         }
     )
 
@@ -93,7 +92,7 @@ def _info(
         **_model(services, request),
         "restore_faces": False,
         "face_restoration_model": None,
-        "extra_generation_params": _extra(files if first == len(files) else files[first:]),
+        "extra_generation_params": _extra(files[first:] or files),
         "index_of_first_image": first,
         "infotexts": [each.infotext for each in files],
         "styles": [],

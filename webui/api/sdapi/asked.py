@@ -41,7 +41,6 @@ class Asked:
     parameters: dict[str, Any] = field(default_factory=dict)  # the call, repeated
     pictures: Mapping[str, str] = field(default_factory=dict)  # that it brought: name -> sha256
     extras: Mapping[str, Any] = field(default_factory=dict)  # of extensions, while it waits
-    first: str = ""  # the id of its first job
     lone: bool = True  # of a plot: its pictures are sent beside its grid
 
 
@@ -78,8 +77,7 @@ class Reader:
             flat["sampler"] = reading.text("sampler_index", body["sampler_index"])
         _refuse_others(body)
         ignored = [*own(body, flat), *_without_effect(body, echo), *unknown]
-        plotting = plots.GROUP in self._services.registry.controls
-        scripts.apply(body, flat, img2img, plotting)
+        scripts.apply(self._services.registry.controls, body, flat, img2img)
         ignored += self._settle(body, flat, settings)
         said = {name: _short(body[name]) for name in echo if body.get(name) is not None}
         hidden = {"init_images": None, "mask": None} if img2img else {}
@@ -90,7 +88,7 @@ class Reader:
             else overrides,
             grid=settings.get("return_grid", SETTINGS["return_grid"].default),
             parameters={**echo, **said, **hidden},
-            lone=f"extras.{plots.GROUP}.on" not in flat or plots.lone_images(body),
+            lone=plots.lone_images(body),
             pictures={
                 name: flat[ours]
                 for name, ours in fields.PICTURES.items() if ours in flat
@@ -110,7 +108,8 @@ class Reader:
         taken = {
             name: value
             for name, value in found.items()
-            if value is not None and name in FIELDS and name not in _OF_BATCHES
+            if value is not None and name not in _OF_BATCHES
+            and (name in FIELDS or _part(name) == "extras")
             and (_part(name) not in ("init", "hires", "upscale") or _part(name) in parts)
             and (_part(name) != "init" or name in _OF_A_PICTURE or "mask" in name)
         }  # fmt: skip

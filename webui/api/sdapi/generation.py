@@ -42,13 +42,13 @@ def router(desk: Desk) -> APIRouter:
     reader = Reader(desk.services, desk.chosen)
     answering = asyncio.Semaphore(_ANSWERING)
 
-    async def made(request: Request, img2img: bool) -> Response:
+    async def answered(request: Request, img2img: bool) -> Response:
         async with desk.body(request) as values:
             started = await asyncio.to_thread(_start, desk, reader, values, img2img)
             del values
-        jobs = await _ended(desk, started.job_ids)
+        jobs = await desk.calls.ends(started.job_ids)
         async with answering:
-            sheet = await asyncio.to_thread(_sheet, desk, jobs, started.asked)
+            sheet = await asyncio.to_thread(_sheet, desk, jobs[0], started.asked)
             data = await asyncio.to_thread(
                 answers.generated,
                 desk.services,
@@ -60,7 +60,7 @@ def router(desk: Desk) -> APIRouter:
                 sheet=sheet,
             )
         gone = await request.is_disconnected()
-        made = {job.id: job.pictures for job in jobs}
+        made = {each.id: each.pictures for each in jobs}
         tidy = None if started.save or gone else BackgroundTask(forget, desk, made, sheet)
         headers = {JOB_HEADER: jobs[0].id}
         return Response(data, headers=headers, media_type="application/json", background=tidy)
@@ -68,40 +68,14 @@ def router(desk: Desk) -> APIRouter:
     @router.post("/txt2img", **_said(body(fields.TXT2IMG, fields.ECHO_TXT2IMG)))
     async def txt2img(request: Request) -> Response:
         """A1111's fields (docs/sdapi.md); answers when the pictures are there."""
-        return await made(request, False)
+        return await answered(request, False)
 
     @router.post("/img2img", **_said(body(fields.IMG2IMG, fields.ECHO_IMG2IMG)))
     async def img2img(request: Request) -> Response:
         """As txt2img, with `init_images` and `mask` in base64."""
-        return await made(request, True)
+        return await answered(request, True)
 
     return router
-
-
-async def _ended(desk: Desk, ids: Sequence[str]) -> list[Job]:
-    """All of them; of several, those that came to something. Raises what the first failed with
-    where none did."""
-    jobs: list[Job] = []
-    first: DarkroomError | None = None
-    for id in ids:
-        try:
-            jobs.append(await desk.calls.end(id))
-        except DarkroomError as error:
-            first = first or error
-    if not jobs and first is not None:
-        raise first
-    return jobs
-
-
-def _sheet(desk: Desk, jobs: Sequence[Job], asked: Asked) -> Saved | None:
-    """The grid of a plot."""
-    if not asked.extras:
-        return None
-    path = sheet_of(desk.services, asked.first, {"extras": asked.extras})
-    if path is None:
-        return None
-    name = path.relative_to(desk.services.settings.outputs).as_posix()
-    return Saved(-1, name, jobs[0].request, 0.0, 0, 0, 0)
 
 
 def _said(shape: dict[str, Any]) -> dict[str, Any]:
@@ -132,10 +106,17 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest(name, error.problem) from None
     if asked.settings:
         desk.chosen.set(asked.settings)
-    ids = tuple(job.id for job in jobs)
-    extras = asked.values.get("extras", {})
-    held = replace(asked, values={}, extras=extras, first=ids[0])
-    return Started(ids, held, *flags.values())
+    held = replace(asked, values={}, extras=asked.values.get("extras", {}))
+    return Started(tuple(each.id for each in jobs), held, *flags.values())
+
+
+def _sheet(desk: Desk, first: Job, asked: Asked) -> Saved | None:
+    """The picture that shows all jobs of a call, where there is one: a plot's grid."""
+    path = sheet_of(desk.services, first.id, {"extras": asked.extras})
+    if path is None:
+        return None
+    name = path.relative_to(desk.services.settings.outputs).as_posix()
+    return Saved(-1, name, first.request, 0.0, 0, 0, 0)
 
 
 def forget(desk: Desk, jobs: Mapping[str, Sequence[Saved]], sheet: Saved | None = None) -> None:

@@ -7,11 +7,13 @@ the seeds vary came in with 1.8, before that the margin stood there.
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from webui.api.sdapi import reading
+from webui.api.sdapi.script import BOTH, Argument, Flat, Script, anything
 from webui.errors import InvalidRequest
-from webui.fields import shown
+from webui.fields import ChoiceField, shown
 
 GROUP = "xyz_plot"
 NAME = "x/y/z plot"
@@ -21,7 +23,7 @@ LABELS = (  # of the arguments, for script-info
     "Vary seeds for X", "Vary seeds for Y", "Vary seeds for Z", "Grid margins (px)",
     "Use text inputs instead of dropdowns",
 )  # fmt: skip
-_BOTH = (
+_AXES = (
     "Nothing", "Seed", "Var. seed", "Var. strength", "Steps", "Hires steps", "CFG Scale",
     "Image CFG Scale", "Prompt S/R", "Prompt order", "Sampler", "Hires sampler", "Sampler",
     "Checkpoint name", "Negative Guidance minimum sigma", "Sigma Churn", "Sigma min", "Sigma max",
@@ -39,7 +41,31 @@ _ALL = 3 * 3  # arguments of the three axes
 _FLAGS = ("legend", "", "", "keep_random")
 
 
-def fill(flat: dict[str, Any], given: Sequence[Any], img2img: bool) -> None:
+def scripts() -> list[Script]:
+    """One for each tab, for A1111 counts the axes of each."""
+    return [
+        Script(NAME, _arguments(tab), partial(_fill, tab == "img2img"), tabs=(tab,)) for tab in BOTH
+    ]
+
+
+def _arguments(tab: str) -> tuple[Argument, ...]:
+    types = axes(tab == "img2img")
+    return tuple(
+        Argument(
+            label,
+            anything,
+            None,
+            own=ChoiceField(
+                name="type", label=label, help=".", default=types[0], choices=tuple(types)
+            )
+            if "type" in label
+            else None,
+        )
+        for label in LABELS
+    )
+
+
+def _fill(img2img: bool, flat: Flat, given: Sequence[Any]) -> None:
     """Raises InvalidRequest, naming the argument."""
     flat[f"extras.{GROUP}.on"] = True
     for place, letter in enumerate("xyz"):
@@ -50,15 +76,18 @@ def fill(flat: dict[str, Any], given: Sequence[Any], img2img: bool) -> None:
 
 
 def lone_images(body: Mapping[str, Any]) -> bool:
-    """Whether a call wants the cells' pictures beside the grid; A1111's page has them off."""
-    given = body.get("script_args")
+    """Whether a call wants the pictures beside the grid: where it asks for a plot by A1111's
+    script, as that one's argument says; A1111's page has them off."""
+    name, given = body.get("script_name"), body.get("script_args")
+    if not isinstance(name, str) or name.casefold() != NAME:
+        return True
     return isinstance(given, list) and len(given) > _ALL + 1 and given[_ALL + 1] is True
 
 
 def axes(img2img: bool) -> list[str]:
     """Their labels, as A1111 counts them."""
     others = _OF_TXT2IMG if img2img else _OF_IMG2IMG
-    return [label for place, label in enumerate(_BOTH) if place not in others]
+    return [label for place, label in enumerate(_AXES) if place not in others]
 
 
 def _axis(name: str, kind: object, img2img: bool) -> str:
