@@ -90,10 +90,10 @@ def of_context(context: FilterContext) -> Layout:
             continue
         axis = known.get(label.casefold())
         if axis is None:
+            there = ", ".join(sorted(each.label for each in known.values()))
             raise InvalidRequest(
                 f"extras.{ID}.{letter}_axis",
-                f"must be {NOTHING} or one of {', '.join(sorted(a.label for a in known.values()))}; "
-                f"got {label[:60]!r}",
+                f"must be {NOTHING} or one of {there}; got {label[:60]!r}",
             )
         if any(line.axis.label == axis.label for line in lines):
             raise InvalidRequest(f"extras.{ID}.{letter}_axis", f"is {axis.label}, as another is")

@@ -1,4 +1,4 @@
-"""Plots as they are kept: one JSON file each in the extension's folder, so that a restart knows them.
+"""Plots as they are kept: a JSON file each in the extension's folder, which a restart reads.
 
 A plot is there before its jobs are, and names them; what has become of a cell, its job says.
 """
