@@ -1,4 +1,4 @@
-"""The axes that are no plain field: words of the prompt, sizes, LoRAs, the strength of either pass."""
+"""The axes that are no plain field: words of the prompt, sizes, LoRAs, the strength of a pass."""
 
 import re
 from collections.abc import Sequence
