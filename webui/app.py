@@ -145,7 +145,9 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     files = Embeddings(*roots), Loras(*roots), Upscalers(settings.models_dir)
     parts = (*files, begun_with, _downloads(settings, library, opened))
     return Services(
-        *(settings, registry, library, line, backend, trajectories, *parts), extensions=extensions
+        *(settings, registry, library, line, backend, trajectories, *parts),
+        extensions=extensions,
+        outputs=outputs,
     )
 
 
