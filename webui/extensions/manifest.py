@@ -11,7 +11,6 @@ engine = "engine"                   in the engine's. One of the two at least
 dependencies = ["dynamicprompts>=0.31"]
 """
 
-import importlib.metadata
 import re
 import tomllib
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.errors import ExtensionError
+from webui.extensions.packages import version_of
 from webui.extensions.versions import lies_in, version
 from webui.hookspecs import EngineHooks, ServerHooks
 
@@ -30,7 +30,8 @@ _ID = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
 _MODULE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _DEPENDENCY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})\s*([<>=].*)?", re.ASCII)
 _BESIDE_HOOKS = ("files", "network")
-_RESERVED = {"builtin", "con", "prn", "aux", "nul"}  # ours, and what no folder can be on Windows
+# ours, below /api/v1/extensions/ too, and what no folder can be on Windows
+_RESERVED = {"builtin", "index", "installs", "installed", "con", "prn", "aux", "nul"}
 
 
 def hooks_of(specs: type) -> tuple[str, ...]:
@@ -71,20 +72,25 @@ def read(folder: Path) -> Manifest:
         raise ExtensionError(f"{path}: {error}") from None
 
 
-def missing(manifest: Manifest) -> list[str]:
-    """Of its dependencies those that are not installed as it needs them, each with why."""
+def missing(manifest: Manifest, folder: Path) -> list[str]:
+    """Of its dependencies those that are not installed as it needs them, here or in the packages
+    of its own in `folder`, each with why."""
     problems = []
     for each in manifest.dependencies:
         match = _DEPENDENCY.fullmatch(each)
         assert match is not None, "it was checked"
-        try:
-            found = importlib.metadata.version(match[1])
-        except importlib.metadata.PackageNotFoundError:
+        found = version_of(match[1], folder)
+        if found is None:
             problems.append(f"{each} is not installed")
             continue
         if match[2] and not lies_in(found, match[2]):
             problems.append(f"{each} is needed, and {found} is installed")
     return problems
+
+
+def is_id(text: str) -> bool:
+    """Whether an extension may be called so."""
+    return _ID.fullmatch(text) is not None and text not in _RESERVED
 
 
 def _checked(given: Mapping[str, Any], folder: Path) -> Manifest:
@@ -124,7 +130,7 @@ def _check_lists(manifest: Manifest) -> None:
 
 
 def _check_names(manifest: Manifest, folder: Path) -> None:
-    if not _ID.fullmatch(manifest.id) or manifest.id in _RESERVED:
+    if not is_id(manifest.id):
         raise ValueError(
             f"id: must be 2 to 40 small letters, digits or '_', first a letter, and none of "
             f"{', '.join(sorted(_RESERVED))}; got {manifest.id[:80]!r}"

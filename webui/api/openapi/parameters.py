@@ -71,6 +71,8 @@ def explain(path: str, parameter: dict[str, Any]) -> None:
         text, more = "Which shelf.", {"enum": list(_SHELVES)}
     elif parameter["name"] == "id" and "/downloads/" in path:
         text, more = "A download's.", _DOWNLOAD
+    elif parameter["name"] == "id" and "/extensions/installs/" in path:
+        text, more = "An installation's.", _DOWNLOAD
     elif parameter["name"] == "id" and "/extensions/" in path:
         text, more = "An extension's.", _EXTENSION
     parameter["description"] = text
