@@ -214,17 +214,14 @@ class Installs:
 
     # --- the work -------------------------------------------------------------------------------
 
-    def _look(self, id: str) -> None:
+    def _look(self, id: str) -> Install:
         found = self.get(id)
         look = self.tools.look(
             found.source, found.update, self._works[id], lambda stage: self._told(id, stage)
         )
-        self._told(id, "")(0)
-        with self._lock:
-            if id in self._all:
-                self._all[id] = replace(self._all[id], state="seen", look=look)
+        return replace(found, state="seen", stage="", look=look)
 
-    def _put(self, id: str) -> None:
+    def _put(self, id: str) -> Install:
         found = self.get(id)
         look, work = found.look, self._works[id]
         assert look is not None
@@ -247,10 +244,8 @@ class Installs:
         self._check_unchanged(found, name)
         placing.put(self.place, work, name)
         self._try_anew(name)
-        with self._lock:
-            if id in self._all:
-                self._all[id] = replace(self._all[id], state="done", stage="")
         _logger.info("extension %s %s installed from %s", name, record.version, record.source)
+        return replace(found, state="done", stage="")
 
     def _check_unchanged(self, found: Install, name: str) -> None:
         """Another may have come or gone since the look."""
@@ -259,18 +254,20 @@ class Installs:
         if bool(found.update) != (self.place / name).exists() or there != found.look.replaced:
             raise InstallError(f"{name!r} has changed meanwhile; look again", "extension")
 
-    def _start(self, id: str, work: Callable[[str], None]) -> None:
+    def _start(self, id: str, work: Callable[[str], Install]) -> None:
         """By who holds the lock."""
         thread = threading.Thread(target=self._work, args=(id, work), name="install", daemon=True)
         self._threads[id] = thread
         thread.start()
 
-    def _work(self, id: str, work: Callable[[str], None]) -> None:
+    def _work(self, id: str, work: Callable[[str], Install]) -> None:
+        """What comes of it is shown when all that it left is gone."""
+        made: Install | None = None
         error, field = "", ""
         try:
             with self._working:
                 self._told(id, "waiting")(0)
-                work(id)
+                made = work(id)
         except (EndedError, InstallNotFound):
             pass
         except InstallError as problem:
@@ -283,12 +280,11 @@ class Installs:
             _logger.error("an installation failed", exc_info=problem)
             error = "something in the server went wrong; the log file says what"
         with self._lock:
-            if id in self._all and error:
+            if id not in self._all or made is None or made.state != "seen":
+                self._clear(id)
+            if id in self._all:
                 failed = replace(self._all[id], state="failed", stage="", error=error, field=field)
-                self._all[id] = failed
-            done = id not in self._all or self._all[id].state in ("done", "failed")
-        if done:
-            self._clear(id)
+                self._all[id] = made or failed
 
     def _told(self, id: str, stage: str) -> Callable[[int], None]:
         def told(count: int) -> None:

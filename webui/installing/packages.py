@@ -50,7 +50,7 @@ class Pip:
     def resolve(
         self, dependencies: Sequence[str], locked: Sequence[str], work: Path, told: Told
     ) -> tuple[Package, ...]:
-        """What has to be fetched so that all are there, changing none of the `locked` ("numpy==2.1").
+        """What has to be fetched so that all are there; none of the `locked` (numpy==2.1) changes.
 
         Raises InstallError, saying what conflicts.
         """
@@ -82,9 +82,8 @@ class Pip:
         environ = {**self._environ, "TMPDIR": str(work), "HOME": self._environ.get("HOME", "")}
         ended = run(command, environ, work, _LIMITS, told)
         if ended.code:
-            raise InstallError(
-                _reason(ended.out.decode("utf-8", "replace"), ended.said), "packages"
-            )
+            out = ended.out.decode("utf-8", "replace")
+            raise InstallError(_reason(out, ended.said), "packages")
 
     def _check_there(self) -> None:
         if importlib.util.find_spec("pip") is None:

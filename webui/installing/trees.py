@@ -19,6 +19,7 @@ from webui.installing.git import Entry
 MOST_FILES = 2000
 MOST_BYTES = 64 * 2**20
 _MOST_ONE = 32 * 2**20
+_MOST_WALKED = 5 * MOST_FILES  # with what is left out
 _LINK, _SUBMODULE = "120000", "160000"
 _PLAIN = ("100644", "100755", "100664")
 _COMPILED = (".pyc", ".pyo", ".pth")
@@ -88,8 +89,12 @@ def write(tree: Tree, read: Read, folder: Path, told: Callable[[int], None]) -> 
 
 def of_folder(folder: Path) -> list[Entry]:
     """What lies in it, links not followed. Raises InstallError."""
+    found = []
     try:
-        found = list(_walked(folder, ""))
+        for each in _walked(folder, ""):
+            found.append(each)
+            if len(found) > _MOST_WALKED:
+                raise InstallError(f"{folder} has more than {_MOST_WALKED} files")
     except OSError as error:
         raise InstallError(f"{folder} cannot be read: {error.strerror or error}") from None
     return found
@@ -112,18 +117,14 @@ def reader_of(folder: Path) -> Read:
     return read
 
 
-def _walked(folder: Path, inside: str, seen: int = 0) -> Iterator[Entry]:
+def _walked(folder: Path, inside: str) -> Iterator[Entry]:
     for each in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name = inside + each.name
-        if _is_left_out(name):
-            continue
         status = each.stat(follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
-            yield from _walked(folder / each.name, name + "/", seen)
+            if not _is_left_out(name):
+                yield from _walked(folder / each.name, name + "/")
             continue
-        seen += 1
-        if seen > MOST_FILES:
-            raise InstallError(f"{folder} has more than {MOST_FILES} files")
         if stat.S_ISLNK(status.st_mode):
             mode = _LINK
         else:
