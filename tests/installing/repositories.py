@@ -1,4 +1,4 @@
-"""Git repositories made by tests, with trees that git itself would not make; wheels; the service."""
+"""Git repositories made by tests, with trees that git would not make; wheels; the service."""
 
 import base64
 import hashlib

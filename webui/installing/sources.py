@@ -20,7 +20,7 @@ from webui.errors import InvalidRequest
 Kind = Literal["https", "ssh", "file", "folder"]
 _MOST = 500  # characters
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-_PATH = re.compile(r"(/[A-Za-z0-9_~+@-][A-Za-z0-9._~+@-]*)+", re.ASCII)
+_PATH = re.compile(r"(/[A-Za-z0-9_~+@][A-Za-z0-9._~+@-]*)+", re.ASCII)
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
