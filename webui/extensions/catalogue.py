@@ -32,7 +32,8 @@ class Catalogue:
         if self.data_dir is None:
             return []
         known = {each.found.id for each in self.standings}
-        found = [each for each in find(installed(self.data_dir)) if each.id not in known]
+        there = find(installed(self.data_dir))
+        found = [each for each in there if each.origin == "installed" and each.id not in known]
         new = [Standing(each, "off") for each in found]
         off = self.choices.disabled()
         return [_listed(each, None, (self.conduct.report(),), off) for each in new]

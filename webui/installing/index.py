@@ -60,9 +60,10 @@ class Index:
         return [each for each, text in there if all(word in text for word in wanted)], ""
 
     def fetch(self) -> None:
-        """What is at the address now. Raises DownloadFailed, NotSaved, InvalidRequest."""
+        """What is at the address now; nothing for the one that ships, which comes with Darkroom.
+        Raises DownloadFailed, NotSaved."""
         if not self.address:
-            raise InvalidRequest("index", "the index is the one that ships; it comes with updates")
+            return
         try:
             with Web(self._access) as web, web.get(self.address) as answer:
                 if answer.status != 200:

@@ -122,5 +122,12 @@ def _reason(out: str, said: str) -> str:
         begin = lines.index("The conflict is caused by:") + 1
         rest = lines[begin:]
         told = rest[: rest.index("")] if "" in rest else rest
-        return "; ".join(["its packages conflict with what is installed", *told])[:1500]
+        said = "; ".join(["its packages conflict with what is installed", *map(_clearer, told)])
+        return said[:1500]
     return "; ".join(errors[:3])[:1500] or "pip failed and does not say why"
+
+
+def _clearer(line: str) -> str:
+    """pip calls whoever starts it the user."""
+    locked = line.replace("The user requested (constraint)", "what is installed stays at")
+    return locked.replace("The user requested", "it asks for")

@@ -11,9 +11,7 @@
     let begun = false, asked = 0;
 
     function look(body) {
-      find("look").disabled = true;
-      return darkroom.extensionLook(body, find("seen"), (installed) => {
-        find("look").disabled = false;
+      darkroom.extensionLook(body, find("seen"), (installed) => {
         if (!installed) return;
         find("source").value = find("revision").value = "";
         changed();

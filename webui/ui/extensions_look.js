@@ -13,13 +13,19 @@
   const day = (seconds) => new Date(1000 * seconds).toLocaleDateString(undefined, { dateStyle: "medium" });
   const words = (list) => list.map((each) => each.replaceAll("_", " ")).join(", ");
 
-  /* Asks for `body` and shows in `place` what comes of it; `ended(installed)` when all is over. */
+  const shown = new WeakMap(); // place -> what throws away what is looked at there
+
+  /* Asks for `body` and shows in `place`, instead of what is there, what comes of it;
+     `ended(installed)` when all is over. */
   darkroom.extensionLook = async (body, place, ended) => {
     let id = "", gone = false;
+    shown.get(place)?.();
+    shown.set(place, () => { gone = true; if (id) darkroom.send("DELETE", path()).catch(() => null); });
     const path = () => `api/v1/extensions/installs/${id}`;
 
     function finish(installed) {
       gone = true;
+      shown.delete(place);
       place.replaceChildren();
       ended(installed);
     }
@@ -34,6 +40,7 @@
       notice.setAttribute("role", "alert");
       place.replaceChildren(notice);
       gone = true;
+      shown.delete(place);
       ended(false);
     }
 
@@ -69,6 +76,7 @@
       waiting({ stage: "fetching", bytes: 0 });
       const made = await darkroom.send("POST", "api/v1/extensions/installs", body);
       id = made.id;
+      if (gone) { darkroom.send("DELETE", path()).catch(() => null); return; }
       const now = await follow(made, "looking");
       if (now?.state === "failed") wrong(now.error.text);
       else if (now) place.replaceChildren(card(now, confirm, dismiss));
