@@ -51,7 +51,9 @@ def extensions(tab):
 
 
 def again(tab):
-    tab.server.stop()
+    tab.page.goto("about:blank")
+    tab.server.process.terminate()
+    assert tab.server.process.wait(60) == 0
     tab.server.start()
     tab.open()
     extensions(tab)

@@ -87,6 +87,7 @@ def test_an_update_shows_the_log_and_can_be_rolled_back_and_forth(installs, repo
     found = looked(installs, "", update="shout")
     assert [each.subject for each in found.look.changes] == ["Loudest", "Louder"]
     assert (found.look.replaced.version, found.look.manifest.version) == ("1.0", "1.2")
+    Choices(data).turn("shout", on=False)
     settled(installs, installs.confirm(found.id, False))
     assert (installs.records()["shout"].commit, installs.before()["shout"].version) == (
         second,
@@ -98,6 +99,7 @@ def test_an_update_shows_the_log_and_can_be_rolled_back_and_forth(installs, repo
     installs.roll_back("shout")
     assert read(data / "extensions" / "shout").version == "1.2"
     assert kept(data) == [".before", "handmade", "shout"]
+    assert Choices(data).disabled() == {"shout"}  # an update turns nothing on
 
 
 def test_a_history_that_was_written_anew_is_not_called_a_log(installs, repository):

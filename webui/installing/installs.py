@@ -174,20 +174,22 @@ class Installs:
     def roll_back(self, extension: str) -> None:
         """To what it was before the last update, and once more forth again. Raises NotAllowed,
         InvalidRequest, WrongState, NotSaved."""
-        self._change(extension, placing.roll_back)
+        self._change(extension, placing.roll_back, turn_on=False)
 
     def remove(self, extension: str) -> None:
         """With its packages; its own folder of files stays. Raises as `roll_back`."""
-        self._change(extension, placing.take_away)
+        self._change(extension, placing.take_away, turn_on=True)  # if it comes again
 
-    def _change(self, extension: str, change: Callable[[Path, Path, str], None]) -> None:
+    def _change(
+        self, extension: str, change: Callable[[Path, Path, str], None], *, turn_on: bool
+    ) -> None:
         self._check_allowed()
         self._record(extension)
         with self._working:
             work = placing.workplace(self.place, secrets.token_hex(8))
             try:
                 change(self.place, work, extension)
-                self._try_anew(extension)
+                self._try_anew(extension, turn_on=turn_on)
             except OSError as error:
                 raise NotSaved(f"{self.place} cannot be written to: {error.strerror}") from error
             finally:
@@ -202,9 +204,10 @@ class Installs:
             )
         return found[extension]
 
-    def _try_anew(self, extension: str) -> None:
-        """It is on, whatever it was. Raises OSError."""
-        Choices(self._data_dir).turn(extension, on=True)
+    def _try_anew(self, extension: str, *, turn_on: bool) -> None:
+        """At the next start. Raises OSError."""
+        if turn_on:
+            Choices(self._data_dir).turn(extension, on=True)
         for part in ("server", "engine"):
             Trials(part, trials_file(self._data_dir, part)).forget(extension)
 
@@ -243,7 +246,7 @@ class Installs:
         self._told(id, "placing")(0)
         self._check_unchanged(found, name)
         placing.put(self.place, work, name)
-        self._try_anew(name)
+        self._try_anew(name, turn_on=not found.update)
         _logger.info("extension %s %s installed from %s", name, record.version, record.source)
         return replace(found, state="done", stage="")
 

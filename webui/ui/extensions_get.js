@@ -8,7 +8,7 @@
   darkroom.extensionsGet = (root, changed) => {
     const find = (id) => root.querySelector(`#extensions-${id}`);
     const typing = darkroom.timer(search);
-    let begun = false, asked = 0;
+    let begun = false, allowed = false, asked = 0;
 
     function look(body) {
       darkroom.extensionLook(body, find("seen"), (installed) => {
@@ -40,6 +40,7 @@
     function row({ name, description, source }) {
       const item = node("li", "");
       item.append(node("strong", "", name), node("p", "", description));
+      if (source && !allowed) return item;
       item.append(source ? button("Look", () => { find("source").value = source; find("revision").value = ""; look({ source }); find("source").focus(); }) : node("small", "", "comes with Darkroom"));
       return item;
     }
@@ -47,8 +48,9 @@
     return async () => {
       if (begun) return;
       begun = true;
+      const { reason, git, sources, ...said } = await darkroom.send("GET", "api/v1/extensions/installs");
+      allowed = said.allowed;
       search();
-      const { allowed, reason, git, sources } = await darkroom.send("GET", "api/v1/extensions/installs");
       const words = !allowed ? reason : git || sources.every((each) => each === "folder") ? "" : "git is not installed on the computer that Darkroom runs on, so only folders can be installed";
       find("forbidden").hidden = !words;
       find("forbidden").textContent = words ? sentence(words) : "";

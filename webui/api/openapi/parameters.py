@@ -41,6 +41,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "prefix": ("How it begins, whatever the capitals.", {}),
     "queue": ("With so many of the waiting.", {}),
     "rate": ("Steps a second.", {"minimum": 0.5, "maximum": 60}),
+    "search": ("Words, all of which are in it.", {"maxLength": 200}),
     "sha256": ("Of a picture.", PICTURE),
     "size": ("Pixels, of the longer side of a view.", {"minimum": 64, "maximum": 1024}),
     "skip_current_image": ("Without the preview.", {}),
