@@ -13,7 +13,9 @@ import pytest
 from tests.installing.conftest import looked, put
 from tests.installing.repositories import files_of, service, tree_of
 from webui.errors import DarkroomError, InvalidRequest
+from webui.installing.errors import InstallError
 from webui.installing.running import Limits
+from webui.installing.sources import Source
 
 
 @pytest.fixture
@@ -97,6 +99,37 @@ def test_what_is_no_source_is_refused_before_git_is_started(unharmed, data, sour
         made.begin(source)
     assert refused.value.field == "source"
     made.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("https", "--upload-pack=touch pwned"),
+        ("https", "-utouch pwned"),
+        ("https", "ext::sh -c touch% pwned"),
+        ("file", "ext::sh -c touch% pwned"),
+        ("https", "ORIGIN"),
+        ("https", "file://ORIGIN"),
+        ("file", "ssh://-oProxyCommand=touch% pwned/a"),
+        ("https", "git@example.org:a"),
+    ],
+)
+def test_git_itself_goes_one_way_alone_whatever_it_is_given(
+    unharmed, data, repository, tmp_path, kind, address
+):
+    """As if the reading of addresses had let it through."""
+    made, work = service(data), tmp_path / "work"
+    work.mkdir()
+    address = address.replace("ORIGIN", str(repository.folder))
+    git = made.tools.git
+    with unharmed(), pytest.raises(InstallError):
+        git.fetch(_Unread(kind, address), work, lambda count: None)
+    assert not (work / "pwned").exists() and not (work / "git" / "pwned").exists()
+    made.close()
+
+
+class _Unread(Source):
+    host = None
 
 
 REVISIONS = (

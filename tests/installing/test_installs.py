@@ -404,7 +404,9 @@ def test_a_package_that_is_not_to_be_had_is_named(shop, repository):
     assert "nosuchpackage" in seen.look.problem
 
 
-def test_packages_of_another_extension_are_not_changed(shop, repository, tmp_path, data):
+def test_packages_of_another_extension_are_not_changed(
+    shop, repository, tmp_path, data, monkeypatch
+):
     repository.add(files_of("shout", manifest=needing("shoutlib==1.5")))
     put(shop, repository.address, packages=True)
     other = Repository(tmp_path / "other")
@@ -412,6 +414,9 @@ def test_packages_of_another_extension_are_not_changed(shop, repository, tmp_pat
     seen = looked(shop, other.address)
     assert "shoutlib==1.5" in seen.look.problem
     other.add(files_of("whisper", manifest=needing("shoutlib>=1")))
+    # loaded here, they can be imported by all; but they go when their extension goes
+    own = data / "extensions" / "shout" / ".packages"
+    monkeypatch.setattr(sys, "path", [*sys.path, str(own)])
     seen = looked(shop, other.address)
     assert [each.pinned for each in seen.look.packages] == ["shoutlib==1.5"]
 
