@@ -5,6 +5,7 @@ in the folder of work, and the marker that every command here would make is not 
 """
 
 import os
+import shutil
 import zlib
 from contextlib import contextmanager
 
@@ -126,6 +127,25 @@ def test_git_itself_goes_one_way_alone_whatever_it_is_given(
         git.fetch(_Unread(kind, address), work, lambda count: None)
     assert not (work / "pwned").exists() and not (work / "git" / "pwned").exists()
     made.close()
+
+
+def test_git_is_told_where_its_options_end_and_finds_no_settings(data, repository, tmp_path):
+    told, real = tmp_path / "told", shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "git"
+    script.write_text(f'#!/bin/sh\n(echo "$@"; env) >> {told}\nexec {real} "$@"\n')
+    script.chmod(0o755)
+    environ = {"PATH": f"{script.parent}:{os.environ['PATH']}", "GIT_EXTERNAL_DIFF": "touch"}
+    made = service(data, environ={**environ, "GIT_CONFIG_PARAMETERS": "'a.b=c'", "DARKROOM": "x"})
+    put(made, repository.address)
+    made.close()
+    said = told.read_text()
+    assert f" -- {repository.address} +HEAD:refs/looked/at\n" in said
+    for each in ("GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0"):
+        assert f"{each}\n" in said
+    for each in ("GIT_EXTERNAL_DIFF", "GIT_CONFIG_PARAMETERS='a.b", "DARKROOM="):
+        assert each not in said
+    assert "-c core.hooksPath=/dev/null " in said and " -c protocol.allow=never " in said
 
 
 class _Unread(Source):
