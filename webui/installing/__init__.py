@@ -6,8 +6,10 @@ there, the names of files first of all, is hostile until it has been checked.
 
 from webui.installing.git import Git
 from webui.installing.index import Index
-from webui.installing.installs import Install, Installs, nowhere
+from webui.installing.install import Install
+from webui.installing.installs import Installs
 from webui.installing.looks import Look, Tools
+from webui.installing.nowhere import nowhere
 from webui.installing.packages import Pip
 from webui.installing.placing import recover
 from webui.installing.records import Record

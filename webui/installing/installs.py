@@ -5,16 +5,13 @@ put in its place is loaded at the next start.
 """
 
 import logging
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from webui.downloads import Access
 from webui.errors import (
     DarkroomError,
     InstallNotFound,
@@ -26,36 +23,16 @@ from webui.errors import (
 from webui.extensions import Choices, Trials, installed, trials_file
 from webui.installing import placing, records, sources
 from webui.installing.errors import EndedError, InstallError
-from webui.installing.git import Git
 from webui.installing.index import Index
+from webui.installing.install import Install
 from webui.installing.looks import Look, Tools
-from webui.installing.packages import Pip
 from webui.installing.records import Record
 from webui.installing.sources import Source
 
-State = Literal["looking", "seen", "installing", "done", "failed"]
 _MOST_OPEN = 4
 _MOST = 20  # that are remembered
 _PATIENCE = 5.0  # seconds that what works has to end
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Install:
-    id: str
-    source: Source
-    update: str  # the extension that it is to be a new version of, or ""
-    created: float  # Unix seconds
-    state: State = "looking"
-    stage: str = "waiting"
-    bytes: int = 0  # of that stage
-    look: Look | None = None
-    error: str = ""
-    field: str = ""  # to blame
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in ("looking", "seen", "installing")
 
 
 class Installs:
@@ -99,19 +76,11 @@ class Installs:
 
     def records(self) -> Mapping[str, Record]:
         """Of what is installed now, by id; what lies there by hand has none."""
-        return self._records(self.place)
+        return records.all_in(self.place)
 
     def before(self) -> Mapping[str, Record]:
         """Of what one can go back to."""
-        return self._records(placing.all_before(self.place))
-
-    def _records(self, place: Path) -> Mapping[str, Record]:
-        try:
-            found = sorted(each for each in place.iterdir() if each.name[0] not in "._")
-        except OSError:
-            return {}
-        known = {each.name: records.read(each) for each in found}
-        return {id: record for id, record in known.items() if record is not None}
+        return records.all_in(placing.all_before(self.place))
 
     # --- looking and installing -----------------------------------------------------------------
 
@@ -232,16 +201,7 @@ class Installs:
         if look.packages:
             told = self._told(id, "packages")
             self.tools.pip.install(look.packages, work / name, work, told)
-        record = Record(
-            kind=look.source.kind,
-            source=look.source.address,
-            revision=look.source.revision,
-            commit=look.commit.id if look.commit else "",
-            digest=look.digest,
-            version=look.manifest.version,
-            time=time.time(),
-            packages=tuple(each.pinned for each in look.packages),
-        )
+        record = _record(look)
         records.write(work / name, record)
         self._told(id, "placing")(0)
         self._check_unchanged(found, name)
@@ -328,9 +288,14 @@ class Installs:
             placing.clear(work)
 
 
-def nowhere() -> Installs:
-    """For a server that is put together without."""
-    place = Path(os.devnull)
-    tools = Tools(Git({}), Pip({}), place, ())
-    index = Index("", place, Access())
-    return Installs(place, tools, index, allowed=(), forbidden="this server installs nothing")
+def _record(look: Look) -> Record:
+    return Record(
+        kind=look.source.kind,
+        source=look.source.address,
+        revision=look.source.revision,
+        commit=look.commit.id if look.commit else "",
+        digest=look.digest,
+        version=look.manifest.version,
+        time=time.time(),
+        packages=tuple(each.pinned for each in look.packages),
+    )

@@ -40,6 +40,16 @@ def read(folder: Path) -> Record | None:
         return None
 
 
+def all_in(place: Path) -> dict[str, Record]:
+    """Of the extensions in a folder, by id."""
+    try:
+        found = sorted(each for each in place.iterdir() if each.name[0] not in "._")
+    except OSError:
+        return {}
+    known = {each.name: read(each) for each in found}
+    return {id: record for id, record in known.items() if record is not None}
+
+
 def _checked(given: Mapping[str, Any]) -> Record:
     values: dict[str, Any] = {each.name: given[each.name] for each in fields(Record)}
     packages = values.pop("packages")

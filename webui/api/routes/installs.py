@@ -24,6 +24,7 @@ _MOST_WORDS = 200  # characters
 def router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/extensions", tags=["extensions"])
     _add_installs(router, services.installs)
+    _add_known(router, services.installs)
     _add_installed(router, services.installs)
     _add_index(router, services.installs)
     return router
@@ -50,6 +51,8 @@ def _add_installs(router: APIRouter, installs: Installs) -> None:
             raise InvalidRequest("source", "give either a source, or an extension to update")
         return view.install(installs.begin(source, revision, extension))
 
+
+def _add_known(router: APIRouter, installs: Installs) -> None:
     @router.get("/installs/{id}", **says(shapes.Install))
     def one(id: str) -> dict[str, Any]:
         return view.install(installs.get(id))
