@@ -258,8 +258,6 @@ class Installs:
 
         return told
 
-    # --- small things ---------------------------------------------------------------------------
-
     def _known(self, id: str) -> Install:
         if id not in self._all:
             raise InstallNotFound(f"there is no installation {id[:80]!r}; look again")
