@@ -105,10 +105,6 @@ class Git:
         lines = ended.out.decode("utf-8", "replace").split("\0")
         return [_commit(each) for each in lines if each.count("\x1f") == 3]
 
-    def is_ancestor(self, source: Source, place: Path, old: str, new: str, told: Told) -> bool:
-        command = ["merge-base", "--is-ancestor", old, new]
-        return self._run(source, place, command, told, failing=True).code == 0
-
     @contextmanager
     def blobs(self, source: Source, place: Path) -> Iterator["Blobs"]:
         process = subprocess.Popen(

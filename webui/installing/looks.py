@@ -151,8 +151,7 @@ class Tools:
     ) -> tuple[Commit, ...] | None:
         if replaced is None or commit is None or not replaced.commit:
             return None
-        if not self.git.is_ancestor(source, work, replaced.commit, commit.id, told):
-            return None
+        # what was fetched is what leads to the new one: without the old one in it there is no log
         found = self.git.log(source, work, f"{replaced.commit}..{commit.id}", told)
         return None if found is None else tuple(found)
 
