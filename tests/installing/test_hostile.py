@@ -4,6 +4,7 @@ Each is tried for real; afterwards the folder of extensions is what it was to th
 in the folder of work, and the marker that every command here would make is not there.
 """
 
+import json
 import os
 import shutil
 import zlib
@@ -420,7 +421,9 @@ def test_a_folder_with_links_pipes_or_itself_is_refused(unharmed, installs, data
 def test_a_record_of_somebody_elses_making_is_not_believed(installs, data):
     """It would make the page offer to remove what was put there by hand."""
     folder = data / "extensions" / "handmade"
-    for text in ("{}", "[]", "no", '{"kind": 1}', '{"time": {}}', "[" * 100_000):
+    names = ("kind", "source", "revision", "commit", "digest", "version")
+    numbers = json.dumps({name: 5 for name in names} | {"time": 1, "packages": []})
+    for text in (numbers, "{}", "[]", "no", '{"kind": 1}', '{"time": {}}', "[" * 100_000):
         (folder / ".installed.json").write_text(text)
         assert installs.records() == {}
         with pytest.raises(DarkroomError):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from webui import extension_ids
 from webui.errors import ExtensionError
 from webui.extensions.packages import version_of
 from webui.extensions.versions import lies_in, version
@@ -26,12 +27,9 @@ from webui.hookspecs import EngineHooks, ServerHooks
 API_VERSION = "1.0"  # of what extensions may import and register
 FILE = "extension.toml"
 _MOST = 64 * 1024  # bytes
-_ID = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
 _MODULE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _DEPENDENCY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})\s*([<>=].*)?", re.ASCII)
 _BESIDE_HOOKS = ("files", "network")
-# ours, below /api/v1/extensions/ too, and what no folder can be on Windows
-_RESERVED = {"builtin", "index", "installs", "installed", "con", "prn", "aux", "nul"}
 
 
 def hooks_of(specs: type) -> tuple[str, ...]:
@@ -88,11 +86,6 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
     return problems
 
 
-def is_id(text: str) -> bool:
-    """Whether an extension may be called so."""
-    return _ID.fullmatch(text) is not None and text not in _RESERVED
-
-
 def _checked(given: Mapping[str, Any], folder: Path) -> Manifest:
     known = [each.name for each in fields(Manifest)]
     for key in given:
@@ -130,11 +123,8 @@ def _check_lists(manifest: Manifest) -> None:
 
 
 def _check_names(manifest: Manifest, folder: Path) -> None:
-    if not is_id(manifest.id):
-        raise ValueError(
-            f"id: must be 2 to 40 small letters, digits or '_', first a letter, and none of "
-            f"{', '.join(sorted(_RESERVED))}; got {manifest.id[:80]!r}"
-        )
+    if wrong := extension_ids.problem(manifest.id):
+        raise ValueError(f"id: {wrong}")
     if folder.name != manifest.id:
         raise ValueError(f"id: must be its folder's name, {folder.name!r}; got {manifest.id!r}")
     try:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from webui import extension_ids
 from webui.downloads import Access
 from webui.downloads.sockets import WebError
 from webui.downloads.web import Web
 from webui.errors import DownloadFailed, InvalidRequest, NotSaved
-from webui.extensions import manifest as manifests
 from webui.extensions.discovery import SHIPPED, write
 from webui.installing import sources
 
@@ -107,7 +107,7 @@ def _entry(given: Any, number: int) -> Listed:
     if not texts or not all(isinstance(each, str) and len(each) <= 1000 for each in texts):
         raise ValueError(f"entry {number}: must have the texts id, name, description, source")
     id, name, description, source = texts
-    if not manifests.is_id(id):
+    if extension_ids.problem(id):
         raise ValueError(f"entry {number}: {id[:80]!r} is no id")
     if source:
         try:

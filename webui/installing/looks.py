@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from webui import extension_ids
 from webui.errors import ExtensionError
 from webui.extensions import imports
 from webui.extensions import manifest as manifests
@@ -162,9 +163,8 @@ def _id_of(data: bytes) -> str:
     except (ValueError, RecursionError) as error:
         raise InstallError(f"{manifests.FILE} cannot be read: {error}") from None
     id = given.get("id")
-    if not isinstance(id, str) or not manifests.is_id(id):
-        raise InstallError(
-            f"{manifests.FILE}: id: must be 2 to 40 small letters, digits or '_', first a letter, "
-            f"and no name that is taken; got {str(id)[:80]!r}"
-        )
+    if not isinstance(id, str):
+        raise InstallError(f"{manifests.FILE}: id: must be text, got {str(id)[:80]!r}")
+    if wrong := extension_ids.problem(id):
+        raise InstallError(f"{manifests.FILE}: id: {wrong}")
     return id
