@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-CODE = ("launch.py", "webui", "scripts", "tests", "benchmarks", "extensions")
+CODE = ("launch.py", "webui", "scripts", "tests", "benchmarks", "extensions", "training")
 
 
 # Files of tests side by side, a process for each core up to so many; a file's own tests in turn.

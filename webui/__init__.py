@@ -8,11 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from webui.errors import InvalidRequest
+    from webui.axes import axes_of
+    from webui.errors import DarkroomError, InvalidRequest
     from webui.events import Event, Finished, Rendered, Saved, Started, Step
     from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
     from webui.hookspecs import hookimpl
     from webui.interfaces import (
+        Axis,
         Denoiser,
         Model,
         PictureResize,
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
         PageFile,
         RequestFilter,
     )
-    from webui.request import GenerationRequest, InitImage
-    from webui.services import Services
+    from webui.request import GenerationRequest, InitImage, from_dict, to_dict
+    from webui.services import Services, request_of
+    from webui.submitting import save_sheet
 
 __version__ = "0.1.0"
 
@@ -51,8 +54,10 @@ __all__ = [
     "Attend",
     "AttentionPlace",
     "AttentionProcessor",
+    "Axis",
     "ChoiceField",
     "ControlGroup",
+    "DarkroomError",
     "Denoiser",
     "DenoiserWrapper",
     "Event",
@@ -87,17 +92,23 @@ __all__ = [
     "TurnView",
     "UpscalerInfo",
     "Word",
+    "axes_of",
+    "from_dict",
     "hookimpl",
+    "request_of",
+    "save_sheet",
+    "to_dict",
 ]
 
 _PLACES = {
-    "webui.errors": ("InvalidRequest",),
+    "webui.axes": ("axes_of",),
+    "webui.errors": ("DarkroomError", "InvalidRequest"),
     "webui.events": ("Event", "Finished", "Rendered", "Saved", "Started", "Step"),
     "webui.fields": ("ChoiceField", "FlagField", "IntegerField", "NumberField", "TextField"),
     "webui.hookspecs": ("hookimpl",),
     "webui.interfaces": (
-        "Denoiser", "Model", "PictureResize", "PreviewInfo", "SamplerEntry", "SamplerInfo",
-        "ScheduleInfo", "UpscalerInfo",
+        "Axis", "Denoiser", "Model", "PictureResize", "PreviewInfo", "SamplerEntry",
+        "SamplerInfo", "ScheduleInfo", "UpscalerInfo",
     ),
     "webui.interfaces.engine_hooks": (
         "Attend", "AttentionPlace", "AttentionProcessor", "DenoiserWrapper", "ImageOperation",
@@ -107,8 +118,9 @@ _PLACES = {
         "ControlGroup", "EventListener", "FilterContext", "MetadataField", "PageFile",
         "RequestFilter",
     ),
-    "webui.request": ("GenerationRequest", "InitImage"),
-    "webui.services": ("Services",),
+    "webui.request": ("GenerationRequest", "InitImage", "from_dict", "to_dict"),
+    "webui.services": ("Services", "request_of"),
+    "webui.submitting": ("save_sheet",),
 }  # fmt: skip
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 

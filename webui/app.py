@@ -150,6 +150,7 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
         *(settings, registry, library, line, backend, trajectories, *parts),
         extensions=extensions,
         installs=server_side.installs(settings, opened),
+        outputs=outputs,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import pluggy
 
 from webui.interfaces import (
+    Axis,
     Family,
     PreviewDecoder,
     PreviewInfo,
@@ -84,6 +85,10 @@ class ServerHooks:
     @hookspec
     def register_metadata_fields(self) -> Sequence[MetadataField]:  # type: ignore[empty-body]
         """Keys of a picture's text that no control has."""
+
+    @hookspec
+    def register_axes(self) -> Sequence[Axis]:  # type: ignore[empty-body]
+        """Axes of plots that are no plain field; fields are axes by their declaration."""
 
     @hookspec
     def register_scripts(self) -> Sequence[PageFile]:  # type: ignore[empty-body]

@@ -113,6 +113,13 @@ class Outputs:
             height=height,
         )
 
+    def save_sheet(
+        self, image: Image.Image, request: GenerationRequest, notes: Sequence[str]
+    ) -> str:
+        """A sheet of several jobs' pictures, with the recipe of all; its path, relative to the
+        outputs. Raises NotSaved."""
+        return self._write(self._file(image, request, notes), "grid")
+
     def _file(
         self, image: Image.Image, request: GenerationRequest, notes: Sequence[str]
     ) -> tuple[bytes, str]:

@@ -25,7 +25,7 @@ from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.library import Library, ModelEntry
 from webui.loras import Loras
-from webui.outputs import write_atomically
+from webui.outputs import Outputs, write_atomically
 from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.restarting import Restart
@@ -61,6 +61,7 @@ class Services:
     extensions: Catalogue = field(default_factory=Catalogue)
     restart: Restart = field(default_factory=Restart)
     installs: Installs = field(default_factory=nowhere)
+    outputs: Outputs | None = None  # beside the line's own; None: no sheets are saved
 
     @property
     def recipe_tables(self) -> Tables:

@@ -4,13 +4,19 @@ A filter that fails changes nothing: the request goes on as it was, and says so 
 """
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from PIL import Image
+
 from webui import controls
-from webui.errors import DarkroomError, InvalidRequest
+from webui.errors import DarkroomError, InvalidRequest, NotSaved
 from webui.extensions import Conduct, Mishap, MishapError
 from webui.interfaces.server_hooks import FilterContext, Owned, RequestFilter
 from webui.jobs.job import Job
@@ -20,6 +26,24 @@ from webui.services import Services, request_of
 MOST_JOBS = 500  # of one request
 _PATIENCE = 10.0  # seconds that a filter may take
 _HOOK = "request filter"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A request on its way through the filters."""
+
+    request: GenerationRequest
+    places: tuple[tuple["_Applied", int], ...] = ()  # which of the requests that a filter made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Applied:
+    """A filter that was asked, and made something of a request."""
+
+    owned: Owned[RequestFilter]
+    request: GenerationRequest
+    context: FilterContext
+    count: int  # requests that it made
 
 
 def submit_all(
@@ -32,14 +56,17 @@ def submit_all(
     """
     with services.inputs.lock:  # so that no picture goes between the look and the job
         request = request_of(services, values, id)
-    requests = filtered(services, request)
+    first = id or uuid.uuid4().hex
+    made = _filtered(services, request, first, values)
+    requests = [each.request for each in made]
+    named = [f"{first}-{number}" if number else first for number in range(len(made))]
     jobs: list[Job] = []
     with services.inputs.lock:
         if requests != [request]:  # whatever the filters have made of it can be run as well
             requests = [_whole(services, each) for each in requests]
+        _tell(services, made, named)
         try:
-            for number, each in enumerate(requests):
-                name = f"{id}-{number}" if id and number else id
+            for name, each in zip(named, requests, strict=True):
                 jobs.append(services.line.submit(each, id=name, owner=owner))
         except DarkroomError:
             for job in jobs:
@@ -48,17 +75,62 @@ def submit_all(
     return tuple(jobs)
 
 
+def sheet_of(services: Services, first: str, asked: Mapping[str, Any]) -> Path | None:
+    """The picture that shows all jobs that one request became, once they have ended, where a
+    filter that it asked for makes one; `first` is the id of the first of them."""
+    extras = asked.get("extras")
+    for owned in services.registry.request_filters:
+        sheet = owned.value.sheet
+        if sheet is not None and isinstance(extras, Mapping) and owned.value.needs in extras:
+            with suppress(MishapError):
+                path = services.extensions.conduct.attempt(
+                    owned.owner, _HOOK, partial(sheet, services, first)
+                )
+                if path is not None:
+                    return Path(path)
+    return None
+
+
+def save_sheet(services: Services, image: Image.Image, request: GenerationRequest) -> str:
+    """A sheet of several jobs' pictures with the recipe of all, which `request` is; the path, as
+    pictures of jobs have it. Raises NotSaved."""
+    if services.outputs is None:
+        raise NotSaved("this server saves no sheets")
+    said = controls.notes(services.registry, services.extensions.conduct, request)
+    return services.outputs.save_sheet(image, request, said)
+
+
 def filtered(services: Services, request: GenerationRequest) -> list[GenerationRequest]:
     """What the filters that it asks for make of it. Raises InvalidRequest."""
-    requests = [request]
+    return [each.request for each in _filtered(services, request, "", {})]
+
+
+def _filtered(
+    services: Services, request: GenerationRequest, id: str, asked: Mapping[str, Any]
+) -> list[_Made]:
+    made = [_Made(request)]
     for owned in services.registry.request_filters:
-        requests = [made for each in requests for made in _applied(services, owned, each)]
-        if len(requests) > MOST_JOBS:
+        made = [after for each in made for after in _applied(services, owned, each, id, asked)]
+        if len(made) > MOST_JOBS:
             raise InvalidRequest(
                 f"extras.{owned.value.needs}",
-                f"would make {len(requests)} jobs of it; at most {MOST_JOBS} can be made at once",
+                f"would make {len(made)} jobs of it; at most {MOST_JOBS} can be made at once",
             )
-    return requests
+    return made
+
+
+def _tell(services: Services, made: Sequence[_Made], named: Sequence[str]) -> None:
+    """The filters that want to know it: the ids of the jobs of each request that they made."""
+    told: dict[_Applied, list[list[str]]] = {}
+    for each, name in zip(made, named, strict=True):
+        for applied, number in each.places:
+            told.setdefault(applied, [[] for _ in range(applied.count)])[number].append(name)
+    for applied, jobs in told.items():
+        placed = applied.owned.value.placed
+        if placed is not None:
+            call = partial(placed, applied.request, applied.context, jobs)
+            with suppress(MishapError):
+                services.extensions.conduct.attempt(applied.owned.owner, _HOOK, call)
 
 
 def _whole(services: Services, request: GenerationRequest) -> GenerationRequest:
@@ -71,23 +143,27 @@ def _whole(services: Services, request: GenerationRequest) -> GenerationRequest:
 
 
 def _applied(
-    services: Services, owned: Owned[RequestFilter], request: GenerationRequest
-) -> Sequence[GenerationRequest]:
-    needs, conduct = owned.value.needs, services.extensions.conduct
+    services: Services, owned: Owned[RequestFilter], made: _Made, id: str, asked: Mapping[str, Any]
+) -> Sequence[_Made]:
+    needs, conduct, request = owned.value.needs, services.extensions.conduct, made.request
     if needs not in request.extras:
-        return [request]
+        return [made]
     folder = services.extensions.folder(owned.owner)
-    context = FilterContext(values=request.extras[needs], folder=folder)
+    context = FilterContext(
+        values=request.extras[needs], folder=folder, services=services, id=id, asked=asked
+    )
 
     def call() -> Sequence[GenerationRequest]:
         return _requests(services, owned.value.apply(request, context))
 
     try:
-        return conduct.attempt(
+        found = conduct.attempt(
             owned.owner, _HOOK, lambda: _soon(conduct, owned.owner, call), (InvalidRequest,)
         )
     except MishapError as error:
-        return [controls.with_mishap(request, error.mishap)]
+        return [replace(made, request=controls.with_mishap(request, error.mishap))]
+    applied = _Applied(owned, request, context, len(found))
+    return [_Made(each, (*made.places, (applied, number))) for number, each in enumerate(found)]
 
 
 def _requests(services: Services, made: object) -> list[GenerationRequest]:

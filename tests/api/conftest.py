@@ -110,6 +110,7 @@ def services(tmp_path, puppet):
         Inputs(settings.inputs_dir, 2**20, lambda: origins.pictures(store.database)),
         downloads,
         server_id="start-1",
+        outputs=outputs,
     )
     line.close()
     store.close()

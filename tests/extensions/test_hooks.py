@@ -112,6 +112,7 @@ TESTS = {  # hook -> a test of what it does
     "request_filters": "api/test_extensions.py::test_a_filter_makes_several_jobs",
     "event_listeners": "extensions/test_listeners.py::test_a_listener_hears",
     "metadata_fields": "api/test_extensions.py::test_what_a_picture_says",
+    "axes": "extensions/test_xyz.py::test_a_registered_axis",
     "scripts": "api/test_extensions.py::test_only_files_that_are_registered",
     "styles": "ui/test_extensions.py::test_scripts_and_styles",
     "denoiser_wrappers": "engine/test_extensions.py::test_wrappers_nest",

@@ -11,6 +11,7 @@ from typing import Any
 from webui.errors import ExtensionError, InvalidRequest
 from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
 from webui.interfaces import (
+    Axis,
     LatentResize,
     PictureResize,
     PreviewInfo,
@@ -95,6 +96,10 @@ def _check_group(group: ControlGroup, id: str) -> None:
         _check_field(group, each)
     if len({each.name for each in fields}) != len(fields):
         raise ExtensionError(f"{group.name}: two fields have the same name")
+    texts = {each.name for each in group.fields if isinstance(each, TextField)}
+    for name, menu in group.menus.items():
+        if name not in texts or not callable(menu):
+            raise ExtensionError(f"{group.name}: menus: {str(name)[:80]!r} is no text field")
     if not set(group.tabs) <= set(GENERATING):
         raise ExtensionError(f"{group.name}: tabs must be of {', '.join(GENERATING)}")
 
@@ -146,7 +151,7 @@ def _check(
 
 
 def _callables(value: object) -> Iterator[str]:
-    for attribute in ("apply", "hear", "of", "wrap", "sample", "resize"):
+    for attribute in ("apply", "hear", "of", "wrap", "sample", "resize", "put"):
         if hasattr(value, attribute):
             yield attribute
 
@@ -181,6 +186,7 @@ _SERVER: Mapping[str, tuple[_Kind, str | None]] = {
     "request_filters": (RequestFilter, ""),
     "event_listeners": (EventListener, ""),
     "metadata_fields": (MetadataField, "key"),
+    "axes": (Axis, "label"),
     "scripts": (PageFile, "file"),
     "styles": (PageFile, "file"),
 }

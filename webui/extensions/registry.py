@@ -108,6 +108,7 @@ def of_server(shelves: Shelves) -> ServerRegistry:
         request_filters=shelves.owned("request_filters"),
         event_listeners=shelves.owned("event_listeners"),
         metadata_fields=shelves.owned_by_name("metadata_fields"),
+        axes=shelves.by_name("axes"),
         scripts=shelves.owned("scripts"),
         styles=shelves.owned("styles"),
         owners=shelves.owners("tabs", "controls"),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from webui.interfaces.autoencoders import Autoencoder
+from webui.interfaces.axes import Axis
 from webui.interfaces.engine_tables import EngineRegistry
 from webui.interfaces.tables import (
     PreviewInfo,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Autoencoder",
+    "Axis",
     "Conditioning",
     "Denoiser",
     "EngineRegistry",

@@ -4,7 +4,7 @@ No torch, no Gradio: all of these are values and plain functions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -37,12 +37,18 @@ class ControlGroup:
     fields: Sequence[FormField]  # their names without dots; `metadata` is the key in the recipe
     tabs: Sequence[str] = GENERATING
     written: Sequence[TextField] = ()  # not on the page: what the filter leaves in the request
+    # text field -> (`Services`, tab): the menu that the page has for it; other text is taken too
+    menus: Mapping[str, Callable[[Any, str], Sequence[str]]] = field(default_factory=dict)
+    axes: bool = True  # whether its fields are axes of plots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterContext:
     values: Mapping[str, Any]  # of the group that the filter needs, all of them
     folder: Path  # the extension's own, in the data folder; it may not be there yet
+    services: Any = None  # a `webui.services.Services`: what there is to choose from
+    id: str = ""  # that the first job will have
+    asked: Mapping[str, Any] = field(default_factory=dict)  # as it was sent: a seed may be -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,12 @@ class RequestFilter:
     needs: str  # the name of a control group
     apply: Callable[[GenerationRequest, FilterContext], Sequence[GenerationRequest]]
     order: int = 0  # lower ones first
+    # told before they are queued which ids the jobs of each request that it made will have
+    placed: Callable[[GenerationRequest, FilterContext, Sequence[Sequence[str]]], None] | None = (
+        None
+    )
+    # (`Services`, id of the first job) -> the picture file that shows all of them, once they ended
+    sheet: Callable[[Any, str], Path | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,8 @@ class MetadataField:
 
     key: str
     of: Callable[[GenerationRequest], str | None]
+    # a text's value -> the controls' values that it means, "GROUP.NAME"; None where it means none
+    means: Callable[[str], Mapping[str, Any] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from webui.interfaces.axes import Axis
 from webui.interfaces.server_hooks import (
     ControlGroup,
     EventListener,
@@ -92,6 +93,7 @@ class ServerRegistry:
     request_filters: Sequence[Owned[RequestFilter]] = ()
     event_listeners: Sequence[Owned[EventListener]] = ()
     metadata_fields: Mapping[str, Owned[MetadataField]] = field(default_factory=dict)
+    axes: Mapping[str, Axis] = field(default_factory=dict)  # of plots, by label
     scripts: Sequence[Owned[PageFile]] = ()
     styles: Sequence[Owned[PageFile]] = ()
     owners: Mapping[str, str] = field(default_factory=dict)  # tab or control group -> extension

@@ -1,6 +1,7 @@
 """What a recipe says of extensions' controls -> the form's values, "extras.GROUP.NAME"."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from webui import controls
@@ -29,8 +30,8 @@ def of_request(registry: ServerRegistry, draft: Draft, extras: Mapping[str, Any]
 
 def of_pair(registry: ServerRegistry, draft: Draft, key: str, text: str) -> bool:
     """Whether the key of a text is an extension's; its value is then in the draft, or lost."""
-    if key in registry.metadata_fields:
-        return True  # computed from the rest
+    if (said := registry.metadata_fields.get(key)) is not None:
+        return said.value.means is None or _meant(registry, draft, said.value.means(text))
     if key not in (known := controls.keys(registry.controls)):
         return False
     name, field = known[key]
@@ -39,6 +40,21 @@ def of_pair(registry: ServerRegistry, draft: Draft, key: str, text: str) -> bool
     except InvalidRequest as error:
         draft.lose(key, text, error.problem)
     return True
+
+
+def _meant(registry: ServerRegistry, draft: Draft, values: Mapping[str, Any] | None) -> bool:
+    """What a text's value means for controls; whether it means anything."""
+    fields = {
+        f"{name}.{each.name}": each
+        for name, group in registry.controls.items()
+        for each in group.fields
+    }
+    for name, value in (values or {}).items():
+        if name in fields:
+            with suppress(InvalidRequest):
+                fields[name].check(value)
+                draft.values[f"extras.{name}"] = value
+    return values is not None
 
 
 def unsaid(registry: ServerRegistry) -> dict[str, Any]:

@@ -102,7 +102,9 @@
     const jobs = answer.jobs?.filter(({ job }) => job) ?? [];
     if (answer.error) darkroom.complain(answer.error, tab);
     else if (!answer.jobs) darkroom.follow(answer.job);
-    else darkroom.hangFiles(answer.jobs);
+    else if (!document.dispatchEvent(new CustomEvent("darkroom:hang", { cancelable: true, detail: { jobs, tab } }))) {
+      darkroom.follow(jobs[0].job); // an extension shows them in its own way
+    } else darkroom.hangFiles(answer.jobs);
     const job = answer.job ?? jobs.at(-1)?.job;
     document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: { ...answer, job, tab } }));
   }

@@ -116,5 +116,5 @@ def build(tab: str, services: Services, quick: QuickSettings) -> Components:
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= again(tab, services)
-        components |= settings.folds(tab, services.registry, quick, components)
+        components |= settings.folds(tab, services, quick, components)
     return components

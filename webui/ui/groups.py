@@ -3,17 +3,21 @@
 Nothing here knows an extension: page, API and metadata read the same fields.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from webui.extensions import BUILTIN, MishapError
 from webui.fields import ChoiceField, FlagField, FormField, IntegerField, NumberField, TextField
 from webui.interfaces import ServerRegistry
 from webui.interfaces.server_hooks import ControlGroup
+from webui.services import Services
 from webui.ui import form, options
 
+_MOST_OFFERED = 1000
 _LINES = 200  # characters of a text beyond which its box is high
 
 
@@ -26,17 +30,17 @@ def fields(registry: ServerRegistry) -> dict[str, FormField]:
     }
 
 
-def build(tab: str, registry: ServerRegistry) -> dict[str, Component]:
+def build(tab: str, services: Services) -> dict[str, Component]:
     """A fold for each group that belongs to the tab."""
     components: dict[str, Component] = {}
-    for group in registry.controls.values():
+    for group in services.registry.controls.values():
         if tab in group.tabs:
             with options.fold(group.title, tab, f"{group.name}_fold"):
-                components |= _group(tab, group)
+                components |= _group(tab, group, services)
     return components
 
 
-def _group(tab: str, group: ControlGroup) -> dict[str, Component]:
+def _group(tab: str, group: ControlGroup, services: Services) -> dict[str, Component]:
     if group.help:
         gr.HTML(
             html_template="<p>${value}</p>",
@@ -45,11 +49,30 @@ def _group(tab: str, group: ControlGroup) -> dict[str, Component]:
             apply_default_css=False,
         )
     return {
-        f"extras.{group.name}.{each.name}": _component(
-            each, form.own_id(tab, f"extras.{group.name}.{each.name}")
-        )
+        f"extras.{group.name}.{each.name}": _menu(tab, group, each, services)
+        if each.name in group.menus
+        else _component(each, form.own_id(tab, f"extras.{group.name}.{each.name}"))
         for each in group.fields
     }
+
+
+def _menu(tab: str, group: ControlGroup, field: FormField, services: Services) -> Component:
+    """A text that is mostly one of several, which the extension lists."""
+    owner = services.registry.owners.get(group.name, BUILTIN)
+    offered: list[str] = []
+    with suppress(MishapError):
+        offered = services.extensions.conduct.attempt(
+            owner, "menu", lambda: [str(each) for each in group.menus[field.name](services, tab)]
+        )
+    return gr.Dropdown(
+        choices=list(offered[:_MOST_OFFERED]),
+        value=str(field.default),
+        allow_custom_value=True,
+        label=field.label,
+        info=field.help,
+        elem_id=form.own_id(tab, f"extras.{group.name}.{field.name}"),
+        elem_classes="dk-field",
+    )
 
 
 def _component(field: FormField, element: str) -> Component:

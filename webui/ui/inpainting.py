@@ -44,7 +44,7 @@ def sheet(tab: str, services: Services, quick: QuickSettings) -> Components:
         components |= from_picture.size(tab, services, quick)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
-        components |= settings.folds(tab, services.registry, quick, components)
+        components |= settings.folds(tab, services, quick, components)
     return components
 
 

@@ -12,6 +12,7 @@ from gradio.components import Component
 
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.library import Library
+from webui.services import Services
 from webui.ui import boxes, form, groups, options, quick_settings
 from webui.ui.quick_settings import QuickSettings
 
@@ -62,15 +63,14 @@ def seed(tab: str) -> Components:
 
 
 def folds(
-    tab: str, registry: ServerRegistry, quick: QuickSettings, components: Mapping[str, Component]
+    tab: str, services: Services, quick: QuickSettings, components: Mapping[str, Component]
 ) -> Components:
     """What is rarely set; it follows the sampler and the schedule, wherever they are."""
     menus = {**quick.fields, **components}
     sampler, schedule = menus["sampler"], menus["schedule"]
     assert isinstance(sampler, gr.Dropdown) and isinstance(schedule, gr.Dropdown)
-    return options.build(tab, registry, sampler, schedule, quick.fields) | groups.build(
-        tab, registry
-    )
+    own = options.build(tab, services.registry, sampler, schedule, quick.fields)
+    return own | groups.build(tab, services)
 
 
 def _choices(tab: str, registry: ServerRegistry, shared: Mapping[str, Component]) -> Components:

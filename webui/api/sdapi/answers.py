@@ -29,15 +29,24 @@ NONE = -1  # what A1111 says where there is none
 
 
 def generated(
-    services: Services, jobs: Sequence[Job], asked: Asked, *, send: bool, saved: bool, inits: bool
+    services: Services,
+    jobs: Sequence[Job],
+    asked: Asked,
+    *,
+    send: bool,
+    saved: bool,
+    inits: bool,
+    sheet: Saved | None = None,
 ) -> bytes:
     """As JSON, of all jobs of a call. `send`: with the pictures, `saved`: they stay, `inits`: and
-    what they began with. Raises NotSaved if a file is gone."""
+    what they began with; `sheet`: shows all of them. Raises NotSaved if a file is gone."""
     outputs = services.settings.outputs
     grids, single = [], []
     for job in jobs:
         grids += [each for each in job.pictures if each.image < 0 and saved and asked.grid]
         single += [each for each in in_order(job.request, job.pictures) if each.image >= 0]
+    if sheet is not None:
+        grids, single = [sheet], single if asked.lone else []
     files = [sent(outputs, each) for each in (*grids, *single)]
     parameters = asked.parameters
     if inits:
@@ -83,7 +92,7 @@ def _info(
         **_model(services, request),
         "restore_faces": False,
         "face_restoration_model": None,
-        "extra_generation_params": _extra(files[first:]),
+        "extra_generation_params": _extra(files[first:] or files),
         "index_of_first_image": first,
         "infotexts": [each.infotext for each in files],
         "styles": [],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webui import names, recipes
-from webui.api.sdapi import fields, reading, scripts
+from webui.api.sdapi import fields, plots, reading, scripts
 from webui.api.sdapi.pictures import keep_mask, keep_picture
 from webui.api.sdapi.reading import Values
 from webui.api.sdapi.settings import CHECKPOINT, SETTINGS, Chosen
@@ -40,6 +40,8 @@ class Asked:
     grid: bool = True  # of several pictures is sent, if they are saved
     parameters: dict[str, Any] = field(default_factory=dict)  # the call, repeated
     pictures: Mapping[str, str] = field(default_factory=dict)  # that it brought: name -> sha256
+    extras: Mapping[str, Any] = field(default_factory=dict)  # of extensions, while it waits
+    lone: bool = True  # of a plot: its pictures are sent beside its grid
 
 
 class Reader:
@@ -86,6 +88,7 @@ class Reader:
             else overrides,
             grid=settings.get("return_grid", SETTINGS["return_grid"].default),
             parameters={**echo, **said, **hidden},
+            lone=plots.lone_images(body),
             pictures={
                 name: flat[ours]
                 for name, ours in fields.PICTURES.items() if ours in flat
@@ -164,6 +167,8 @@ def theirs(field: str, img2img: bool) -> str:
     """A1111's name of one of ours."""
     table = fields.IMG2IMG if img2img else fields.TXT2IMG
     known = {ours: name for name, (ours, _) in table.items()}
+    if field.startswith(f"extras.{plots.GROUP}."):
+        return f"script_args: {field.rpartition('.')[2]}"
     return known.get(field) or fields.OTHER_NAMES.get(field, field)
 
 

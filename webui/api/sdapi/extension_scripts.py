@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from webui.api.sdapi import reading
+from webui.api.sdapi import plots, reading
 from webui.api.sdapi.script import BOTH, Argument, Flat, Script, anything
 from webui.interfaces.server_hooks import ControlGroup
 
@@ -69,6 +69,7 @@ def of_groups(groups: Groups) -> list[Script]:
     """Those that A1111 has under names of its own first."""
     return [
         *(script for group, script in _OURS.items() if group in groups),
+        *(plots.scripts() if plots.GROUP in groups else ()),
         *(_always(each) for each in groups.values()),
     ]
 

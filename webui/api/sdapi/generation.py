@@ -18,6 +18,8 @@ from webui.api.sdapi.desk import Desk
 from webui.api.sdapi.pictures import remove
 from webui.errors import DarkroomError, InvalidRequest
 from webui.events import Saved
+from webui.jobs.job import Job
+from webui.submitting import sheet_of
 
 JOB_HEADER = "X-Darkroom-Job"
 _ANSWERING = 4  # answers put together at the same time
@@ -46,6 +48,7 @@ def router(desk: Desk) -> APIRouter:
             del values
         jobs = await desk.calls.ends(started.job_ids)
         async with answering:
+            sheet = await asyncio.to_thread(_sheet, desk, jobs[0], started.asked)
             data = await asyncio.to_thread(
                 answers.generated,
                 desk.services,
@@ -54,10 +57,11 @@ def router(desk: Desk) -> APIRouter:
                 send=started.send,
                 saved=started.save,
                 inits=started.inits,
+                sheet=sheet,
             )
         gone = await request.is_disconnected()
         made = {each.id: each.pictures for each in jobs}
-        tidy = None if started.save or gone else BackgroundTask(forget, desk, made)
+        tidy = None if started.save or gone else BackgroundTask(forget, desk, made, sheet)
         headers = {JOB_HEADER: jobs[0].id}
         return Response(data, headers=headers, media_type="application/json", background=tidy)
 
@@ -102,11 +106,24 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest(name, error.problem) from None
     if asked.settings:
         desk.chosen.set(asked.settings)
-    return Started(tuple(each.id for each in jobs), replace(asked, values={}), *flags.values())
+    held = replace(asked, values={}, extras=asked.values.get("extras", {}))
+    return Started(tuple(each.id for each in jobs), held, *flags.values())
 
 
-def forget(desk: Desk, jobs: Mapping[str, Sequence[Saved]]) -> None:
+def _sheet(desk: Desk, first: Job, asked: Asked) -> Saved | None:
+    """The picture that shows all jobs of a call, where there is one: a plot's grid."""
+    path = sheet_of(desk.services, first.id, {"extras": asked.extras})
+    if path is None:
+        return None
+    name = path.relative_to(desk.services.settings.outputs).as_posix()
+    return Saved(-1, name, first.request, 0.0, 0, 0, 0)
+
+
+def forget(desk: Desk, jobs: Mapping[str, Sequence[Saved]], sheet: Saved | None = None) -> None:
     """The pictures were handed over and are not to be kept."""
+    if sheet is not None:
+        with suppress(OSError):
+            remove(desk.services.settings.outputs, [sheet])
     for job_id, pictures in jobs.items():
         with suppress(OSError):
             remove(desk.services.settings.outputs, pictures)

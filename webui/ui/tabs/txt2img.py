@@ -29,5 +29,5 @@ def sheet(tab: str, services: Services, quick: QuickSettings) -> dict[str, Compo
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= second_pass.build(tab, services)
-        components |= settings.folds(tab, services.registry, quick, components)
+        components |= settings.folds(tab, services, quick, components)
     return components

@@ -1,0 +1,151 @@
+"""The whole way, with networks that learn nothing: what is made can be used, and goes on."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.loaders import single_file_utils
+from safetensors.torch import load_file
+
+from training import original_layout, parcels
+from training.__main__ import main
+from training.autoencoder import difference, divergence
+from training.diffusion import signal
+from training.run import Run, average, rate
+from training.tiny import least_squares
+
+pytestmark = pytest.mark.timeout(600)
+PARTS = {"vae", "unet", "text_encoder"}
+
+
+def trained(work: Path, *steps: str) -> None:
+    main(["--preset", "tiny", "--work", str(work), "--threads", "1", *steps])
+
+
+@pytest.fixture(scope="module")
+def model(work: Path) -> Path:
+    trained(work, "vae", "unet", "tiny", "export")
+    return work / "tiny" / "model"
+
+
+def test_each_part_of_the_model_is_there_in_half_precision(model: Path) -> None:
+    for part in PARTS:
+        weights = load_file(next((model / part).glob("*.safetensors")))
+        assert {weight.dtype for weight in weights.values()} == {torch.float16}
+        assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_the_table_of_tokens_stays_as_it_began(work: Path, model: Path) -> None:
+    rows = load_file(work / "data" / "tokens.safetensors")["tokens"]
+    weights = load_file(model / "text_encoder" / "model.safetensors")
+    name = next(key for key in weights if key.endswith("token_embedding.weight"))
+    torch.testing.assert_close(weights[name].float(), rows.float() * 0.05, atol=1e-3, rtol=1e-3)
+
+
+def test_what_is_done_is_not_done_again(
+    work: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = torch.load(work / "tiny" / "vae.pt", weights_only=True)["step"]
+    trained(work, "vae")
+    assert capsys.readouterr().out == "vae is done\n"
+    assert torch.load(work / "tiny" / "vae.pt", weights_only=True)["step"] == before > 0
+
+
+def test_the_original_layout_holds_the_same_weights(model: Path, tmp_path: Path) -> None:
+    original_layout.write(model, tmp_path / "one.safetensors")
+    tensors = load_file(tmp_path / "one.safetensors")
+    unet = json.loads((model / "unet" / "config.json").read_text("utf-8"))
+    vae = json.loads((model / "vae" / "config.json").read_text("utf-8"))
+    back = single_file_utils.convert_ldm_unet_checkpoint(dict(tensors), unet)
+    same(back, load_file(model / "unet" / "diffusion_pytorch_model.safetensors"))
+    back = single_file_utils.convert_ldm_vae_checkpoint(dict(tensors), vae)
+    same(back, load_file(model / "vae" / "diffusion_pytorch_model.safetensors"))
+    told = json.loads((tmp_path / "one.json").read_text("utf-8"))
+    assert told["unet"] == {"attention_head_dim": 4, "norm_num_groups": 16}
+    assert told["vae"]["scaling_factor"] == vae["scaling_factor"] > 0
+
+
+def test_pieces_are_put_together_to_what_they_were_cut_from(
+    work: Path, model: Path, tmp_path: Path
+) -> None:
+    parcels.cut(work / "tiny", tmp_path / "pieces")
+    assert all(path.stat().st_size < 16 * 2**20 for path in (tmp_path / "pieces").iterdir())
+    parcels.join(tmp_path / "pieces", tmp_path / "joined", work / "data")
+    for part in PARTS:
+        wanted = load_file(next((work / "tiny" / part).glob("*.safetensors")))
+        found = load_file(next((tmp_path / "joined" / part).glob("*.safetensors")))
+        same(found, {key: weight.half().float() for key, weight in wanted.items()}, exact=False)
+
+
+def same(
+    found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], exact: bool = True
+) -> None:
+    assert found.keys() == wanted.keys()
+    for key, weight in wanted.items():
+        near = 0 if exact else 1e-3  # the table of tokens was rounded before it was scaled
+        assert (found[key].view(weight.shape) - weight).abs().max() <= near, key
+
+
+# --- its pieces --------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_where_it_was_ended(tmp_path: Path) -> None:
+    def run(left: float) -> Run:
+        torch.manual_seed(0)
+        network = torch.nn.Linear(2, 2)
+        return Run(tmp_path / "state.pt", {"network": network}, budget=1e9, left=left)
+
+    first = run(left=1e9)
+    for progress in first.steps():
+        assert progress >= 0
+        torch.nn.init.constant_(first.parts["network"].weight, 5.0)
+        if first.step == 2:
+            first.left = 0.0
+    second = run(left=0.0)
+    assert second.resume()
+    assert second.step == 3
+    assert second.parts["network"].weight.tolist() == [[5.0, 5.0], [5.0, 5.0]]
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    assert rate(1.0, 0, 0.0) == pytest.approx(1 / 200)
+    assert rate(1.0, 5000, 0.5) == 1.0
+    assert rate(1.0, 5000, 1.0) == pytest.approx(0.02)
+
+
+def test_an_average_follows_what_is_learnt_and_leaves_the_rest() -> None:
+    kept, new = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    for each, value in ((kept, 0.0), (new, 1.0)):
+        torch.nn.init.constant_(each.weight, value)
+        torch.nn.init.constant_(each.bias, value)
+    new.bias.requires_grad_(False)
+    average(kept, new, step=10**6, longest=0.9)
+    assert (kept.weight.item(), kept.bias.item()) == (pytest.approx(0.1), 0.0)
+
+
+def test_the_loss_of_equal_pictures_is_none_and_a_blur_costs() -> None:
+    sharp = torch.zeros(1, 3, 16, 16)
+    sharp[..., 8:] = 1
+    soft = torch.nn.functional.avg_pool2d(sharp, 5, 1, 2)
+    assert difference(sharp, sharp).item() == 0
+    assert difference(soft, sharp) > 2 * torch.nn.functional.l1_loss(soft, sharp)
+
+
+def test_the_divergence_of_the_normal_distribution_is_none() -> None:
+    assert divergence(torch.zeros(4), torch.zeros(4)).item() == 0
+    assert divergence(torch.ones(4), torch.zeros(4)).item() == pytest.approx(0.5)
+
+
+def test_the_levels_are_stable_diffusions() -> None:
+    noise = ((1 - signal()) / signal()).sqrt()
+    assert noise[[0, -1]].tolist() == pytest.approx([0.0292, 14.6146], abs=1e-4)
+
+
+def test_least_squares_finds_the_matrix_that_colours_were_made_with() -> None:
+    draw = torch.Generator().manual_seed(0)
+    matrix = torch.randn(5, 3, generator=draw)
+    latents = torch.randn(2, 4, 8, 8, generator=draw)
+    ones = torch.ones(2, 1, 8, 8)
+    colours = torch.einsum("bchw,cd->bdhw", torch.cat([latents, ones], 1), matrix)
+    torch.testing.assert_close(least_squares(latents, colours), matrix, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,140 @@
+"""Sizes and budgets of a training: `cpu` makes a model of 128 px, `gpu` one of 256 px."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All that two trainings differ in; what they share stands where it is used."""
+
+    name: str
+    pixels: int  # width and height of a picture
+    source: int  # width and height that the emoji are kept at before they are composed
+    # budgets: trained minutes, summed over the runs that a training is interrupted into
+    vae_minutes: float
+    unet_minutes: float
+    tiny_minutes: float
+    # batches
+    vae_batch: int
+    vae_crop: int  # most of the autoencoder's training sees crops of this size: cheaper, no worse
+    unet_batch: int
+    pool: int  # compositions whose latents are kept at a time
+    pool_uses: int  # how often each is used, on average, before the pool is made anew
+    # networks
+    vae_channels: tuple[int, ...]
+    width: int  # of the text encoder, and so of the context that the UNet attends to
+    text_layers: int
+    unet_channels: tuple[int, ...]
+    # the pictures' world
+    flat_share: float  # of pictures in the second style
+    several_share: float  # of pictures of two or three things
+    familiar_share: float  # of things drawn from the familiar classes (animals, food, ...)
+    vae_rate: float
+    unet_rate: float
+
+    @property
+    def latent(self) -> int:
+        """Width and height of a latent; the autoencoder's factor is 8."""
+        return self.pixels // 8
+
+    def vae(self) -> dict[str, Any]:
+        """AutoencoderKL's arguments."""
+        levels = len(self.vae_channels)
+        return {
+            "down_block_types": ["DownEncoderBlock2D"] * levels,
+            "up_block_types": ["UpDecoderBlock2D"] * levels,
+            "block_out_channels": list(self.vae_channels),
+            "layers_per_block": 1,
+            "latent_channels": 4,
+            "norm_num_groups": 16,
+            "sample_size": self.pixels,
+        }
+
+    def unet(self) -> dict[str, Any]:
+        """UNet2DConditionModel's arguments. Attention costs too much at the first of four levels
+        (32 x 32 latents); with three, the first is of 16 x 16 and has it."""
+        levels = len(self.unet_channels)
+        attends = [levels == 3, *[True] * (levels - 2), False]
+        return {
+            "sample_size": self.latent,
+            "block_out_channels": list(self.unet_channels),
+            "layers_per_block": 1,
+            "down_block_types": ["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends],
+            "up_block_types": [
+                "CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)
+            ],
+            "cross_attention_dim": self.width,
+            "attention_head_dim": 4,  # diffusers' name for the number of heads
+            "norm_num_groups": 16,
+        }
+
+
+PRESETS = {
+    "cpu": Preset(
+        name="cpu",
+        pixels=128,
+        source=144,
+        vae_minutes=60,
+        unet_minutes=480,
+        tiny_minutes=15,
+        vae_batch=16,
+        vae_crop=64,
+        unet_batch=64,
+        pool=16384,
+        pool_uses=4,
+        vae_channels=(32, 64, 96, 128),
+        width=96,
+        text_layers=3,
+        unet_channels=(80, 160, 240),
+        flat_share=0.0,
+        several_share=0.15,
+        familiar_share=0.8,
+        vae_rate=4e-4,
+        unet_rate=6e-4,
+    ),
+    "gpu": Preset(
+        name="gpu",
+        pixels=256,
+        source=256,
+        vae_minutes=7,
+        unet_minutes=18,
+        tiny_minutes=1,
+        vae_batch=64,
+        vae_crop=128,
+        unet_batch=512,
+        pool=150_000,
+        pool_uses=12,
+        vae_channels=(32, 64, 96, 128),
+        width=112,
+        text_layers=4,
+        unet_channels=(64, 112, 160, 192),
+        flat_share=0.15,
+        several_share=0.35,
+        familiar_share=0.4,
+        vae_rate=1e-3,
+        unet_rate=1e-3,
+    ),
+    "tiny": Preset(  # for the tests: every step in seconds, nothing learnt
+        name="tiny",
+        pixels=64,
+        source=32,
+        vae_minutes=0.01,
+        unet_minutes=0.01,
+        tiny_minutes=0.01,
+        vae_batch=2,
+        vae_crop=32,
+        unet_batch=2,
+        pool=8,
+        pool_uses=2,
+        vae_channels=(16, 16, 16, 16),
+        width=16,
+        text_layers=1,
+        unet_channels=(16, 16, 32),
+        flat_share=0.2,
+        several_share=0.5,
+        familiar_share=0.5,
+        vae_rate=1e-4,
+        unet_rate=1e-4,
+    ),
+}

@@ -1,0 +1,110 @@
+"""A training that can be interrupted: its state lies in a file, its budget is minutes of training.
+
+A budget in minutes, rather than steps, makes what a slow and a fast machine can reach comparable to
+what was planned: the learning rate falls at the end of the minutes, however many steps they held.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_SAVED_EVERY = 120.0  # seconds
+
+
+@dataclass
+class Run:
+    """One training's clock and file.
+
+    `left` are the minutes that this process may take, `budget` those of the whole training, summed
+    over processes. `parts` is all that has a state: networks, their averages, the optimizer.
+    """
+
+    path: Path
+    parts: dict[str, Any]
+    budget: float
+    left: float
+    step: int = 0
+    trained: float = 0.0  # minutes
+
+    def resume(self) -> bool:
+        """Continues where the file says, if there is one."""
+        if not self.path.exists():
+            return False
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.step, self.trained = state["step"], state["trained"]
+        return True
+
+    @property
+    def finished(self) -> bool:
+        return self.trained >= self.budget
+
+    def steps(self) -> Iterator[float]:
+        """The progress, from 0 to 1, before each step; ends with the budget or with the minutes of
+        this process. The state is written every few minutes and at the end."""
+        before, spent_before = self.trained, _spent()
+        began = saved = time.monotonic()
+        while not self.finished and time.monotonic() - began < self.left * 60:
+            yield min(1.0, self.trained / self.budget)
+            self.step += 1
+            self.trained = before + (_spent() - spent_before) / 60
+            if time.monotonic() - saved > _SAVED_EVERY:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def save(self) -> None:
+        """Whole or not at all: a process that ends in the middle leaves the former state."""
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        part = self.path.with_suffix(".part")
+        torch.save({"parts": state, "step": self.step, "trained": self.trained}, part)
+        part.replace(self.path)
+
+
+def _spent() -> float:
+    """Seconds: the clock's with a GPU; without, those that each of the cores has worked, so that a
+    machine busy with something else does not use up the budget."""
+    if torch.cuda.is_available():
+        return time.monotonic()
+    return time.process_time() / torch.get_num_threads()
+
+
+def rate(highest: float, step: int, progress: float, cooling: float = 0.35) -> float:
+    """Learning rate: up within 200 steps, level, and down as a cosine over the last `cooling`."""
+    rising = min(1.0, (step + 1) / 200)
+    if progress <= 1 - cooling:
+        return highest * rising
+    angle = math.pi * (progress - 1 + cooling) / cooling
+    return highest * rising * (0.51 + 0.49 * math.cos(angle))
+
+
+def average(mean: nn.Module, network: nn.Module, step: int, longest: float) -> None:
+    """Moves `mean` towards `network`: an exponential moving average whose memory grows with the
+    steps, up to `longest`, below 1."""
+    keep = min(longest, (1 + step) / (10 + step))
+    pairs = zip(mean.parameters(), network.parameters(), strict=True)
+    moving = [(kept.detach(), new.detach()) for kept, new in pairs if new.requires_grad]
+    torch._foreach_lerp_([kept for kept, _ in moving], [new for _, new in moving], 1 - keep)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+    """One step at this rate, along gradients no longer than 1."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights, 1.0)
+    optimizer.step()
+
+
+def device() -> torch.device:
+    """The GPU, where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
