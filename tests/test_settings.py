@@ -43,6 +43,9 @@ DEFAULTS = Settings(
     hub="https://huggingface.co",
     hub_token="",
     private_downloads=False,
+    installing="local",
+    extension_sources=("https", "folder"),
+    extension_index="",
 )
 
 

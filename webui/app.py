@@ -15,13 +15,14 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import controls, data_folder, inputs, log_file, server_side
+from webui import controls, data_folder, inputs, installing, log_file, server_side
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.downloads import Access, Downloads
 from webui.embeddings import Embeddings
 from webui.errors import DarkroomError, StartError
 from webui.events import Look, Picture
+from webui.extensions import installed
 from webui.guard import Guard
 from webui.guard.asgi import App, Receive, Scope, Send
 from webui.guard_rules import rules
@@ -77,6 +78,7 @@ def build(settings: Settings, start_engine: StartEngine | None = None) -> Applic
             settings.temp_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StartError(f"{settings.data_dir} cannot be written to: {error}") from error
+        installing.recover(installed(settings.data_dir))  # before anything looks for extensions
         backend = (start_engine or engine_process)(settings)
         opened.callback(backend.close)
         library = Library(*settings.models_dirs, hashes=settings.data_dir / "hashes.json")
@@ -147,6 +149,7 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     return Services(
         *(settings, registry, library, line, backend, trajectories, *parts),
         extensions=extensions,
+        installs=server_side.installs(settings, opened),
         outputs=outputs,
     )
 

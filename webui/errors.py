@@ -17,6 +17,7 @@ DarkroomError             what went wrong, and what would work
 ├── NotAllowed            this server is started so that nobody may do it (says how it would work)
 ├── DownloadFailed        nothing came from elsewhere, or not what was promised (names the host)
 ├── DownloadNotFound      no download of that id
+├── InstallNotFound       no installation of an extension of that id
 ├── NotSaved              a picture or a job's state could not be written (names the place)
 ├── ExtensionError        an extension failed to load or broke in a hook (names it)
 └── StartError            the server cannot start as asked (settings, port, data folder)
@@ -102,6 +103,10 @@ class DownloadNotFound(DarkroomError):
     pass
 
 
+class InstallNotFound(DarkroomError):
+    pass
+
+
 class NotSaved(DarkroomError):
     pass
 
@@ -142,7 +147,7 @@ _BY_NAME: dict[str, type[DarkroomError]] = {
     for each in (
         ModelNotFound, ModelRefused, OutOfMemory, NotFinite, EngineDied, EngineNotStarted,
         EngineRestarted, EngineBusy, EngineFailed, JobNotFound, LineFull, WrongState, NotAllowed,
-        DownloadFailed, DownloadNotFound, NotSaved, ExtensionError, StartError,
+        DownloadFailed, DownloadNotFound, InstallNotFound, NotSaved, ExtensionError, StartError,
     )
 }  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from webui import settings as settings_module
+from webui.downloads import Access
 from webui.extensions import (
     Catalogue,
     Choices,
@@ -19,6 +21,7 @@ from webui.extensions import (
 from webui.extensions import (
     load as load_part,
 )
+from webui.installing import Git, Index, Installs, Pip, Tools
 from webui.interfaces import ServerRegistry
 from webui.settings import Settings
 
@@ -60,6 +63,24 @@ def _try(trials: Trials, found: Sequence[Found], disabled: frozenset[str]) -> No
             and each.id not in disabled and each.origin != "shipped"
         ]
     )  # fmt: skip
+
+
+def installs(settings: Settings, opened: ExitStack) -> Installs:
+    """What `opened` closes."""
+    environ = settings_module.environment()
+    place = installed(settings.data_dir)
+    shipped = [each.id for each in find(place) if each.origin == "shipped"]
+    tools = Tools(Git(environ, private=settings.private_downloads), Pip(environ), place, shipped)
+    kept = settings.data_dir / "extension-index.json"
+    made = Installs(
+        settings.data_dir,
+        tools,
+        Index(settings.extension_index, kept, Access(private=settings.private_downloads)),
+        allowed=settings.extension_sources,
+        forbidden=settings.no_installing,
+    )
+    opened.callback(made.close)
+    return made
 
 
 def blame(settings: Settings) -> Path:

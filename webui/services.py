@@ -19,6 +19,7 @@ from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
 from webui.extensions import Catalogue
 from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
 from webui.inputs import Inputs
+from webui.installing import Installs, nowhere
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job
 from webui.jobs.line import JobLine
@@ -59,6 +60,7 @@ class Services:
     word_lists: WordLists = field(default_factory=WordLists)
     extensions: Catalogue = field(default_factory=Catalogue)
     restart: Restart = field(default_factory=Restart)
+    installs: Installs = field(default_factory=nowhere)
     outputs: Outputs | None = None  # beside the line's own; None: no sheets are saved
 
     @property

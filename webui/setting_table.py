@@ -117,4 +117,17 @@ OPTIONS = (
         False,
         "fetch models also by http, and from this computer and its network",
     ),
+    Option(
+        "installing",
+        values.one_of("local", "always", "never"),
+        "local",
+        "local, always, never: may extensions be installed; local: if other computers cannot ask",
+    ),
+    Option(
+        "extension_sources",
+        values.some_of("https", "folder", "ssh", "file"),
+        ("https", "folder"),
+        "where extensions may come from: https, folder, ssh, file, with commas between",
+    ),
+    Option("extension_index", values.index, "", "address of an index of extensions; none: ours"),
 )

@@ -74,6 +74,16 @@ def one_of(*choices: str) -> Callable[[object], str]:
     return one
 
 
+def some_of(*choices: str) -> Callable[[object], tuple[str, ...]]:
+    def some(value: object) -> tuple[str, ...]:
+        given = names(value)
+        if set(given) - set(choices) or len(set(given)) != len(given):
+            raise ValueError(f"must be some of {', '.join(choices)}, each once")
+        return given
+
+    return some
+
+
 def quicksettings(value: object) -> tuple[str, ...]:
     """Fields that all tabs can share, each once."""
     given = names(value) if value not in ("", ()) else ()
@@ -129,6 +139,16 @@ def site(value: object) -> str:
     plain = parts.scheme in ("http", "https") and parts.hostname and given.isascii()
     if not plain or "@" in parts.netloc or parts.query or parts.fragment or " " in given:
         raise ValueError("must be an address like https://huggingface.co")
+    return given
+
+
+def index(value: object) -> str:
+    """A whole https address, or nothing."""
+    if value == "":
+        return ""
+    given = site(value)
+    if not given.startswith("https://"):
+        raise ValueError("must be an https address like https://example.org/index.json")
     return given
 
 

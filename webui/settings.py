@@ -60,6 +60,9 @@ class Settings:
     hub: str  # where by their names
     hub_token: str = field(repr=False)
     private_downloads: bool  # by http too, and from this computer's network
+    installing: str  # who may install extensions: local, always, never
+    extension_sources: tuple[str, ...]  # https, folder, ssh, file
+    extension_index: str  # of another one than ours, or ""
 
     @property
     def temp_dir(self) -> Path:
@@ -81,6 +84,21 @@ class Settings:
         return (
             "models are fetched only where strangers cannot ask for them: this server listens "
             "to the network without a login; start it with --auth-file FILE"
+        )
+
+    @property
+    def no_installing(self) -> str:
+        """Why no extensions may be installed; "" if they may."""
+        if self.installing == "never":
+            return "this server was started with --installing never"
+        reached = self.trusted_proxies or self.host_names or self.cors_allow_origins
+        if self.installing == "always" or not (
+            reached or not values.is_of_this_computer(self.host)
+        ):
+            return ""
+        return (
+            "an extension is a program, and this server can be reached from other computers; "
+            "start it with --installing always if all who reach it may run programs on this one"
         )
 
     @property

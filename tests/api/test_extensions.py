@@ -235,6 +235,7 @@ def test_an_extension_is_listed_with_all_there_is_to_say(extended):
         "touches": ["controls"], "origin": "installed", "folder": one["folder"], "state": "on",
         "enabled": True, "pending": False, "problem": "", "mishap": None, "hooks": ["controls"],
         "start_seconds": 0.25, "seconds": one["seconds"], "uses": one["uses"], "imports": [],
+        "change": "", "installed": None, "before": None,
     }  # fmt: skip
 
 

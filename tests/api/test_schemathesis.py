@@ -27,7 +27,10 @@ NAMES = r"^/api/v1/(inputs/(copies|seen)|downloads/looks)$"
 def server(tmp_path_factory):
     folder, hub = tmp_path_factory.mktemp("openapi"), Hub()
     hub.add("stabilityai/sdxl-vae", {"sdxl_vae.safetensors": weights(folder)})
-    server = Server(folder, settings=("--hub", hub.address, "--private-downloads"))
+    server = Server(
+        folder,
+        settings=("--hub", hub.address, "--private-downloads", "--extension-sources", "folder"),
+    )
     server.post(KNOWN, prompt="a fox", steps=2, images=2, width=64, height=64)
     yield server
     server.end()

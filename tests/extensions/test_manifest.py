@@ -92,7 +92,7 @@ def test_a_version_lies_within_bounds(found, bounds, within):
 
 def test_a_dependency_that_is_not_there_as_needed_is_named(tmp_path):
     manifest = read(written(tmp_path, dependencies='["nosuch", "numpy>=999", "numpy>=1"]'))
-    first, second = missing(manifest)
+    first, second = missing(manifest, tmp_path)
     assert first == "nosuch is not installed"
     assert second.startswith("numpy>=999 is needed, and ")
 

@@ -17,6 +17,7 @@ from PIL import Image
 from tests.api.conftest import keep
 from tests.embedding_files import vectors, write
 from tests.hub import Hub
+from tests.installing.repositories import service as install_service
 from tests.jobs.fakes import eventually
 from tests.prompt.conftest import SHIPPED
 from tests.test_downloads import weights
@@ -80,7 +81,11 @@ def ready(whole, puppet, tmp_path):
     found = [each for each in find(installed(data)) if each.id == "prompt_matrix"]
     shipped = Catalogue(tuple(Standing(each, "on") for each in found), data_dir=data)
     whole.restart.offer(lambda: None)
-    return replace(whole, backend=Engine(whole.backend, made), extensions=shipped)
+    installs = install_service(data)
+    (data / "extensions").mkdir(parents=True, exist_ok=True)
+    engine = Engine(whole.backend, made)
+    yield replace(whole, backend=engine, extensions=shipped, installs=installs)
+    installs.close()
 
 
 @contextmanager
@@ -183,6 +188,8 @@ def test_every_example_of_the_api_works_and_every_address_has_one(ready, puppet,
             assert (tmp_path / "foxy.jpg").read_bytes().startswith(b"\xff\xd8")
             assert '"name":"foxy"' in told
             told = shell.run(extended)
+            assert [told.count(f'"state":"{each}"') for each in ("seen", "done")] == [2, 3]
+            assert '{"rolled_back":"shout"}' in told and '{"removed":"shout"}' in told
             assert '"enabled":false,"pending":true' in told and '{"restarting":true}' in told
             asked = set(shell.asked())
         finally:

@@ -27,6 +27,7 @@ from webui.errors import (
     EngineBusy,
     EngineDied,
     Failure,
+    InstallNotFound,
     InvalidRequest,
     JobNotFound,
     LineFull,
@@ -54,6 +55,7 @@ _STATUS: dict[type[DarkroomError], int] = {
     NotAllowed: 403,
     DownloadFailed: 502,
     DownloadNotFound: 404,
+    InstallNotFound: 404,
 }
 _RETRY_AFTER = "5"  # seconds
 _A1111 = ("/sdapi/", "/internal/")

@@ -61,7 +61,7 @@ class Sockets(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         if not self._private:
-            _check_public(host, addresses)
+            check_public(host, addresses)
         failed: Exception = httpcore.ConnectError("there is no address")
         for address in addresses:
             self._check()
@@ -106,7 +106,7 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def _check_public(host: str, addresses: Iterable[str]) -> None:
+def check_public(host: str, addresses: Iterable[str]) -> None:
     """Raises WebError if one of them is not: a name with two answers is not to be trusted."""
     for each in addresses:
         if not _is_public(each):

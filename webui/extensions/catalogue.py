@@ -8,7 +8,7 @@ from typing import Any
 from webui.errors import InvalidRequest, NotSaved
 from webui.extensions import imports
 from webui.extensions.conduct import Conduct, merged
-from webui.extensions.discovery import Choices
+from webui.extensions.discovery import Choices, find
 from webui.extensions.standing import Standing
 from webui.extensions.trial import Trials
 
@@ -27,6 +27,17 @@ class Catalogue:
         off = self.choices.disabled() if self.data_dir else frozenset()
         return [_listed(each, there.get(each.found.id), reports, off) for each in self.standings]
 
+    def newcomers(self) -> list[dict[str, Any]]:
+        """Those that have come since the start, as `listed` says them."""
+        if self.data_dir is None:
+            return []
+        known = {each.found.id for each in self.standings}
+        there = find(installed(self.data_dir))
+        found = [each for each in there if each.origin == "installed" and each.id not in known]
+        new = [Standing(each, "off") for each in found]
+        off = self.choices.disabled()
+        return [_listed(each, None, (self.conduct.report(),), off) for each in new]
+
     def folder(self, id: str) -> Path:
         """The extension's own, in the data folder; it may not be there yet."""
         return (self.data_dir or Path()) / "extension-data" / id
@@ -35,6 +46,7 @@ class Catalogue:
         """From the next start on; one that is turned on is tried anew. Raises InvalidRequest for
         one that is not there, NotSaved."""
         known = [each.found.id for each in self.standings]
+        known += [each["id"] for each in self.newcomers()]
         if id not in known or self.data_dir is None:
             raise InvalidRequest("id", f"{id[:80]!r} is no extension; there are {', '.join(known)}")
         try:

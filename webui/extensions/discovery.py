@@ -18,9 +18,11 @@ import webui
 from webui.errors import ExtensionError
 from webui.extensions import manifest as manifests
 from webui.extensions.manifest import Manifest
+from webui.extensions.packages import PACKAGES
 
 SHIPPED = Path(webui.__file__).resolve().parents[1] / "extensions"
 _CHOICES = "extensions.json"
+_NOT_ITS_OWN = ("__pycache__", ".git", PACKAGES)  # what came with it stands in its record
 _MOST_FILES = 5000
 _MOST_BYTES = 2**28
 
@@ -72,7 +74,7 @@ def _look(folder: Path, origin: Origin) -> Found:
         manifest = manifests.read(folder)
     except ExtensionError as error:
         return Found(folder.name, folder, origin, None, str(error))
-    if absent := manifests.missing(manifest):
+    if absent := manifests.missing(manifest, folder):
         return Found(folder.name, folder, origin, manifest, "; ".join(absent))
     return Found(folder.name, folder, origin, manifest)
 
@@ -83,7 +85,7 @@ def digest(found: Found) -> str:
     made = hashlib.sha256(f"{webui.__version__} {manifests.API_VERSION} {sys.version}".encode())
     size = files = 0
     for place, folders, names in os.walk(found.folder):
-        folders[:] = sorted(each for each in folders if each not in ("__pycache__", ".git"))
+        folders[:] = sorted(each for each in folders if each not in _NOT_ITS_OWN)
         for name in sorted(names):
             path = Path(place, name)
             with suppress(OSError):

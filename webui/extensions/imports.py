@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import webui
+from webui.extensions.packages import PACKAGES
 
 _MOST = 2**20  # bytes of a file
 _TESTING = ["testing"]
@@ -12,7 +13,12 @@ _TESTING = ["testing"]
 
 def complaints(folder: Path) -> list[str]:
     """One sentence for each import of what is not public, and each file that is no Python."""
-    return [said for path in sorted(folder.rglob("*.py")) for said in _of_file(path, folder)]
+    return [said for path in _files(folder) for said in _of_file(path, folder)]
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    return [each for each in found if PACKAGES not in each.relative_to(folder).parts]
 
 
 def _of_file(path: Path, folder: Path) -> Iterator[str]:

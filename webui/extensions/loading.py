@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pluggy
 
 from webui.errors import ExtensionError
-from webui.extensions import answers
+from webui.extensions import answers, packages
 from webui.extensions.answers import Entry
 from webui.extensions.manifest import Manifest
 from webui.hookspecs import PROJECT, EngineHooks, ServerHooks
@@ -27,6 +27,7 @@ Told = Callable[[str], None]  # is told what is done next
 def module_of(folder: Path, manifest: Manifest, part: Part) -> ModuleType:
     """The module for that process; raises whatever it raises."""
     name = getattr(manifest, part)
+    packages.reach(folder)
     package = f"{PACKAGE}.{manifest.id}"
     for each, path in ((PACKAGE, []), (package, [str(folder)])):
         if each not in sys.modules:

@@ -11,7 +11,6 @@ engine = "engine"                   in the engine's. One of the two at least
 dependencies = ["dynamicprompts>=0.31"]
 """
 
-import importlib.metadata
 import re
 import tomllib
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from typing import Any
 
 from webui import extension_ids
 from webui.errors import ExtensionError
+from webui.extensions.packages import version_of
 from webui.extensions.versions import lies_in, version
 from webui.hookspecs import EngineHooks, ServerHooks
 
@@ -70,15 +70,15 @@ def read(folder: Path) -> Manifest:
         raise ExtensionError(f"{path}: {error}") from None
 
 
-def missing(manifest: Manifest) -> list[str]:
-    """Of its dependencies those that are not installed as it needs them, each with why."""
+def missing(manifest: Manifest, folder: Path) -> list[str]:
+    """Of its dependencies those that are not installed as it needs them, here or in the packages
+    of its own in `folder`, each with why."""
     problems = []
     for each in manifest.dependencies:
         match = _DEPENDENCY.fullmatch(each)
         assert match is not None, "it was checked"
-        try:
-            found = importlib.metadata.version(match[1])
-        except importlib.metadata.PackageNotFoundError:
+        found = version_of(match[1], folder)
+        if found is None:
             problems.append(f"{each} is not installed")
             continue
         if match[2] and not lies_in(found, match[2]):

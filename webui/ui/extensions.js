@@ -8,7 +8,8 @@
     on: "On", off: "Off", refused: "Not loaded", "switched off": "Switched off", "safe mode": "Safe mode",
   };
   const scripts = {}; // extension -> what its scripts have thrown in this browser
-  let root = null, restarting = false;
+  let root = null, restarting = false, allowed = false;
+  let getMore = null, chooseView = null;
 
   // Whose script it is stands in its address.
   addEventListener("error", ({ filename, message, target }) => {
@@ -26,8 +27,18 @@
     root = element.querySelector("#extensions");
     find("refresh").addEventListener("click", load);
     find("restart").addEventListener("click", restart);
+    getMore = darkroom.extensionsGet(root, () => { view("installed"); load(); });
+    chooseView = darkroom.segments(find("views"), [["installed", "Installed", ""], ["get", "Get more", ""]], view);
+    view("installed");
     load();
   };
+
+  function view(which) {
+    chooseView(which);
+    find("list").hidden = which !== "installed";
+    find("get").hidden = which !== "get";
+    if (which === "get") getMore().catch((error) => failed(error.message));
+  }
 
   function failed(text) {
     find("problem").textContent = text;
@@ -35,7 +46,12 @@
   }
 
   async function load() {
-    try { draw(await darkroom.send("GET", "api/v1/extensions")); failed(""); } catch (error) { failed(error.message); }
+    try {
+      const [said, installing] = await Promise.all([darkroom.send("GET", "api/v1/extensions"), darkroom.send("GET", "api/v1/extensions/installs")]);
+      allowed = installing.allowed;
+      draw(said);
+      failed("");
+    } catch (error) { failed(error.message); }
   }
 
   async function turn(id, enabled) {
@@ -60,21 +76,35 @@
     item.dataset.id = one.id;
     item.dataset.state = scripts[one.id] && one.state === "on" ? "wrong" : one.state;
     const head = node("div", "dk-ext-head"), title = node("h3", "dk-ext-name", one.name);
-    const label = one.pending ? (one.enabled ? "On after a restart" : "Off after a restart") : WORDS[one.state] ?? one.state;
-    head.append(title, node("span", "dk-ext-version", one.version), node("span", "dk-ext-state", label));
+    head.append(title, node("span", "dk-ext-version", one.version), node("span", "dk-ext-state", label(one)));
     const turning = button(one.enabled ? "Turn off" : "Turn on", () => turn(one.id, !one.enabled));
     turning.setAttribute("aria-label", `${turning.textContent}: ${one.name}`);
-    head.append(turning);
+    if (one.change !== "removed") head.append(turning);
     item.append(head);
     if (one.description) item.append(node("p", "dk-ext-text", one.description));
     const problem = one.problem || scripts[one.id];
     if (problem) item.append(trouble(one, problem));
     item.append(node("p", "dk-ext-facts", facts(one).join(" \u00b7 ")));
+    item.append(...darkroom.extensionActions(one, allowed, load, failed));
     return item;
   }
 
+  function label(one) {
+    if (one.change === "removed") return "Gone after a restart";
+    if (one.change === "updated" && one.enabled) return `${one.installed.version} after a restart`;
+    if (one.pending) return one.enabled ? "On after a restart" : "Off after a restart";
+    return WORDS[one.state] ?? one.state;
+  }
+
+  function origin({ origin: kind, installed, folder, change }) {
+    if (kind === "shipped") return "comes with Darkroom";
+    if (!installed) return change === "removed" ? "removed" : `lies in ${folder}`;
+    const { source, revision, commit } = installed;
+    return `from ${[source.replace("https://", ""), revision, commit.slice(0, 7)].filter((each, index, all) => each && all.indexOf(each) === index).join(", ")}`;
+  }
+
   function facts(one) {
-    const made = [one.origin === "shipped" ? "comes with Darkroom" : `installed in ${one.folder}`];
+    const made = [origin(one)];
     if (one.state === "on") made.push(`start ${seconds(one.start_seconds)}`, `${seconds(one.seconds)} since then`);
     if (one.touches.length) made.push(`touches ${one.touches.map((each) => each.replaceAll("_", " ")).join(", ")}`);
     return made;

@@ -36,7 +36,8 @@ _SCRIPTS = (
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
     *("drawn.js", "seen.js", "inpaint.js", "sketch.js", "copies.js"),
     *("downloads_rows.js", "downloads.js"),
-    *("shelf.js", "cards.js", "models.js", "extensions.js"),
+    *("shelf.js", "cards.js", "models.js"),
+    *("extensions_look.js", "extensions_get.js", "extensions.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
 _DAY = 24 * 60 * 60  # seconds

@@ -13,7 +13,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from webui import __version__
-from webui.api.openapi import answers, bodies, downloads, extensions, foreign, lists, request
+from webui.api.openapi import (
+    answers,
+    bodies,
+    downloads,
+    extensions,
+    foreign,
+    installs,
+    lists,
+    request,
+)
 from webui.api.openapi.parameters import explain
 from webui.interfaces import ServerRegistry
 
@@ -52,7 +61,7 @@ _OF_BODIES = (408, 413, 415, 422)
 _FOREIGN = ("/sdapi/", "/internal/")  # whose own errors have A1111's form
 _MODELS: tuple[type[BaseModel], ...] = tuple(
     each
-    for module in (answers, bodies, downloads, extensions, foreign, lists)
+    for module in (answers, bodies, downloads, extensions, foreign, installs, lists)
     for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ == module.__name__
     if not name.startswith("_")

@@ -19,6 +19,15 @@ class HookUse(BaseModel):
     calls: int
 
 
+class Installed(BaseModel):
+    source: str = Field(description="An address, or a folder of the server's computer.")
+    revision: str = Field(description='The branch or tag that was asked for; "": the default.')
+    commit: str = Field(description='"" of a folder.')
+    version: str
+    time: float = Field(description="Of the installation, Unix seconds.")
+    packages: list[str] = Field(description="Python packages in a folder of its own.")
+
+
 class Extension(BaseModel):
     id: str
     name: str
@@ -39,6 +48,11 @@ class Extension(BaseModel):
     seconds: float = Field(description="That its hooks took since the start.")
     uses: dict[str, HookUse] = Field(description="By hook.")
     imports: list[str] = Field(description="What it imports that is no public name, in sentences.")
+    change: Literal["", "installed", "updated", "removed"] = Field(
+        description="Since the start; the next start has it."
+    )
+    installed: Installed | None = Field(description="Where it is from; null: put there by hand.")
+    before: Installed | None = Field(description="What it can be rolled back to.")
 
 
 class Extensions(BaseModel):

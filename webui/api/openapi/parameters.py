@@ -41,6 +41,7 @@ _PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "prefix": ("How it begins, whatever the capitals.", {}),
     "queue": ("With so many of the waiting.", {}),
     "rate": ("Steps a second.", {"minimum": 0.5, "maximum": 60}),
+    "search": ("Words, all of which are in it.", {"maxLength": 200}),
     "sha256": ("Of a picture.", PICTURE),
     "size": ("Pixels, of the longer side of a view.", {"minimum": 64, "maximum": 1024}),
     "skip_current_image": ("Without the preview.", {}),
@@ -71,6 +72,8 @@ def explain(path: str, parameter: dict[str, Any]) -> None:
         text, more = "Which shelf.", {"enum": list(_SHELVES)}
     elif parameter["name"] == "id" and "/downloads/" in path:
         text, more = "A download's.", _DOWNLOAD
+    elif parameter["name"] == "id" and "/extensions/installs/" in path:
+        text, more = "An installation's.", _DOWNLOAD
     elif parameter["name"] == "id" and "/extensions/" in path:
         text, more = "An extension's.", _EXTENSION
     parameter["description"] = text

@@ -14,6 +14,7 @@ from webui.api.routes import (
     frames,
     health,
     inputs,
+    installs,
     jobs,
     live,
     loras,
@@ -60,5 +61,6 @@ ROUTES: Sequence[Route] = (
     requests.router,
     results.router,
     inputs.router,
+    installs.router,
     extensions.router,
 )

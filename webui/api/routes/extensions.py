@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from webui.api import schema
 from webui.api.body import JsonObject
+from webui.api.install_view import with_origins
 from webui.api.openapi import extensions as shapes
 from webui.api.openapi.says import says
 from webui.errors import DarkroomError, InvalidRequest
@@ -28,7 +29,7 @@ def router(services: Services) -> APIRouter:
 
     def listed() -> dict[str, Any]:
         return {
-            "extensions": catalogue.listed(_engine(services)),
+            "extensions": with_origins(services, catalogue.listed(_engine(services))),
             "safe_mode": catalogue.safe_mode,
             "can_restart": services.restart.possible,
         }
@@ -78,6 +79,8 @@ def _file(services: Services, owned: Owned[PageFile]) -> FileResponse:
         each.found.folder for each in services.extensions.standings if each.found.id == owned.owner
     )
     path = place / owned.value.file
+    if not path.is_file():  # the extension was removed meanwhile
+        raise HTTPException(404, "there is nothing at this address")
     return FileResponse(path, media_type=_TYPES[path.suffix])
 
 
