@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
     from webui.hookspecs import hookimpl
     from webui.interfaces import (
+        Conditioning,
         Denoiser,
         Model,
         PictureResize,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
         Attend,
         AttentionPlace,
         AttentionProcessor,
+        ConditioningPlace,
+        ConditioningTransform,
         DenoiserWrapper,
         ImageOperation,
         PictureView,
@@ -40,8 +43,12 @@ if TYPE_CHECKING:
         FilterContext,
         MetadataField,
         PageFile,
+        PromptBlock,
         RequestFilter,
+        SendTarget,
+        SettingsPage,
     )
+    from webui.prompt import Tag
     from webui.request import GenerationRequest, InitImage
     from webui.services import Services
 
@@ -52,6 +59,9 @@ __all__ = [
     "AttentionPlace",
     "AttentionProcessor",
     "ChoiceField",
+    "Conditioning",
+    "ConditioningPlace",
+    "ConditioningTransform",
     "ControlGroup",
     "Denoiser",
     "DenoiserWrapper",
@@ -72,17 +82,21 @@ __all__ = [
     "PictureResize",
     "PictureView",
     "PreviewInfo",
+    "PromptBlock",
     "Rendered",
     "RequestFilter",
     "SamplerEntry",
     "SamplerInfo",
     "Saved",
     "ScheduleInfo",
+    "SendTarget",
     "Services",
+    "SettingsPage",
     "Started",
     "Step",
     "StepListener",
     "StepSeen",
+    "Tag",
     "TextField",
     "TurnView",
     "UpscalerInfo",
@@ -96,17 +110,19 @@ _PLACES = {
     "webui.fields": ("ChoiceField", "FlagField", "IntegerField", "NumberField", "TextField"),
     "webui.hookspecs": ("hookimpl",),
     "webui.interfaces": (
-        "Denoiser", "Model", "PictureResize", "PreviewInfo", "SamplerEntry", "SamplerInfo",
-        "ScheduleInfo", "UpscalerInfo",
+        "Conditioning", "Denoiser", "Model", "PictureResize", "PreviewInfo", "SamplerEntry",
+        "SamplerInfo", "ScheduleInfo", "UpscalerInfo",
     ),
     "webui.interfaces.engine_hooks": (
-        "Attend", "AttentionPlace", "AttentionProcessor", "DenoiserWrapper", "ImageOperation",
-        "PictureView", "StepListener", "StepSeen", "TurnView", "Word",
+        "Attend", "AttentionPlace", "AttentionProcessor", "ConditioningPlace",
+        "ConditioningTransform", "DenoiserWrapper", "ImageOperation", "PictureView",
+        "StepListener", "StepSeen", "TurnView", "Word",
     ),
     "webui.interfaces.server_hooks": (
         "ControlGroup", "EventListener", "FilterContext", "MetadataField", "PageFile",
-        "RequestFilter",
+        "PromptBlock", "RequestFilter", "SendTarget", "SettingsPage",
     ),
+    "webui.prompt": ("Tag",),
     "webui.request": ("GenerationRequest", "InitImage"),
     "webui.services": ("Services",),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from webui.api.routes import ROUTES
 from webui.events import Event, Finished, Resumed, Saved, Started, Warned
 from webui.hookspecs import hookimpl
 from webui.interfaces import PreviewInfo, Route, SamplerInfo, ScheduleInfo, Tab, UpscalerInfo
-from webui.interfaces.server_hooks import EventListener
+from webui.interfaces.server_hooks import EventListener, PromptBlock, SendTarget
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.ui.tabs import TABS
 
@@ -67,6 +67,35 @@ def register_tabs() -> Sequence[Tab]:
 @hookimpl
 def register_routes() -> Sequence[Route]:
     return (*ROUTES, sdapi.router)
+
+
+@hookimpl
+def register_prompt_blocks() -> Sequence[PromptBlock]:
+    """Which the engine reads itself: what they name is loaded there."""
+    return (
+        PromptBlock(
+            kind="lora",
+            example="<lora:name:0.8>",
+            help="A LoRA at a weight; two numbers are for the text encoders and the UNet.",
+        ),
+        PromptBlock(kind="lyco", example="<lyco:name:0.8>", help="As lora."),
+        PromptBlock(kind="hypernet", example="<hypernet:name:1>", help="Cannot be loaded yet."),
+        PromptBlock(kind="mix", example="<mix:cat,panda:0.4>", help="Words or whole texts, mixed."),
+    )
+
+
+@hookimpl
+def register_send_targets() -> Sequence[SendTarget]:
+    """Which the page's own scripts receive."""
+    return tuple(
+        SendTarget(name=name, label=label, help=f"Send the picture to {label}, with its recipe")
+        for name, label in (
+            ("txt2img", "txt2img"),
+            ("img2img", "img2img"),
+            ("inpaint", "Inpaint"),
+            ("extras", "Upscale"),
+        )
+    )
 
 
 @hookimpl

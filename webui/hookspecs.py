@@ -25,6 +25,7 @@ from webui.interfaces import (
 )
 from webui.interfaces.engine_hooks import (
     AttentionProcessor,
+    ConditioningTransform,
     DenoiserWrapper,
     ImageOperation,
     StepListener,
@@ -34,7 +35,10 @@ from webui.interfaces.server_hooks import (
     EventListener,
     MetadataField,
     PageFile,
+    PromptBlock,
     RequestFilter,
+    SendTarget,
+    SettingsPage,
 )
 
 PROJECT = "darkroom"
@@ -78,12 +82,24 @@ class ServerHooks:
         """What changes a request before it becomes a job, or makes several jobs of it."""
 
     @hookspec
+    def register_prompt_blocks(self) -> Sequence[PromptBlock]:  # type: ignore[empty-body]
+        """Kinds of tags in the prompt, <kind:...>, and what their arguments come to."""
+
+    @hookspec
     def register_event_listeners(self) -> Sequence[EventListener]:  # type: ignore[empty-body]
         """What is told of everything that happens to jobs."""
 
     @hookspec
     def register_metadata_fields(self) -> Sequence[MetadataField]:  # type: ignore[empty-body]
         """Keys of a picture's text that no control has."""
+
+    @hookspec
+    def register_settings_pages(self) -> Sequence[SettingsPage]:  # type: ignore[empty-body]
+        """What is set once for an extension, and kept."""
+
+    @hookspec
+    def register_send_targets(self) -> Sequence[SendTarget]:  # type: ignore[empty-body]
+        """Where a finished picture can be sent to."""
 
     @hookspec
     def register_scripts(self) -> Sequence[PageFile]:  # type: ignore[empty-body]
@@ -120,6 +136,12 @@ class EngineHooks:
         self,
     ) -> Mapping[str, UpscalerFamily]:
         """Networks by name; the first that recognises an upscaler's file loads it."""
+
+    @hookspec
+    def register_conditioning_transforms(  # type: ignore[empty-body]
+        self,
+    ) -> Sequence[ConditioningTransform]:
+        """What is done to the prompts' encodings before the network looks at them."""
 
     @hookspec
     def register_denoiser_wrappers(self) -> Sequence[DenoiserWrapper]:  # type: ignore[empty-body]

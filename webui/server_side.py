@@ -10,6 +10,7 @@ from webui.extensions import (
     Choices,
     Conduct,
     Found,
+    OwnSettings,
     Trials,
     find,
     installed,
@@ -38,13 +39,15 @@ def load(settings: Settings) -> tuple[ServerRegistry, Catalogue]:
     if not settings.safe_mode:
         ahead.join()
     shelves, standings = load_part("server", builtin, found, trials, disabled, settings.safe_mode)
+    registry = of_server(shelves)
     catalogue = Catalogue(
         standings=tuple(standings),
         conduct=Conduct(),
         data_dir=settings.data_dir,
         safe_mode=settings.safe_mode,
+        own_settings=OwnSettings(settings.data_dir, registry.settings_pages),
     )
-    return of_server(shelves), catalogue
+    return registry, catalogue
 
 
 def _try(trials: Trials, found: Sequence[Found], disabled: frozenset[str]) -> None:

@@ -66,6 +66,7 @@ def _whole(services: Services, request: GenerationRequest) -> GenerationRequest:
     failed = request.extras.get(controls.DID_NOT_RUN)
     made = request_of(services, to_dict(request))
     if failed:
+        failed = list(dict.fromkeys([*failed, *made.extras.get(controls.DID_NOT_RUN, ())]))
         made = replace(made, extras={**made.extras, controls.DID_NOT_RUN: failed})
     return made
 
@@ -77,7 +78,11 @@ def _applied(
     if needs not in request.extras:
         return [request]
     folder = services.extensions.folder(owned.owner)
-    context = FilterContext(values=request.extras[needs], folder=folder)
+    context = FilterContext(
+        values=request.extras[needs],
+        folder=folder,
+        settings=services.extensions.own_settings.values(owned.owner),
+    )
 
     def call() -> Sequence[GenerationRequest]:
         return _requests(services, owned.value.apply(request, context))

@@ -31,7 +31,7 @@ def hooks_of(
 
     def made(progress: Progress) -> TurnHooks:
         def predict(x: Tensor, sigma: Tensor) -> Tensor:
-            guides = read.timeline.at(progress.step)
+            guides = hooks.guides(read.timeline.at(progress.step), progress.step)
             parts = turn.model.predict(x, sigma, [part for _, part in guides.positive])
             total = sum(weight for weight, _ in guides.positive)
             weighted = zip(guides.positive, parts, strict=True)
@@ -54,6 +54,7 @@ def hooks_of(
                 keep=folder,
             )
 
-        return TurnHooks(job, view, Path(keep) if keep else None)
+        hooks = TurnHooks(job, view, Path(keep) if keep else None)
+        return hooks
 
     return made

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 
 class MishapTold(BaseModel):
@@ -55,3 +55,32 @@ class Turned(BaseModel):
 
 class Restarting(BaseModel):
     restarting: Literal[True]
+
+
+class SettingTold(BaseModel):
+    name: str
+    label: str
+    help: str
+    kind: Literal["flag", "choice", "integer", "number", "text"]
+    default: bool | int | float | str
+    value: bool | int | float | str
+    choices: list[str] | None = Field(None, description="Of a choice.")
+    minimum: float | None = Field(None, description="Of a number.")
+    maximum: float | None = Field(None, description="Of a number.")
+
+
+class SettingsPageTold(BaseModel):
+    title: str
+    help: str
+    fields: list[SettingTold]
+
+
+class OwnSettings(BaseModel):
+    """What is set once for an extension."""
+
+    pages: list[SettingsPageTold]
+    values: dict[str, bool | int | float | str]
+
+
+class OwnValues(RootModel[dict[str, bool | int | float | str]]):
+    """By the name of the setting."""

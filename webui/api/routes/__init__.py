@@ -10,6 +10,7 @@ from webui.api.routes import (
     engine,
     events,
     exports,
+    extension_settings,
     extensions,
     frames,
     health,
@@ -61,4 +62,5 @@ ROUTES: Sequence[Route] = (
     results.router,
     inputs.router,
     extensions.router,
+    extension_settings.router,
 )
