@@ -6,6 +6,7 @@ The engine's side is `engine/builtin.py`; samplers, schedules and previews meet 
 import logging
 from collections.abc import Sequence
 
+from webui import prompt_blocks
 from webui.api import sdapi
 from webui.api.routes import ROUTES
 from webui.events import Event, Finished, Resumed, Saved, Started, Warned
@@ -71,17 +72,7 @@ def register_routes() -> Sequence[Route]:
 
 @hookimpl
 def register_prompt_blocks() -> Sequence[PromptBlock]:
-    """Which the engine reads itself: what they name is loaded there."""
-    return (
-        PromptBlock(
-            kind="lora",
-            example="<lora:name:0.8>",
-            help="A LoRA at a weight; two numbers are for the text encoders and the UNet.",
-        ),
-        PromptBlock(kind="lyco", example="<lyco:name:0.8>", help="As lora."),
-        PromptBlock(kind="hypernet", example="<hypernet:name:1>", help="Cannot be loaded yet."),
-        PromptBlock(kind="mix", example="<mix:cat,panda:0.4>", help="Words or whole texts, mixed."),
-    )
+    return prompt_blocks.SHIPPED
 
 
 @hookimpl

@@ -16,6 +16,16 @@ from webui.interfaces.server_hooks import Owned, PromptBlock
 from webui.prompt import Tag, understand
 from webui.request import GenerationRequest
 
+SHIPPED = (  # which the engine reads itself: what they name is loaded there
+    PromptBlock(
+        kind="lora",
+        example="<lora:name:0.8>",
+        help="A LoRA at a weight; two numbers are for the text encoders and the UNet.",
+    ),
+    PromptBlock(kind="lyco", example="<lyco:name:0.8>", help="As lora."),
+    PromptBlock(kind="hypernet", example="<hypernet:name:1>", help="Cannot be loaded yet."),
+    PromptBlock(kind="mix", example="<mix:cat,panda:0.4>", help="Words or whole texts, mixed."),
+)
 _HOOK = "prompt block"
 Extras = Mapping[str, Mapping[str, Any]]
 

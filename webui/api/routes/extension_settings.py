@@ -1,4 +1,4 @@
-"""What is set once for an extension: its pages of settings, read and changed one value at a time."""
+"""What is set once for an extension: its pages of settings, and changing what stands in them."""
 
 from typing import Any
 
