@@ -129,7 +129,7 @@ TESTS = {  # hook -> a test of what it does
     "controls": "api/test_extensions.py::test_values_are_completed",
     "request_filters": "api/test_extensions.py::test_a_filter_makes_several_jobs",
     "prompt_blocks": "api/test_prompt_blocks.py::test_a_tag_sets_what_its_group_says",
-    "settings_pages": "api/test_own_settings.py::test_a_setting_is_changed_kept_and_read_by_a_filter",
+    "settings_pages": "api/test_own_settings.py::test_a_setting_is_changed_kept",
     "send_targets": "ui/test_extensions.py::test_the_page_knows_where_pictures_can_be_sent",
     "conditioning_transforms": "engine/test_transforms.py::test_a_transform_changes",
     "event_listeners": "extensions/test_listeners.py::test_a_listener_hears",
