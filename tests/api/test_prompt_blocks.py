@@ -1,5 +1,6 @@
 """Tags of extensions in a prompt: what they come to, what is said of them, what fails."""
 
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.conftest import CAT, REGISTRY
+from tests.prompt.conftest import SHIPPED as SHIPPED_TOKENIZER
 from webui import ControlGroup, FlagField, InvalidRequest, NumberField, PromptBlock, RequestFilter
 from webui.api import server
 from webui.controls import DID_NOT_RUN, notes
@@ -109,7 +111,8 @@ def raising(tags):
         (lambda tags: {"on": True}, "ValueError: returned 'on', which is none of by_tag"),
         (
             lambda tags: {"by_tag": 2.0},
-            "ValueError: returned a value that cannot be: by_tag must be at most 1, got 2.0",
+            "ValueError: returned a value that cannot be: by_tag: must be from 0 to 1, got 2.0; "
+            "try 1",
         ),
     ],
     ids=["raises", "none", "alien", "range"],
@@ -144,6 +147,9 @@ def test_what_a_filter_writes_into_a_prompt_counts_and_a_failure_is_said_once(ex
 
 
 def test_the_microscope_knows_the_kind_and_counts_no_token_of_it(extended):
+    folder = extended.services.settings.models_dir / "checkpoints" / "toy" / "tokenizer"
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(SHIPPED_TOKENIZER / name, folder)
     rules = Rules(
         uploads=extended.services.settings.temp_dir, outputs=extended.services.settings.outputs
     )
