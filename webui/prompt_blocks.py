@@ -40,13 +40,14 @@ def own_kinds(registry: ServerRegistry) -> tuple[str, ...]:
     return tuple(kind for kind, each in registry.prompt_blocks.items() if each.owner != BUILTIN)
 
 
-def settled(
+def complete(
     registry: ServerRegistry, conduct: Conduct, request: GenerationRequest
 ) -> GenerationRequest:
-    """The request, whose extras are complete, with what its tags say. Raises InvalidRequest.
+    """The request with its extras settled, and with what its tags say. Raises InvalidRequest.
 
-    One that cannot be asked changes nothing, and the pictures say so.
+    A tag whose extension fails changes nothing, and the pictures say so.
     """
+    request = controls.complete(registry.controls, request)
     tags: Sequence[Tag] | None = None
     for kind, owned in registry.prompt_blocks.items():
         if owned.value.read is None:

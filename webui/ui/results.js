@@ -38,8 +38,9 @@
     draw("");
   };
 
-  function said(text) {
+  function said(text, good = false) {
     find("result-said").textContent = text;
+    find("result-said").classList.toggle("dk-send-good", good);
     find("result-said").hidden = !text;
   }
 

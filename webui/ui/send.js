@@ -8,14 +8,14 @@
   const [STEP, LEAST, MOST] = [8, 64, 2048]; // pixels of a size slider
 
   /* A row of buttons, one for each target; `send(name)` does it, and what there is to say about it,
-     and what goes wrong, is given to `say`. */
+     (true: it is good) and what goes wrong, is given to `say`. */
   darkroom.sendButtons = (place, ids, send, say) => {
     place.replaceChildren(...darkroom.sendTargets.map(({ name, label, help }) => {
       const button = Object.assign(darkroom.node("button", "dk-plain", label), { type: "button", id: ids(name), title: help });
       button.setAttribute("aria-label", `Send to ${label}`);
       button.addEventListener("click", async () => {
         button.disabled = true;
-        try { say(await send(name) || ""); } catch (error) { say(error.message); }
+        try { say(await send(name) || "", true); } catch (error) { say(error.message); }
         button.disabled = false;
       });
       return button;

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class MishapTold(BaseModel):
@@ -82,5 +82,8 @@ class OwnSettings(BaseModel):
     values: dict[str, bool | int | float | str]
 
 
-class OwnValues(RootModel[dict[str, bool | int | float | str]]):
-    """By the name of the setting."""
+class OwnValues(BaseModel):
+    """Values by the names of the extension's settings."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, bool | int | float | str]

@@ -80,16 +80,10 @@ class Reader:
         after: int = 0,
         blocks: Collection[str] = (),
     ) -> Read:
-        """For a run of `steps` steps; `after` those of a first pass, if it is the second; `blocks`
-        are kinds of tags that extensions take.
-
-        Raises InvalidRequest, naming the field.
+        """For `steps` steps; `after` those of a first pass, if it is the second; `blocks` are
+        kinds of tags that extensions take. Raises InvalidRequest, naming the field.
         """
-        layers = self._conditioner.layers
-        if request.clip_skip > layers:
-            raise InvalidRequest(
-                "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
-            )
+        self._check(request)
         count, second = (after, steps) if after else (steps, None)
         positive = understand(request.prompt, count, hires_steps=second)
         negative = understand(request.negative_prompt, count, positive=False, hires_steps=second)
@@ -114,6 +108,13 @@ class Reader:
         ]
         words = partial(_words, _last(positive.parts), texts)
         return Read(timeline, hashes, worn.hashes, tuple(warnings), words)
+
+    def _check(self, request: GenerationRequest) -> None:
+        layers = self._conditioner.layers
+        if request.clip_skip > layers:
+            raise InvalidRequest(
+                "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
+            )
 
     def vectors(self, text: str) -> dict[str, Tensor]:
         """What a text's tokens are before the transformer: (n, width) by text encoder.
