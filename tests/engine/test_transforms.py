@@ -2,13 +2,14 @@
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.engine.conftest import MODELS, make_engine, play, request
 from tests.engine.test_extensions import Plugin, asked, engine_with
-from webui import ConditioningTransform
+from webui import Conditioning, ConditioningPlace, ConditioningTransform
 from webui.engine import builtin
 from webui.events import Rendered, Warned
 from webui.extensions import Shelves, find, of_engine
@@ -144,6 +145,19 @@ def test_one_that_fails_is_named_and_the_picture_is_the_one_without_it(
     assert run.pictures == play(warm, request()).pictures
 
 
+def test_one_that_fails_at_a_step_is_asked_no_more_in_that_job(models_dir):
+    calls = []
+
+    def apply(made, place, view):
+        calls.append(view.step())
+        raise ValueError("no")
+
+    engine = engine_with(models_dir, culprit=transform(apply, each_step=True))
+    assert len(play(engine, asked("one", steps=4)).of(Warned)) == 1
+    assert calls == [1]
+    assert "off" not in engine._conduct.report()["culprit"]
+
+
 def test_a_tag_that_an_extension_takes_is_no_tag_without_effect(warm):
     job = request(prompt="a cat <soft:0.5> <hard:1>")
     told = [each.text for each in play(warm, job, RunOptions(blocks=("soft",))).of(Warned)]
@@ -197,6 +211,27 @@ def test_what_is_mixed_has_the_mean_and_the_deviation_of_the_prompt(variety):
     made = variety.scaled(mixed, like)
     assert made.mean((1, 2)).tolist() == pytest.approx([float(like.mean())] * 2, abs=1e-4)
     assert made.std((1, 2)).tolist() == pytest.approx([float(like.std())] * 2, abs=1e-4)
+
+
+def test_only_the_prompt_is_noise_and_all_that_stands_for_it(variety):
+    made = Conditioning(torch.randn(1, 77, 32), torch.randn(1, 32), torch.randn(1, 9, 32))
+    values = {"strength": 0.25, "by_tag": 0.0, "noisy": 0.1, "until": 0.4}
+    view = SimpleNamespace(
+        values=values, step=lambda: 1, steps=10, batch=0, request=request(images=2, batch_size=2)
+    )
+    place = ConditioningPlace(negative=True, part=0)
+    assert variety.annealed(made, place, view) is made
+    changed = variety.annealed(made, replace(place, negative=False), view)
+    for before, after in zip(
+        (made.context, made.pooled, made.beside),
+        (changed.context, changed.pooled, changed.beside),
+        strict=True,
+    ):
+        assert after.shape == (2, *before.shape[1:])
+        assert not torch.allclose(after[0], after[1], atol=0.1)
+        assert not torch.allclose(after[:1], before, atol=0.1)
+    later = SimpleNamespace(**{**vars(view), "step": lambda: 5})
+    assert variety.annealed(made, replace(place, negative=False), later) is made
 
 
 def test_variety_on_the_model_that_ships():
