@@ -9,7 +9,7 @@ import torch
 
 from tests.engine.conftest import MODELS, make_engine, play, request
 from tests.engine.test_extensions import Plugin, asked, engine_with
-from webui import Conditioning, ConditioningPlace, ConditioningTransform
+from webui import Conditioning, ConditioningPlace, ConditioningTransform, DenoiserWrapper
 from webui.engine import builtin
 from webui.events import Rendered, Warned
 from webui.extensions import Shelves, find, of_engine
@@ -156,6 +156,33 @@ def test_one_that_fails_at_a_step_is_asked_no_more_in_that_job(models_dir):
     assert len(play(engine, asked("one", steps=4)).of(Warned)) == 1
     assert calls == [1]
     assert "off" not in engine._conduct.report()["culprit"]
+
+
+def test_a_wrapper_can_put_the_parts_of_a_prompt_together_itself(models_dir):
+    """Regions, as a mask for each: with masks of 1 guidance itself, to the bit."""
+    left = torch.zeros(1, 1, 8, 8)
+    left[..., :4] = 1
+
+    def regional(*masks):
+        def wrap(denoise, view):
+            def made(x, sigma):
+                away, *towards = view.parts(x, sigma)
+                result = away
+                for mask, clean in zip(masks, towards, strict=True):
+                    result = result + mask * view.request.guidance_scale * (clean - away)
+                return result
+
+            return made
+
+        return engine_with(
+            models_dir, e=Plugin(denoiser_wrappers=(DenoiserWrapper(needs="one", wrap=wrap),))
+        )
+
+    job = asked("one", prompt="red AND blue", sampler="Euler", steps=1)
+    plain = play(engine_with(models_dir), replace(job, extras={})).pictures
+    assert play(regional(1, 1), job).pictures == plain
+    halves = play(regional(left, 1 - left), job).pictures
+    assert halves not in (plain, play(regional(1 - left, left), job).pictures)
 
 
 def test_a_tag_that_an_extension_takes_is_no_tag_without_effect(warm):

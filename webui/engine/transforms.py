@@ -39,7 +39,7 @@ class Transformed:
     def _made(self, conditioning: Conditioning, place: ConditioningPlace) -> Conditioning:
         for number, owned in enumerate(self._asked):
             before, key = conditioning, (number, id(conditioning), place)
-            if not owned.value.each_step and key in self._once:
+            if key in self._once:
                 conditioning = self._once[key][1]
                 continue
             conditioning = self._transform(owned, before, place)

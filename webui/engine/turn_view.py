@@ -1,6 +1,6 @@
 """What extensions are shown of a turn, put together when its progress is known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from webui.engine.conditioning.reader import Read
 from webui.engine.control import Control
+from webui.engine.denoiser import predicted
 from webui.engine.hooks import JobHooks, TurnHooks
 from webui.engine.progress import Progress
 from webui.engine.turns import Turn
@@ -30,11 +31,17 @@ def hooks_of(
     batch, number = place
 
     def made(progress: Progress) -> TurnHooks:
+        def parts(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
+            guides = hooks.guides(read.timeline.at(progress.step), progress.step)
+            asked = [guides.negative, *(part for _, part in guides.positive)]
+            return predicted(turn.model, x, sigma, guides, asked)
+
         def predict(x: Tensor, sigma: Tensor) -> Tensor:
             guides = hooks.guides(read.timeline.at(progress.step), progress.step)
-            parts = turn.model.predict(x, sigma, [part for _, part in guides.positive])
+            asked = [part for _, part in guides.positive]
+            made = predicted(turn.model, x, sigma, guides, asked)
             total = sum(weight for weight, _ in guides.positive)
-            weighted = zip(guides.positive, parts, strict=True)
+            weighted = zip(guides.positive, made, strict=True)
             return reduce(add, (clean * (weight / total) for (weight, _), clean in weighted))
 
         def view(values: Mapping[str, Any], state: dict[str, Any], folder: Path | None) -> TurnView:
@@ -49,6 +56,7 @@ def hooks_of(
                 step=lambda: progress.step,
                 words=lambda: read.words(progress.step),
                 predict=predict,
+                parts=parts,
                 stopped=lambda: control.stop is not None,
                 state=state,
                 keep=folder,

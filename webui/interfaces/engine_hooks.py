@@ -43,6 +43,8 @@ class TurnView:
     words: Callable[[], Sequence[Word]]  # of the prompt's last part, at that step
     predict: Callable[[Tensor, Tensor], Tensor]  # clean (B, C, h, w), by the prompt alone
     stopped: Callable[[], bool]  # whether the job is to end
+    # clean (B, C, h, w) by the negative prompt alone, then by each part between ANDs
+    parts: Callable[[Tensor, Tensor], Sequence[Tensor]] = lambda x, sigma: ()
     state: dict[str, Any] = field(default_factory=dict)  # the extension's own, for this turn
     keep: Path | None = None  # a folder of the extension's own beside the kept steps
 
