@@ -486,7 +486,8 @@ def test_transforms_see_what_each_encoder_made_and_give_each_picture_its_own(mod
     shapes = []
 
     def by_seed(made, place, view):
-        shapes.append((made.context.shape[1], made.pooled.dim(), made.beside.shape[1]))
+        beside = made.beside.shape[1] if made.beside is not None else 0
+        shapes.append((made.context.shape[1], made.pooled.dim(), beside))
         factors = torch.tensor([1 + seed / 10 for seed in view.request.batch_seeds(view.batch)])
         return replace(made, context=made.context * factors[:, None, None])
 
@@ -498,6 +499,8 @@ def test_transforms_see_what_each_encoder_made_and_give_each_picture_its_own(mod
     alone = play(made, wanted(seed=4)).pictures[0]
     assert max(abs(one - other) for one, other in zip(both.pictures[1], alone, strict=True)) <= 2
     assert alone != play(engine, asked(seed=4)).pictures[0]
+    without = play(made, wanted(model="without-t5", images=2, batch_size=2))
+    assert without.of(Warned) == []
 
 
 def test_a_sampler_of_an_extension_walks_a_flow_if_it_says_so(models, engine):

@@ -227,6 +227,7 @@ def test_noise_of_a_seed_is_the_same_in_any_batch_and_another_at_any_step(variet
     like = torch.zeros(1, 5, 7)
     both = variety.noise(like, [3, 4], (1, 0, 0))
     assert torch.equal(both[1:], variety.noise(like, [4], (1, 0, 0)))
+    assert not torch.equal(both[0], both[1])
     drawn = [
         variety.noise(like, [3], salts) for salts in ((1, 0, 0), (2, 0, 0), (1, 1, 0), (1, 0, 1))
     ]
