@@ -15,7 +15,15 @@ from functools import partial
 from pathlib import Path
 
 import webui
-from webui import controls, data_folder, inputs, installing, log_file, server_side
+from webui import (
+    controls,
+    data_folder,
+    inputs,
+    installing,
+    log_file,
+    prompt_blocks,
+    server_side,
+)
 from webui import settings as settings_module
 from webui.backend import Backend, EngineProcess
 from webui.downloads import Access, Downloads
@@ -135,6 +143,11 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     opened.callback(listeners.close)
     notes = partial(controls.notes, registry, extensions.conduct)
     workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes)
+    blocks = prompt_blocks.own_kinds(registry)
+    workshop = replace(
+        workshop,
+        run=lambda id, request, how: backend.run(id, request, replace(how, blocks=blocks)),
+    )
     line = JobLine(
         store,
         HeardLog(listeners),

@@ -6,12 +6,13 @@ The engine's side is `engine/builtin.py`; samplers, schedules and previews meet 
 import logging
 from collections.abc import Sequence
 
+from webui import prompt_blocks
 from webui.api import sdapi
 from webui.api.routes import ROUTES
 from webui.events import Event, Finished, Resumed, Saved, Started, Warned
 from webui.hookspecs import hookimpl
 from webui.interfaces import PreviewInfo, Route, SamplerInfo, ScheduleInfo, Tab, UpscalerInfo
-from webui.interfaces.server_hooks import EventListener
+from webui.interfaces.server_hooks import EventListener, PromptBlock, SendTarget
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 from webui.ui.tabs import TABS
 
@@ -67,6 +68,25 @@ def register_tabs() -> Sequence[Tab]:
 @hookimpl
 def register_routes() -> Sequence[Route]:
     return (*ROUTES, sdapi.router)
+
+
+@hookimpl
+def register_prompt_blocks() -> Sequence[PromptBlock]:
+    return prompt_blocks.SHIPPED
+
+
+@hookimpl
+def register_send_targets() -> Sequence[SendTarget]:
+    """Which the page's own scripts receive."""
+    return tuple(
+        SendTarget(name=name, label=label, help=f"Send the picture to {label}, with its recipe")
+        for name, label in (
+            ("txt2img", "txt2img"),
+            ("img2img", "img2img"),
+            ("inpaint", "Inpaint"),
+            ("extras", "Upscale"),
+        )
+    )
 
 
 @hookimpl

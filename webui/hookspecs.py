@@ -26,6 +26,7 @@ from webui.interfaces import (
 )
 from webui.interfaces.engine_hooks import (
     AttentionProcessor,
+    ConditioningTransform,
     DenoiserWrapper,
     ImageOperation,
     StepListener,
@@ -35,7 +36,10 @@ from webui.interfaces.server_hooks import (
     EventListener,
     MetadataField,
     PageFile,
+    PromptBlock,
     RequestFilter,
+    SendTarget,
+    SettingsPage,
 )
 
 PROJECT = "darkroom"
@@ -79,6 +83,10 @@ class ServerHooks:
         """What changes a request before it becomes a job, or makes several jobs of it."""
 
     @hookspec
+    def register_prompt_blocks(self) -> Sequence[PromptBlock]:  # type: ignore[empty-body]
+        """Kinds of tags in the prompt, <kind:...>, and what their arguments come to."""
+
+    @hookspec
     def register_event_listeners(self) -> Sequence[EventListener]:  # type: ignore[empty-body]
         """What is told of everything that happens to jobs."""
 
@@ -89,6 +97,14 @@ class ServerHooks:
     @hookspec
     def register_axes(self) -> Sequence[Axis]:  # type: ignore[empty-body]
         """Axes of plots that are no plain field; fields are axes by their declaration."""
+
+    @hookspec
+    def register_settings_pages(self) -> Sequence[SettingsPage]:  # type: ignore[empty-body]
+        """What is set once for an extension, and kept."""
+
+    @hookspec
+    def register_send_targets(self) -> Sequence[SendTarget]:  # type: ignore[empty-body]
+        """Where a finished picture can be sent to."""
 
     @hookspec
     def register_scripts(self) -> Sequence[PageFile]:  # type: ignore[empty-body]
@@ -125,6 +141,12 @@ class EngineHooks:
         self,
     ) -> Mapping[str, UpscalerFamily]:
         """Networks by name; the first that recognises an upscaler's file loads it."""
+
+    @hookspec
+    def register_conditioning_transforms(  # type: ignore[empty-body]
+        self,
+    ) -> Sequence[ConditioningTransform]:
+        """What is done to the prompts' encodings before the network looks at them."""
 
     @hookspec
     def register_denoiser_wrappers(self) -> Sequence[DenoiserWrapper]:  # type: ignore[empty-body]

@@ -12,6 +12,7 @@ from webui.extensions import (
     Choices,
     Conduct,
     Found,
+    OwnSettings,
     Trials,
     find,
     installed,
@@ -44,13 +45,15 @@ def load(settings: Settings) -> tuple[ServerRegistry, Catalogue]:
     shelves, standings = load_part(
         "server", builtin, found, trials, disabled, settings.safe_mode, begun
     )
+    registry = of_server(shelves)
     catalogue = Catalogue(
         standings=tuple(standings),
         conduct=Conduct(),
         data_dir=settings.data_dir,
         safe_mode=settings.safe_mode,
+        own_settings=OwnSettings(settings.data_dir, registry.settings_pages),
     )
-    return of_server(shelves), catalogue
+    return registry, catalogue
 
 
 def _try(trials: Trials, found: Sequence[Found], disabled: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import controls, image_checks, loras, names
+from webui import image_checks, loras, names, prompt_blocks
 from webui.backend import Backend
 from webui.downloads import Downloads
 from webui.downloads.names import problem_of
@@ -159,7 +159,7 @@ def request_of(
     found = image_checks.sizes(services.inputs, request)
     if (size := image_checks.working_size(request, found, entry)) is not None:
         request = image_checks.with_size(request, size, sized)
-    request = controls.complete(services.registry.controls, request)
+    request = prompt_blocks.complete(services.registry, services.extensions.conduct, request)
     names.check_options(services.registry, request)
     request = names.with_second_pass(services.registry, request)
     request = names.with_upscalers(services.registry, services.upscalers, request)

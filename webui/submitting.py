@@ -138,6 +138,7 @@ def _whole(services: Services, request: GenerationRequest) -> GenerationRequest:
     failed = request.extras.get(controls.DID_NOT_RUN)
     made = request_of(services, to_dict(request))
     if failed:
+        failed = list(dict.fromkeys([*failed, *made.extras.get(controls.DID_NOT_RUN, ())]))
         made = replace(made, extras={**made.extras, controls.DID_NOT_RUN: failed})
     return made
 
@@ -150,7 +151,12 @@ def _applied(
         return [made]
     folder = services.extensions.folder(owned.owner)
     context = FilterContext(
-        values=request.extras[needs], folder=folder, services=services, id=id, asked=asked
+        values=request.extras[needs],
+        folder=folder,
+        settings=services.extensions.own_settings.values(owned.owner),
+        services=services,
+        id=id,
+        asked=asked,
     )
 
     def call() -> Sequence[GenerationRequest]:

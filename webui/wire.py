@@ -14,6 +14,7 @@ Engine to server   {"hello": {...}} · {"beat": true} · {"event": {...}} · {"e
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
@@ -62,6 +63,7 @@ class RunOptions:
     predicted: str | None = None  # preview method for the predicted picture
     every: int = 1  # preview each so many steps; the last step always
     guidance: bool = False  # keep what each step's guidance was made of, beside the trajectory
+    blocks: Sequence[str] = ()  # kinds of tags that extensions take
 
 
 @dataclass(frozen=True, slots=True)

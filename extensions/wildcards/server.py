@@ -19,6 +19,7 @@ from webui import (
     InvalidRequest,
     MetadataField,
     RequestFilter,
+    SettingsPage,
     TextField,
     hookimpl,
 )
@@ -68,6 +69,19 @@ GROUP = ControlGroup(
 )
 
 
+_KEEP = FlagField(
+    name="keep_template",
+    label="Keep the template",
+    default=True,
+    help="Pictures say what stood in the prompt, beside what was drawn; a recipe can draw again.",
+)
+
+
+@hookimpl
+def register_settings_pages() -> Sequence[SettingsPage]:
+    return (SettingsPage(title="Dynamic prompts", fields=(_KEEP,)),)
+
+
 @hookimpl
 def register_controls() -> Sequence[ControlGroup]:
     return (GROUP,)
@@ -102,10 +116,10 @@ def drawn(request: GenerationRequest, context: FilterContext) -> Sequence[Genera
             raise InvalidRequest(side, f"is longer than a template may be, {LONGEST} characters")
     from .files import read  # late: the library takes a third of a second, and few jobs need it
 
-    wildcards = read(context.folder)
+    wildcards, keep = read(context.folder), context.settings.get(_KEEP.name, True)
     if context.values["mode"] == "random":
-        return list(_at_random(request, templates, wildcards))
-    return list(_all(request, templates, wildcards, context.values["most"]))
+        return list(_at_random(request, templates, wildcards, keep))
+    return list(_all(request, templates, wildcards, context.values["most"], keep))
 
 
 def _is_template(text: str) -> bool:
@@ -113,7 +127,7 @@ def _is_template(text: str) -> bool:
 
 
 def _at_random(
-    request: GenerationRequest, templates: Sequence[str], wildcards: "Wildcards"
+    request: GenerationRequest, templates: Sequence[str], wildcards: "Wildcards", keep: bool
 ) -> Iterator[GenerationRequest]:
     from dynamicprompts.generators import RandomPromptGenerator
 
@@ -124,11 +138,15 @@ def _at_random(
         texts = {}
         for side in templates:  # in this order, from one stream
             (texts[side],) = _made(generator, side, getattr(request, side), 1, wildcards)
-        yield _written(alone, request, texts)
+        yield _written(alone, request, texts, keep)
 
 
 def _all(
-    request: GenerationRequest, templates: Sequence[str], wildcards: "Wildcards", most: int
+    request: GenerationRequest,
+    templates: Sequence[str],
+    wildcards: "Wildcards",
+    most: int,
+    keep: bool,
 ) -> Iterator[GenerationRequest]:
     """Every prompt with every negative prompt; all with the seed that was asked for."""
     from dynamicprompts.generators import CombinatorialPromptGenerator
@@ -142,7 +160,7 @@ def _all(
     }
     pairs = [(one, other) for one in found["prompt"] for other in found["negative_prompt"]]
     for texts in pairs[:most]:
-        yield _written(request, request, dict(zip(_SIDES, texts, strict=True)))
+        yield _written(request, request, dict(zip(_SIDES, texts, strict=True)), keep)
 
 
 def _made(
@@ -171,12 +189,12 @@ def _made(
 
 
 def _written(
-    made: GenerationRequest, asked: GenerationRequest, texts: dict[str, str]
+    made: GenerationRequest, asked: GenerationRequest, texts: dict[str, str], keep: bool
 ) -> GenerationRequest:
-    """With what was drawn for its prompts, and the templates kept."""
+    """With what was drawn for its prompts, and the templates, if they are to be kept."""
     values = dict(asked.extras[GROUP.name])
     for side, name in zip(_SIDES, ("template", "negative_template"), strict=True):
-        if side in texts and texts[side] != getattr(asked, side):
+        if keep and side in texts and texts[side] != getattr(asked, side):
             values[name] = getattr(asked, side)
     changes: dict[str, Any] = {**texts, "extras": {**made.extras, GROUP.name: values}}
     return replace(made, **changes)

@@ -23,6 +23,7 @@ from webui.interfaces import (
     ServerRegistry,
     UpscalerInfo,
 )
+from webui.interfaces.server_hooks import Owned
 from webui.jobs import origins
 from webui.jobs.line import JobLine
 from webui.jobs.log import Log
@@ -30,6 +31,7 @@ from webui.jobs.store import Store
 from webui.library import Library
 from webui.loras import Loras
 from webui.outputs import Outputs
+from webui.prompt_blocks import SHIPPED
 from webui.services import Services
 from webui.settings import read
 from webui.trajectories import Header, KeptStep, Spool, Trajectories
@@ -51,6 +53,7 @@ REGISTRY = ServerRegistry(
     },
     tabs=(),
     routes=ROUTES,
+    prompt_blocks={each.kind: Owned("builtin", each) for each in SHIPPED},
 )
 
 

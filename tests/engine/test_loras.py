@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,11 +13,14 @@ from diffusers import UNet2DConditionModel
 
 from tests import checkpoints, lora_files
 from tests.engine.conftest import make_engine, play, request
+from webui import DenoiserWrapper, hookimpl
+from webui.engine import builtin
 from webui.engine.engine import Control
 from webui.engine.lora.places import places
 from webui.errors import InvalidRequest, NotFinite
 from webui.events import Rendered, Warned
 from webui.events import Step as StepEvent
+from webui.extensions import engine_registry
 
 PROMPT = "a red apple"
 
@@ -387,3 +392,16 @@ def test_the_published_sdxl_has_the_places_that_kohyas_scripts_train():
         *(f"input_blocks_{number}_1" for number in (4, 5, 7, 8)), "middle_block_1",
         *(f"output_blocks_{number}_1" for number in range(6)),
     }  # fmt: skip
+
+
+def test_what_an_extension_asks_the_network_wears_them_too(models):
+    plugin = SimpleNamespace(
+        register_denoiser_wrappers=hookimpl(
+            lambda: (DenoiserWrapper(needs="mine", wrap=lambda denoise, view: view.predict),)
+        )
+    )
+    engine = make_engine(models, engine_registry({"builtin": builtin, "mine": plugin}))
+    job = asked("cat <lora:ink:1>", guidance_scale=1.0)
+    plain = play(engine, job).pictures
+    assert play(engine, replace(job, extras={"mine": {"on": True}})).pictures == plain
+    assert plain != play(engine, replace(job, prompt="cat ")).pictures

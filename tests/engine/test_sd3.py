@@ -19,8 +19,18 @@ from safetensors.torch import load_file, save_file
 from tests import checkpoints
 from tests.engine.conftest import die, make_engine, play, request
 from tests.engine.pictures import box_mask, results, scene, sent
+from webui import (
+    AttentionProcessor,
+    ConditioningTransform,
+    DenoiserWrapper,
+    SamplerEntry,
+    StepListener,
+    hookimpl,
+)
+from webui.engine import builtin
 from webui.errors import InvalidRequest, ModelRefused
 from webui.events import Look, Preview, Rendered, Step, Warned
+from webui.extensions import engine_registry
 from webui.library import Library
 from webui.request import Hires, InitImage, Mask, Resume, SamplingOptions, ScheduleOptions
 from webui.trajectories import digest, kept_steps, read_guidance, read_header, read_step
@@ -429,3 +439,78 @@ def test_a_long_text_has_more_windows_and_one_t5(engine):
     assert guides.negative.context.shape == guides.positive[0][1].context.shape == (1, 154, 128)
     assert guides.negative.beside.shape == (1, 256, 192)
     assert guides.negative.pooled.shape == (1, 128)
+
+
+# --- extensions -----------------------------------------------------------------------------------
+
+
+def extended(models, **tables):
+    plugin = type("Plugin", (), {})()
+    for name, made in tables.items():
+        setattr(plugin, f"register_{name}", hookimpl(lambda made=made: made))
+    return make_engine(models, engine_registry({"builtin": builtin, "mine": plugin}))
+
+
+def wanted(**values):
+    return asked(extras={"mine": {"on": True}}, **values)
+
+
+def test_an_attention_processor_is_refused_by_name_and_what_to_do(models):
+    processor = AttentionProcessor(needs="mine", wrap=lambda attend, place, view: attend)
+    engine = extended(models, attention_processors=(processor,))
+    with pytest.raises(InvalidRequest) as caught:
+        play(engine, wanted())
+    assert caught.value.field == "extras.mine"
+    assert caught.value.problem == (
+        "changes a network's attention as a UNet has it, and this model is a transformer; "
+        "switch it off, or choose another model"
+    )
+    assert len(play(engine, asked()).pictures) == 1
+
+
+def test_wrappers_and_listeners_work_around_a_transformer(models, engine):
+    seen = []
+    wrapper = DenoiserWrapper(
+        needs="mine", wrap=lambda denoise, view: lambda x, sigma: 0.9 * denoise(x, sigma)
+    )
+    listener = StepListener(needs="mine", hear=lambda step, view: seen.append(step and step.step))
+    made = extended(models, denoiser_wrappers=(wrapper,), step_listeners=(listener,))
+    run = play(made, wanted())
+    assert run.of(Warned) == []
+    assert seen == [1, 2, 3, 4, None]
+    assert run.pictures != play(engine, asked()).pictures
+    assert play(made, asked()).pictures == play(engine, asked()).pictures
+
+
+def test_transforms_see_what_each_encoder_made_and_give_each_picture_its_own(models, engine):
+    shapes = []
+
+    def by_seed(made, place, view):
+        beside = made.beside.shape[1] if made.beside is not None else 0
+        shapes.append((made.context.shape[1], made.pooled.dim(), beside))
+        factors = torch.tensor([1 + seed / 10 for seed in view.request.batch_seeds(view.batch)])
+        return replace(made, context=made.context * factors[:, None, None])
+
+    transform = ConditioningTransform(needs="mine", apply=by_seed)
+    made = extended(models, conditioning_transforms=(transform,))
+    both = play(made, wanted(seed=3, images=2, batch_size=2))
+    assert both.of(Warned) == []
+    assert set(shapes) == {(77, 2, 256)}
+    alone = play(made, wanted(seed=4)).pictures[0]
+    assert max(abs(one - other) for one, other in zip(both.pictures[1], alone, strict=True)) <= 2
+    assert alone != play(engine, asked(seed=4)).pictures[0]
+    without = play(made, wanted(model="without-t5", images=2, batch_size=2))
+    assert without.of(Warned) == []
+
+
+def test_a_sampler_of_an_extension_walks_a_flow_if_it_says_so(models, engine):
+    entry = builtin.register_samplers()["Euler"]
+    tables = {
+        "Mine": SamplerEntry(entry.sample, flow=entry.flow),
+        "Not": SamplerEntry(entry.sample),
+    }
+    made = extended(models, samplers=tables)
+    assert play(made, asked(sampler="Mine")).pictures == play(engine, asked()).pictures
+    with pytest.raises(InvalidRequest, match="Not adds noise in a way .*, Mine$") as caught:
+        play(made, asked(sampler="Not"))
+    assert caught.value.field == "sampler"

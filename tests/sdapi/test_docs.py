@@ -21,12 +21,14 @@ from tests.installing.repositories import service as install_service
 from tests.jobs.fakes import eventually
 from tests.prompt.conftest import SHIPPED
 from tests.test_downloads import weights
+from webui import FlagField, SettingsPage
 from webui.api import server
 from webui.downloads import Access, Downloads
 from webui.events import Picture
-from webui.extensions import Catalogue, find, installed
+from webui.extensions import Catalogue, OwnSettings, find, installed
 from webui.extensions.standing import Standing
 from webui.guard import Guard, Rules
+from webui.interfaces.server_hooks import Owned
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOME = "http://127.0.0.1:7860"
@@ -79,7 +81,13 @@ def ready(whole, puppet, tmp_path):
     puppet.again = lambda folder, look: Picture(8, 8, bytes(192))
     data = whole.settings.data_dir
     found = [each for each in find(installed(data)) if each.id == "prompt_matrix"]
-    shipped = Catalogue(tuple(Standing(each, "on") for each in found), data_dir=data)
+    keep = FlagField(name="keep_template", label="Keep", help=".", default=True)
+    page = Owned("wildcards", SettingsPage(title="Dynamic prompts", fields=(keep,)))
+    shipped = Catalogue(
+        tuple(Standing(each, "on") for each in found),
+        data_dir=data,
+        own_settings=OwnSettings(data, (page,)),
+    )
     whole.restart.offer(lambda: None)
     installs = install_service(data)
     (data / "extensions").mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,9 @@
 """Extensions on the page: their controls, tabs, scripts and styles, and what fails of them."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -8,9 +11,19 @@ import gradio as gr
 import pytest
 
 from tests.ui.test_form import DEFAULTS
-from webui import ChoiceField, ControlGroup, FlagField, IntegerField, PageFile, TextField
+from webui import (
+    ChoiceField,
+    ControlGroup,
+    FlagField,
+    IntegerField,
+    PageFile,
+    SendTarget,
+    TextField,
+    builtin,
+)
 from webui.errors import ExtensionError
 from webui.extensions import Catalogue
+from webui.extensions.answers import check_own
 from webui.interfaces.server_hooks import Owned
 from webui.ui import form, generating, groups, options, page, recipe
 
@@ -169,3 +182,37 @@ def test_a_recipes_values_fill_the_controls(extended: Any) -> None:
     order = '{"recipe": {"extras.mine.on": true, "steps": 9}}'
     filled = recipe.filled(extended.registry, names, order)
     assert [each.get("value") for each in filled] == [9, True, None, None, None]
+
+
+def test_the_page_knows_where_pictures_can_be_sent(services: Any) -> None:
+    hostile = SendTarget(name="mine_it", label="</script>", help="h", address="take/it")
+    ours = tuple(Owned("builtin", each) for each in builtin.register_send_targets())
+    registry = replace(services.registry, send_targets=(*ours, Owned("mine", hostile)))
+    (line,) = re.findall(r"<script>darkroom.sendTargets = (.*);</script>", page._head(registry))
+    assert "<" not in line
+    targets = json.loads(line)
+    assert [(each["name"], each["label"], each["address"]) for each in targets] == [
+        ("txt2img", "txt2img", ""),
+        ("img2img", "img2img", ""),
+        ("inpaint", "Inpaint", ""),
+        ("extras", "Upscale", ""),
+        ("mine_it", "</script>", "api/v1/extensions/mine/take/it"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "img2img"}, "a target's name must be 'mine' or begin so"),
+        ({"label": ""}, "the label must have 1 to 40 characters"),
+        ({"label": "x" * 41}, "the label must have 1 to 40 characters"),
+        ({"address": "../../jobs"}, "is no address like 'receive'"),
+        ({"address": "/x"}, "is no address like 'receive'"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_at_the_start(
+    tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    target = SendTarget(**{"name": "mine", "label": "Mine", **changes})
+    with pytest.raises(ExtensionError, match=said):
+        check_own("send_targets", [(target.name, target)], "mine", tmp_path)

@@ -15,6 +15,7 @@ from webui.services import Services
 
 PREFIX = "/api/v1/extensions/"
 _HOOK = "API routes"
+_OURS = "settings"  # below an extension's addresses
 _MOST = 200
 
 
@@ -43,6 +44,8 @@ def built(id: str, route: Route, services: Services) -> APIRouter:
         path = getattr(each, "path", "")
         if not path.startswith(own) or ".." in path:
             raise ExtensionError(f"the address {path[:80]!r} must begin with {own}")
+        if path.rstrip("/") == own + _OURS:
+            raise ExtensionError(f"the address {path} is that of its settings page")
     plain = APIRouter(tags=[id])
     plain.routes.extend(made.routes)
     return plain

@@ -69,7 +69,7 @@ def guided(
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         guides = now()
         if scale == 1 and guides.alone:
-            towards = _predicted(model, x, sigma, guides, [part for _, part in guides.positive])
+            towards = predicted(model, x, sigma, guides, [part for _, part in guides.positive])
             parts = zip(guides.positive, towards, strict=True)
             return reduce(add, (_times(weight, clean) for (weight, _), clean in parts))
         return _pulled(model, x, sigma, guides, scale, seen)[0]
@@ -131,7 +131,7 @@ def _pulled(
 ) -> tuple[Tensor, Tensor]:
     """The guided prediction, and the unguided one."""
     parts = [part for _, part in guides.positive]
-    away, *towards = _predicted(model, x, sigma, guides, [guides.negative, *parts])
+    away, *towards = predicted(model, x, sigma, guides, [guides.negative, *parts])
     result = away
     for (weight, _), clean in zip(guides.positive, towards, strict=True):
         result = result + _times(scale * weight, clean - away)
@@ -143,14 +143,15 @@ def _pulled(
     return result, away
 
 
-def _predicted(
+def predicted(
     model: Model,
     x: Tensor,
     sigma: Tensor,
     guides: Guides,
     conditionings: Sequence[Conditioning],
 ) -> list[Tensor]:
-    """In one call, unless many parts would take more memory than a full batch of one prompt."""
+    """Clean (B, C, h, w) for each: in one call, unless many parts would take more memory than a
+    full batch of one prompt."""
     at_once = max(2, _LATENTS // len(x))
     with guides.adapted():
         return [

@@ -199,7 +199,7 @@ class Engine:
             yield Stage("encoding prompt")
             with memory_for("encoding the prompt"):
                 loaded = self._models.load(asked.model, asked.vae)
-                read = loaded.reader.read(asked, turn.steps, turn.after)
+                read = loaded.reader.read(asked, turn.steps, turn.after, run.options.blocks)
             told = {text for each in run.reads.values() for text in each.warnings}
             for text in read.warnings:
                 if text not in told:

@@ -14,14 +14,18 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from webui.engine.denoiser import Guides
 from webui.engine.hook_answers import Spoilt, is_finite, like, operated, refused
+from webui.engine.transforms import Transformed, copied, fitting
 from webui.errors import InvalidRequest
 from webui.extensions import Conduct, Mishap, MishapError
-from webui.interfaces import Denoiser, EngineRegistry, Model
+from webui.interfaces import Conditioning, Denoiser, EngineRegistry, Model
 from webui.interfaces.engine_hooks import (
     Attend,
     AttentionPlace,
     AttentionProcessor,
+    ConditioningPlace,
+    ConditioningTransform,
     DenoiserWrapper,
     PictureView,
     StepListener,
@@ -32,6 +36,7 @@ from webui.interfaces.server_hooks import Owned
 
 WRAPPER, ATTENTION = "denoiser wrapper", "attention processor"
 LISTENER, OPERATION = "step listener", "image operation"
+CONDITIONING = "conditioning transform"
 Extras = Mapping[str, Mapping[str, Any]]
 ViewOf = Callable[[Mapping[str, Any], dict[str, Any], Path | None], TurnView]
 
@@ -99,6 +104,7 @@ class TurnHooks:
     view_of: ViewOf
     keep: Path | None = None
     _views: dict[tuple[str, str], TurnView] = field(default_factory=dict)
+    _transformed: Transformed | None = None
     _states: dict[str, dict[str, Any]] = field(default_factory=dict)
     _spoilt: Spoilt = field(default_factory=Spoilt)
 
@@ -116,6 +122,34 @@ class TurnHooks:
         for owned in self.job.asked(self.job.registry.denoiser_wrappers):
             denoise = self._wrapped(owned, denoise)
         return denoise
+
+    def guides(self, guides: Guides, step: int) -> Guides:
+        """What guides a step (from 1) after what is done to it; the same for every call of it."""
+        if self._transformed is None:
+            asked = self.job.asked(self.job.registry.conditioning_transforms)
+            self._transformed = Transformed(asked, self._transform)
+        return self._transformed.at(guides, step)
+
+    def _transform(
+        self,
+        owned: Owned[ConditioningTransform],
+        conditioning: Conditioning,
+        place: ConditioningPlace,
+    ) -> Conditioning:
+        """As it is where that fails."""
+        if self.job.failed(owned.owner, CONDITIONING):
+            return conditioning
+        view = self.view(owned.owner, owned.value.needs)
+
+        def call() -> Conditioning:
+            made = owned.value.apply(copied(conditioning), place, view)
+            return fitting(conditioning, made, view.images, finite=not owned.value.each_step)
+
+        try:
+            made: Conditioning = self.job.attempt(owned.owner, CONDITIONING, call)
+        except MishapError:
+            return conditioning
+        return made
 
     def _settled(self, inner: Denoiser) -> Denoiser:
         """A call in which an attention failed is made once more without that extension: what it

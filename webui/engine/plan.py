@@ -165,8 +165,11 @@ def plan_of(
     sigmas = branch.sigmas if branch else turn_levels(registry, turn)
     progress = Progress(turn.steps, len(sigmas) - 1)
 
+    hooks = hooks_of(progress) if hooks_of else None
+
     def now() -> Guides:
-        return timeline.at(progress.step)
+        guides = timeline.at(progress.step)
+        return hooks.guides(guides, progress.step) if hooks else guides
 
     sample = partial[Iterator[Step]](entry.sample, **sampler_options(request))
     denoise: Denoiser
@@ -177,7 +180,6 @@ def plan_of(
         sample = partial[Iterator[Step]](sample, unguided=recorded.unguided)
     else:
         denoise = guided(model, now, request.guidance_scale, seen)
-    hooks = hooks_of(progress) if hooks_of else None
     if hooks:
         denoise = hooks.wrapped(denoise)
     if turn.start and turn.start.mask is not None:

@@ -76,17 +76,17 @@ class TransformerModel(LatentModel):
         return x
 
     def _context(self, told: Conditioning) -> Tensor:
-        """(1, tokens, width): the windows, filled up to T5's width, and after them what T5 made of
-        the whole text; zeros where there is none."""
+        """(1 or B, tokens, width): the windows, filled up to T5's width, and after them what T5
+        made of the whole text; zeros where there is none."""
         width = int(self.transformer.config.joint_attention_dim)
         context = functional.pad(told.context, (0, width - told.context.shape[-1]))
         beside = told.beside
         if beside is None:
-            beside = context.new_zeros(1, PLACES, width)
+            beside = context.new_zeros(len(context), PLACES, width)
         return torch.cat([context, beside.to(context)], dim=1)
 
     def _expanded(self, each: Sequence[Tensor], batch: int) -> Tensor:
-        """(1, ...) each, for a batch of pictures."""
+        """(1 or B, ...) each, for a batch of pictures."""
         repeated = [tensor.expand(batch, *tensor.shape[1:]) for tensor in each]
         return torch.cat(repeated).to(self.transformer.dtype)
 

@@ -1,6 +1,6 @@
 """What extensions are shown of a turn, put together when its progress is known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -10,9 +10,11 @@ from torch import Tensor
 
 from webui.engine.conditioning.reader import Read
 from webui.engine.control import Control
+from webui.engine.denoiser import Guides, predicted
 from webui.engine.hooks import JobHooks, TurnHooks
 from webui.engine.progress import Progress
 from webui.engine.turns import Turn
+from webui.interfaces import Model
 from webui.interfaces.engine_hooks import TurnView
 
 HooksOf = Callable[[Progress], TurnHooks]
@@ -30,12 +32,8 @@ def hooks_of(
     batch, number = place
 
     def made(progress: Progress) -> TurnHooks:
-        def predict(x: Tensor, sigma: Tensor) -> Tensor:
-            guides = read.timeline.at(progress.step)
-            parts = turn.model.predict(x, sigma, [part for _, part in guides.positive])
-            total = sum(weight for weight, _ in guides.positive)
-            weighted = zip(guides.positive, parts, strict=True)
-            return reduce(add, (clean * (weight / total) for (weight, _), clean in weighted))
+        def guides() -> Guides:
+            return hooks.guides(read.timeline.at(progress.step), progress.step)
 
         def view(values: Mapping[str, Any], state: dict[str, Any], folder: Path | None) -> TurnView:
             return TurnView(
@@ -48,12 +46,28 @@ def hooks_of(
                 images=len(turn.request.batch_seeds(batch)),
                 step=lambda: progress.step,
                 words=lambda: read.words(progress.step),
-                predict=predict,
+                predict=lambda x, sigma: _by_prompt(turn.model, x, sigma, guides()),
+                parts=lambda x, sigma: _parts(turn.model, x, sigma, guides()),
                 stopped=lambda: control.stop is not None,
                 state=state,
                 keep=folder,
             )
 
-        return TurnHooks(job, view, Path(keep) if keep else None)
+        hooks = TurnHooks(job, view, Path(keep) if keep else None)
+        return hooks
 
     return made
+
+
+def _parts(model: Model, x: Tensor, sigma: Tensor, guides: Guides) -> Sequence[Tensor]:
+    """Clean (B, C, h, w) by the negative prompt alone, then by each part."""
+    asked = [guides.negative, *(part for _, part in guides.positive)]
+    return predicted(model, x, sigma, guides, asked)
+
+
+def _by_prompt(model: Model, x: Tensor, sigma: Tensor, guides: Guides) -> Tensor:
+    """Clean (B, C, h, w), of all parts by their weights."""
+    made = predicted(model, x, sigma, guides, [part for _, part in guides.positive])
+    total = sum(weight for weight, _ in guides.positive)
+    weighted = zip(guides.positive, made, strict=True)
+    return reduce(add, (clean * (weight / total) for (weight, _), clean in weighted))

@@ -15,6 +15,7 @@ from webui.extensions.catalogue import Catalogue, installed, standing_values, tr
 from webui.extensions.conduct import Conduct, Mishap, MishapError
 from webui.extensions.discovery import Choices, Found, find
 from webui.extensions.loading import Part, asked, tables_of
+from webui.extensions.own_settings import OwnSettings
 from webui.extensions.registry import (
     BUILTIN,
     Shelves,
@@ -34,6 +35,7 @@ __all__ = [
     "Found",
     "Mishap",
     "MishapError",
+    "OwnSettings",
     "Shelves",
     "Standing",
     "Trials",

@@ -22,6 +22,7 @@ from webui.interfaces import (
 )
 from webui.interfaces.engine_hooks import (
     AttentionProcessor,
+    ConditioningTransform,
     DenoiserWrapper,
     ImageOperation,
     StepListener,
@@ -32,13 +33,17 @@ from webui.interfaces.server_hooks import (
     EventListener,
     MetadataField,
     PageFile,
+    PromptBlock,
     RequestFilter,
+    SendTarget,
+    SettingsPage,
 )
 
 MOST = 200  # entries of a table
 MOST_PAGE = 2**20  # bytes of a script or a style
 KEY = re.compile(r"\w[\w \-/]{1,79}")  # of a picture's text, as readers know keys
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_ADDRESS = re.compile(r"[a-z0-9_-]{1,40}(/[a-z0-9_-]{1,40}){0,4}", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}(\.(js|css))", re.ASCII)
 _FIELDS = (TextField, ChoiceField, IntegerField, NumberField, FlagField)
 
@@ -75,6 +80,12 @@ def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
             _check_file(hook, value, folder)
         elif isinstance(value, MetadataField) and not KEY.fullmatch(value.key):
             raise ExtensionError(f"{value.key[:80]!r} is no key such as 'Face model'")
+        elif isinstance(value, PromptBlock):
+            _check_block(value)
+        elif isinstance(value, SettingsPage):
+            _check_fields("settings", value.fields)
+        elif isinstance(value, SendTarget):
+            _check_target(value, id)
         elif hook == "tabs" and not _is_own(name, id):
             raise ExtensionError(f"the tab's id must begin with {id!r}, got {name[:80]!r}")
         needs = getattr(value, "needs", id)
@@ -89,13 +100,9 @@ def _is_own(name: str, id: str) -> bool:
 def _check_group(group: ControlGroup, id: str) -> None:
     if not _is_own(group.name, id) or not _FIELD.fullmatch(group.name):
         raise ExtensionError(f"a group's name must be {id!r} or begin so, got {group.name[:80]!r}")
-    fields = [*group.fields, *group.written]
-    if not group.fields or len(fields) > MOST:
-        raise ExtensionError(f"{group.name}: has {len(fields)} fields; 1 to {MOST} fit")
-    for each in fields:
-        _check_field(group, each)
-    if len({each.name for each in fields}) != len(fields):
-        raise ExtensionError(f"{group.name}: two fields have the same name")
+    if not group.fields:
+        raise ExtensionError(f"{group.name}: has no fields; 1 to {MOST} fit")
+    _check_fields(group.name, [*group.fields, *group.written])
     texts = {each.name for each in group.fields if isinstance(each, TextField)}
     for name, menu in group.menus.items():
         if name not in texts or not callable(menu):
@@ -104,20 +111,67 @@ def _check_group(group: ControlGroup, id: str) -> None:
         raise ExtensionError(f"{group.name}: tabs must be of {', '.join(GENERATING)}")
 
 
-def _check_field(group: ControlGroup, field: Any) -> None:
+def _check_fields(where: str, fields: Sequence[Any]) -> None:
+    if not 0 < len(fields) <= MOST:
+        raise ExtensionError(f"{where}: has {len(fields)} fields; 1 to {MOST} fit")
+    for each in fields:
+        _check_field(where, each)
+    if len({each.name for each in fields}) != len(fields):
+        raise ExtensionError(f"{where}: two fields have the same name")
+
+
+def _check_block(block: PromptBlock) -> None:
+    if not _FIELD.fullmatch(block.kind):
+        raise ExtensionError(f"{block.kind[:80]!r} is no kind such as 'variety'")
+    if not callable(block.read) or not block.writes:
+        raise ExtensionError(f"<{block.kind}:...> must have read, and name what it writes")
+
+
+def _check_target(target: SendTarget, id: str) -> None:
+    if not _is_own(target.name, id) or not _FIELD.fullmatch(target.name):
+        raise ExtensionError(
+            f"a target's name must be {id!r} or begin so, got {target.name[:80]!r}"
+        )
+    if not target.label or len(target.label) > 40:
+        raise ExtensionError(f"{target.name}: the label must have 1 to 40 characters")
+    if target.address and not _ADDRESS.fullmatch(target.address):
+        raise ExtensionError(f"{target.name}: {target.address[:80]!r} is no address like 'receive'")
+
+
+def check_together(tables: Mapping[str, Sequence[Entry]]) -> None:
+    """What one table of an extension says of another. Raises ExtensionError."""
+    groups = {group.name: group for _, group in tables.get("controls", ())}
+    for kind, block in tables.get("prompt_blocks", ()):
+        group = groups.get(block.needs)
+        there = {each.name for each in group.written} if group else set()
+        if missing := set(block.writes) - there:
+            raise ExtensionError(
+                f"register_prompt_blocks: <{kind}:...> writes {min(missing)!r}, which is none of "
+                f"the fields that the group {block.needs!r} has as `written`"
+            )
+    _check_pages([page for _, page in tables.get("settings_pages", ())])
+
+
+def _check_pages(pages: Sequence[SettingsPage]) -> None:
+    names = [each.name for page in pages for each in page.fields]
+    if len(set(names)) != len(names):
+        raise ExtensionError("register_settings_pages: two settings have the same name")
+
+
+def _check_field(where: str, field: Any) -> None:
     if not isinstance(field, _FIELDS):
-        raise ExtensionError(f"{group.name}: {_type(field)} is no field")
+        raise ExtensionError(f"{where}: {_type(field)} is no field")
     if not _FIELD.fullmatch(field.name):
-        raise ExtensionError(f"{group.name}: {field.name[:80]!r} is no name such as 'strength'")
+        raise ExtensionError(f"{where}: {field.name[:80]!r} is no name such as 'strength'")
     if field.metadata is not None and not KEY.fullmatch(field.metadata):
-        raise ExtensionError(f"{group.name}: {field.metadata[:80]!r} is no key of metadata")
+        raise ExtensionError(f"{where}: {field.metadata[:80]!r} is no key of metadata")
     if not isinstance(field, ChoiceField):
         try:
             field.check(field.default)
         except InvalidRequest as error:
-            raise ExtensionError(f"{group.name}: the default of {error}") from None
+            raise ExtensionError(f"{where}: the default of {error}") from None
     elif field.default not in field.choices:
-        raise ExtensionError(f"{group.name}: the default of {field.name} is none of its choices")
+        raise ExtensionError(f"{where}: the default of {field.name} is none of its choices")
 
 
 def _check_file(hook: str, page: PageFile, folder: Path) -> None:
@@ -184,6 +238,9 @@ _SERVER: Mapping[str, tuple[_Kind, str | None]] = {
     "routes": (callable, ""),
     "controls": (ControlGroup, "name"),
     "request_filters": (RequestFilter, ""),
+    "prompt_blocks": (PromptBlock, "kind"),
+    "settings_pages": (SettingsPage, ""),
+    "send_targets": (SendTarget, "name"),
     "event_listeners": (EventListener, ""),
     "metadata_fields": (MetadataField, "key"),
     "axes": (Axis, "label"),
@@ -198,6 +255,7 @@ _ENGINE: Mapping[str, tuple[_Kind, str | None]] = {
     "previews": (callable, None),
     "upscalers": ((PictureResize, LatentResize), None),
     "upscaler_families": (_loads, None),
+    "conditioning_transforms": (ConditioningTransform, ""),
     "denoiser_wrappers": (DenoiserWrapper, ""),
     "attention_processors": (AttentionProcessor, ""),
     "step_listeners": (StepListener, ""),

@@ -9,6 +9,7 @@ from webui.errors import InvalidRequest, NotSaved
 from webui.extensions import imports
 from webui.extensions.conduct import Conduct, merged
 from webui.extensions.discovery import Choices, find
+from webui.extensions.own_settings import OwnSettings
 from webui.extensions.standing import Standing
 from webui.extensions.trial import Trials
 
@@ -19,6 +20,7 @@ class Catalogue:
     conduct: Conduct = field(default_factory=Conduct)
     data_dir: Path | None = None  # None: a server without extensions, of a test
     safe_mode: bool = False
+    own_settings: OwnSettings = field(default_factory=OwnSettings)
 
     def listed(self, engine: Mapping[str, Any]) -> list[dict[str, Any]]:
         """JSON's own types; `engine` is what the engine says: {"standings", "conduct"}."""

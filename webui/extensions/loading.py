@@ -78,4 +78,5 @@ def tables_of(
             answers.check_own(hook, made, manifest.id, folder)
         except ExtensionError as error:
             raise ExtensionError(f"register_{hook}: {error}") from None
+    answers.check_together(tables)
     return tables

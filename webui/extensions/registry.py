@@ -18,8 +18,9 @@ BUILTIN = "builtin"
 # tables whose entries have no name, or whose names may be the same
 _NAMELESS = frozenset(
     {
-        "routes", "request_filters", "event_listeners", "scripts", "styles", "denoiser_wrappers",
-        "attention_processors", "step_listeners", "image_operations",
+        "routes", "request_filters", "event_listeners", "scripts", "styles", "settings_pages",
+        "conditioning_transforms", "denoiser_wrappers", "attention_processors", "step_listeners",
+        "image_operations",
     }
 )  # fmt: skip
 
@@ -106,6 +107,9 @@ def of_server(shelves: Shelves) -> ServerRegistry:
         routes=tuple(each.value for each in routes if each.owner == BUILTIN),
         controls=shelves.by_name("controls"),
         request_filters=shelves.owned("request_filters"),
+        prompt_blocks=shelves.owned_by_name("prompt_blocks"),
+        settings_pages=shelves.owned("settings_pages"),
+        send_targets=shelves.owned("send_targets"),
         event_listeners=shelves.owned("event_listeners"),
         metadata_fields=shelves.owned_by_name("metadata_fields"),
         axes=shelves.by_name("axes"),
@@ -124,6 +128,7 @@ def of_engine(shelves: Shelves) -> EngineRegistry:
         previews=shelves.by_name("previews"),
         upscalers=shelves.by_name("upscalers"),
         upscaler_families=shelves.by_name("upscaler_families"),
+        conditioning_transforms=shelves.owned("conditioning_transforms"),
         denoiser_wrappers=shelves.owned("denoiser_wrappers"),
         attention_processors=shelves.owned("attention_processors"),
         step_listeners=shelves.owned("step_listeners"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from webui.interfaces import Denoiser, Model
+    from webui.interfaces import Conditioning, Denoiser, Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class TurnView:
     words: Callable[[], Sequence[Word]]  # of the prompt's last part, at that step
     predict: Callable[[Tensor, Tensor], Tensor]  # clean (B, C, h, w), by the prompt alone
     stopped: Callable[[], bool]  # whether the job is to end
+    # clean (B, C, h, w) by the negative prompt alone, then by each part between ANDs
+    parts: Callable[[Tensor, Tensor], Sequence[Tensor]] = lambda x, sigma: ()
     state: dict[str, Any] = field(default_factory=dict)  # the extension's own, for this turn
     keep: Path | None = None  # a folder of the extension's own beside the kept steps
 
@@ -57,6 +59,29 @@ class DenoiserWrapper:
     needs: str
     wrap: Callable[[Denoiser, TurnView], Denoiser]
     order: int = 0  # lower ones are further inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditioningPlace:
+    """Which encoding of a turn's prompts."""
+
+    negative: bool  # the negative prompt's
+    part: int  # 0-based, of what stands between ANDs; those of weight 0 are not counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditioningTransform:
+    """Encoding -> encoding of the same shape, before the network looks at it.
+
+    Asked once for each encoding, or anew `each_step`. The context is (1, tokens, width); what is
+    given back may be (B, tokens, width), one for each picture of the batch. What stands for no
+    words, `empty`, some families replace; changed, it is shown as it is.
+    """
+
+    needs: str
+    apply: Callable[[Conditioning, ConditioningPlace, TurnView], Conditioning]
+    each_step: bool = False
+    order: int = 0  # lower ones first
 
 
 class Attend(Protocol):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from webui.interfaces.engine_hooks import (
         AttentionProcessor,
+        ConditioningTransform,
         DenoiserWrapper,
         ImageOperation,
         StepListener,
@@ -34,6 +35,7 @@ class EngineRegistry:
     previews: Mapping[str, PreviewDecoder]
     upscalers: Mapping[str, Resize]
     upscaler_families: Mapping[str, UpscalerFamily]
+    conditioning_transforms: Sequence[Owned[ConditioningTransform]] = ()
     denoiser_wrappers: Sequence[Owned[DenoiserWrapper]] = ()
     attention_processors: Sequence[Owned[AttentionProcessor]] = ()
     step_listeners: Sequence[Owned[StepListener]] = ()

@@ -11,7 +11,10 @@ from webui.interfaces.server_hooks import (
     MetadataField,
     Owned,
     PageFile,
+    PromptBlock,
     RequestFilter,
+    SendTarget,
+    SettingsPage,
 )
 
 
@@ -91,6 +94,9 @@ class ServerRegistry:
     routes: Sequence[Route]
     controls: Mapping[str, ControlGroup] = field(default_factory=dict)
     request_filters: Sequence[Owned[RequestFilter]] = ()
+    prompt_blocks: Mapping[str, Owned[PromptBlock]] = field(default_factory=dict)  # by kind
+    settings_pages: Sequence[Owned[SettingsPage]] = ()
+    send_targets: Sequence[Owned[SendTarget]] = ()
     event_listeners: Sequence[Owned[EventListener]] = ()
     metadata_fields: Mapping[str, Owned[MetadataField]] = field(default_factory=dict)
     axes: Mapping[str, Axis] = field(default_factory=dict)  # of plots, by label

@@ -1,7 +1,7 @@
 """A prompt under the microscope: what it comes to, token by token, without making a picture."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from webui.prompt.attention import Emphasis
 from webui.prompt.loras import lora_uses
 from webui.prompt.mentions import mentions
 from webui.prompt.parts import Mixing, Note, Tag, Token, Vector, Vocabulary, Window
+from webui.prompt.tags import KNOWN
 from webui.prompt.traced import Traced
 from webui.prompt.understanding import TracedStage, read
 from webui.prompt.vocabulary import ClipVocabulary
@@ -76,13 +77,14 @@ def look(
     emphasis: Emphasis = "original",
     unusable: Mapping[str, str] = _NONE,
     misfit: Callable[[str], str | None] | None = None,
+    kinds: Collection[str] = KNOWN,
 ) -> Look:
     """What `understand` and `windows` make of a prompt. Raises InvalidRequest as these do.
 
     `unusable`: names of embeddings that the model cannot use, and why; `misfit` says why it cannot
-    use the LoRA of a name, if it cannot.
+    use the LoRA of a name, if it cannot; `kinds` are those of tags that are known.
     """
-    reading = read(text, steps, positive=positive, emphasis=emphasis)
+    reading = read(text, steps, positive=positive, emphasis=emphasis, kinds=kinds)
     texts: dict[str, tuple[int, Traced]] = {}
     parts = tuple(
         SeenPart(part.weight, tuple(_stages(stages, texts)))

@@ -1,14 +1,14 @@
 """What is taken out of a prompt before all else: `#` comments and tags, `<kind:arguments>`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from webui.prompt.parts import Note, Tag
 from webui.prompt.traced import Traced, joined, untouched
 
-KNOWN = ("lora", "lyco", "hypernet")  # kinds that somebody takes; capitals matter
 MIX = "mix"  # stays in the text: its place matters
+KNOWN = ("lora", "lyco", "hypernet", MIX)  # kinds that ship; capitals matter
 
 _WHOLE_LINE = re.compile(r"(?:\A|\n)#[^\n]*(?:\n|\Z)")
 _REST_OF_LINE = re.compile(r"#[^\n]*(?:\n|\Z)")
@@ -58,16 +58,18 @@ def found(text: str) -> Iterator[Found]:
         position = end + 1
 
 
-def unclosed(text: str) -> tuple[int, int] | None:
+def unclosed(text: str, known: Collection[str] = KNOWN) -> tuple[int, int] | None:
     """Where the first tag of a known kind stands that has no `>`."""
     last = text.rfind(">") + 1
     for match in _OPEN.finditer(text, last):
-        if match[1] in (*KNOWN, MIX):
+        if match[1] in known:
             return match.span()
     return None
 
 
-def without_tags(text: Traced) -> tuple[Traced, list[Tag], list[Note]]:
+def without_tags(
+    text: Traced, known: Collection[str] = KNOWN
+) -> tuple[Traced, list[Tag], list[Note]]:
     """The text without its tags, mixes apart; the tags; what there is to say about them."""
     tags: list[Tag] = []
     notes: list[Note] = []
@@ -81,9 +83,9 @@ def without_tags(text: Traced) -> tuple[Traced, list[Tag], list[Note]]:
         start, end = text.range(each.start, each.end)
         tag = _tag(each.kind, text.text[each.inside : each.end - 1], start, end)
         tags.append(tag)
-        if each.kind not in KNOWN:
-            notes.append(Note(_unknown(tag), start, end))
-        elif not (tag.arguments and tag.arguments[0].strip()):
+        if each.kind not in known:
+            notes.append(Note(_unknown(tag, known), start, end))
+        elif each.kind in KNOWN and not (tag.arguments and tag.arguments[0].strip()):
             notes.append(Note(f"This <{each.kind}:...> names nothing.", start, end))
     kept.append((position, len(text.text)))
     return (text.cut(kept) if tags else text), tags, notes
@@ -102,11 +104,11 @@ def _tag(kind: str, arguments: str, start: int, end: int) -> Tag:
     return Tag(kind, tuple(by_place), named, start, end)
 
 
-def _unknown(tag: Tag) -> str:
+def _unknown(tag: Tag, kinds: Collection[str]) -> str:
     if tag.kind in ("embedding", "ti"):
         return "An embedding is called by its name alone, without < >; this does nothing."
-    near = [kind for kind in (*KNOWN, MIX) if kind == tag.kind.lower()]
-    known = near or [*KNOWN, MIX]
+    near = [kind for kind in kinds if kind.lower() == tag.kind.lower()]
+    known = near or list(kinds)
     return (
         f"Nothing knows what <{tag.kind[:40]}:...> is, so it does nothing; "
         f"known {'is' if near else 'are'} {', '.join(known)}."

@@ -4,6 +4,7 @@ Comments and tags go, AND parts, schedules switch, and mixes of whole texts beco
 of words stay in the texts: they are made where there are tokens (`windowing`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
 
@@ -40,14 +41,18 @@ def understand(
     positive: bool = True,
     hires_steps: int | None = None,
     emphasis: Emphasis = "original",
+    kinds: Collection[str] = tags.KNOWN,
 ) -> Prompt:
     """What a prompt says, for a number of steps; see docs/prompts.md for the language.
 
     AND and tags other than mixes mean something in a positive prompt alone, as in A1111.
-    `emphasis` decides which notes there are to make, nothing else. Raises InvalidRequest for a mix
+    `emphasis` and `kinds`, of tags that are known, decide which notes there are to make, nothing
+    else. Raises InvalidRequest for a mix
     that means nothing and for what is too much to work through.
     """
-    return read(text, steps, positive=positive, hires_steps=hires_steps, emphasis=emphasis).prompt
+    return read(
+        text, steps, positive=positive, hires_steps=hires_steps, emphasis=emphasis, kinds=kinds
+    ).prompt
 
 
 def read(
@@ -57,17 +62,18 @@ def read(
     positive: bool = True,
     hires_steps: int | None = None,
     emphasis: Emphasis = "original",
+    kinds: Collection[str] = tags.KNOWN,
 ) -> Reading:
     """As `understand`, with places."""
     field = "prompt" if positive else "negative_prompt"
     clean = tags.without_comments(text)
-    notes = _unclosed(clean)
+    notes = _unclosed(clean, kinds)
     taken: list[Tag] = []
     marked = clean
     if positive:
-        clean, taken, others = tags.without_tags(marked)
+        clean, taken, others = tags.without_tags(marked, kinds)
     else:
-        others = _left_as_text(clean)
+        others = _left_as_text(clean, kinds)
     atoms = mixes.places(clean.text)
     composed = composition.split(clean.text, atoms, field) if positive else _whole(len(clean.text))
     if positive and len(composed.pieces) == 1:
@@ -168,19 +174,19 @@ def _choices(mix: Mix) -> list[tuple[float, tuple[tuple[int, int], ...]]]:
 # --- notes ---------------------------------------------------------------------------------------
 
 
-def _unclosed(text: Traced) -> list[Note]:
-    place = tags.unclosed(text.text)
+def _unclosed(text: Traced, kinds: Collection[str]) -> list[Note]:
+    place = tags.unclosed(text.text, kinds)
     if place is None:
         return []
     return [Note("This tag has no > at its end, so it is read as words.", *text.range(*place))]
 
 
-def _left_as_text(text: Traced) -> list[Note]:
+def _left_as_text(text: Traced, kinds: Collection[str]) -> list[Note]:
     told = "A negative prompt takes no tags, as in A1111: this is read as words."
     return [
         Note(told, *text.range(each.start, each.end))
         for each in tags.found(text.text)
-        if each.kind in tags.KNOWN
+        if each.kind in kinds and each.kind != tags.MIX
     ]
 
 

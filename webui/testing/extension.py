@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from webui import controls
+from webui import controls, prompt_blocks
 from webui.events import Event
-from webui.extensions import Catalogue, Conduct, Mishap, Shelves, of_server
+from webui.extensions import Catalogue, Conduct, Mishap, OwnSettings, Shelves, of_server
 from webui.extensions.loading import PACKAGE, Part, module_of, tables_of
 from webui.extensions.manifest import read
 from webui.extensions.registry import Tables
@@ -49,8 +49,12 @@ class Extension:
         self._forget()
         self._tables: dict[Part, Tables] = {}
         self._conduct = _Noted()
-        self._catalogue = Catalogue(conduct=self._conduct, data_dir=place)
         self._registry = self._server_registry()
+        self._catalogue = Catalogue(
+            conduct=self._conduct,
+            data_dir=place,
+            own_settings=OwnSettings(place, self._registry.settings_pages),
+        )
         self._pictures: Pictures | None = None
 
     @property
@@ -71,7 +75,8 @@ class Extension:
 
     def request(self, **fields: Any) -> GenerationRequest:
         """A small request; `extras` may leave out what has its default. Raises InvalidRequest."""
-        return controls.complete(self._registry.controls, GenerationRequest(**(_SMALL | fields)))
+        request = GenerationRequest(**(_SMALL | fields))
+        return prompt_blocks.complete(self._registry, self._conduct, request)
 
     def picture(self, image: Image.Image) -> str:
         """Its name in a request, `InitImage(picture=...)`."""

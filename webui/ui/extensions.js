@@ -84,6 +84,7 @@
     if (one.description) item.append(node("p", "dk-ext-text", one.description));
     const problem = one.problem || scripts[one.id];
     if (problem) item.append(trouble(one, problem));
+    if (one.hooks.includes("settings_pages")) item.append(darkroom.ownSettings(one));
     item.append(node("p", "dk-ext-facts", facts(one).join(" \u00b7 ")));
     item.append(...darkroom.extensionActions(one, allowed, load, failed));
     return item;

@@ -4,6 +4,7 @@ Knows the tabs only as a table; what they do is theirs. The live view and the pi
 the tabs, because Gradio does not build a tab before it is opened.
 """
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -36,7 +37,7 @@ _SCRIPTS = (
     *("canvas_kept.js", "canvas_bar.js", "canvas_frame.js", "canvas.js"),
     *("drawn.js", "seen.js", "inpaint.js", "sketch.js", "copies.js"),
     *("downloads_rows.js", "downloads.js"),
-    *("shelf.js", "cards.js", "models.js"),
+    *("shelf.js", "cards.js", "models.js", "own_settings.js"),
     *("extensions_look.js", "extensions_get.js", "extensions.js"),
 )
 _SESSIONS = 200  # whose changed choices Gradio remembers; older pages get the built ones again
@@ -44,6 +45,7 @@ _DAY = 24 * 60 * 60  # seconds
 _COLUMNS = 4
 _MOST_PARTS = 300  # of an extension's tab
 _FILES = "api/v1/extension-files/"
+OWN_ADDRESSES = "api/v1/extensions/"
 
 
 def build(services: Services) -> gr.Blocks:
@@ -188,6 +190,7 @@ def _head(registry: ServerRegistry) -> str:
     """Ours in one script, extensions' each in its own: what fails in one stops no other."""
     scripts = "\n".join(live.read(name) for name in _SCRIPTS)
     lines = [f'<link rel="icon" href="{icon()}">', f"<script>\n{scripts}\n</script>"]
+    lines.append(f"<script>darkroom.sendTargets = {_targets(registry)};</script>")
     for style in registry.styles:
         address = f"{_FILES}{style.owner}/{style.value.file}"
         lines.append(f'<link rel="stylesheet" href="{address}">')
@@ -195,6 +198,22 @@ def _head(registry: ServerRegistry) -> str:
         address = f"{_FILES}{script.owner}/{script.value.file}"
         lines.append(f'<script defer src="{address}"></script>')
     return "\n".join(lines)
+
+
+def _targets(registry: ServerRegistry) -> str:
+    """Where pictures can be sent, as a script has it: what is text in it ends no script."""
+    targets = [
+        {
+            "name": each.value.name,
+            "label": each.value.label,
+            "help": each.value.help,
+            "address": f"{OWN_ADDRESSES}{each.owner}/{each.value.address}"
+            if each.value.address
+            else "",
+        }
+        for each in registry.send_targets
+    ]
+    return json.dumps(targets).replace("<", "\\u003c")
 
 
 def icon() -> str:

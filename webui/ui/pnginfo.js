@@ -24,8 +24,9 @@
     });
   };
 
-  function said(text) {
+  function said(text, good = false) {
     find("pnginfo-said").textContent = text;
+    find("pnginfo-said").classList.toggle("dk-send-good", good);
     find("pnginfo-said").hidden = !text;
   }
 

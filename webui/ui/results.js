@@ -38,8 +38,9 @@
     draw("");
   };
 
-  function said(text) {
+  function said(text, good = false) {
     find("result-said").textContent = text;
+    find("result-said").classList.toggle("dk-send-good", good);
     find("result-said").hidden = !text;
   }
 
@@ -49,7 +50,7 @@
     const { url, image } = pictures[chosen];
     const { id } = job, address = url.replace(/^\//, ""), name = decodeURIComponent(address.split("/").pop());
     const answer = tab === "extras" ? null : await darkroom.readRecipe(await darkroom.fetchPicture(address), "the picture");
-    await darkroom.sendTo(tab, { name: "the picture", answer, keep: () => darkroom.copyPicture(id, image, name) });
+    return darkroom.sendTo(tab, { name: "the picture", answer, keep: () => darkroom.copyPicture(id, image, name) });
   }
 
   // Who closed a picture by the keyboard goes on from its thumbnail.

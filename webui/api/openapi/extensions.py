@@ -69,3 +69,35 @@ class Turned(BaseModel):
 
 class Restarting(BaseModel):
     restarting: Literal[True]
+
+
+class SettingTold(BaseModel):
+    name: str
+    label: str
+    help: str
+    kind: Literal["flag", "choice", "integer", "number", "text"]
+    default: bool | int | float | str
+    value: bool | int | float | str
+    choices: list[str] | None = Field(None, description="Of a choice.")
+    minimum: float | None = Field(None, description="Of a number.")
+    maximum: float | None = Field(None, description="Of a number.")
+
+
+class SettingsPageTold(BaseModel):
+    title: str
+    help: str
+    fields: list[SettingTold]
+
+
+class OwnSettings(BaseModel):
+    """What is set once for an extension."""
+
+    pages: list[SettingsPageTold]
+    values: dict[str, bool | int | float | str]
+
+
+class OwnValues(BaseModel):
+    """Values by the names of the extension's settings."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, bool | int | float | str]

@@ -10,6 +10,7 @@ from webui.api.routes import (
     engine,
     events,
     exports,
+    extension_settings,
     extensions,
     frames,
     health,
@@ -63,4 +64,5 @@ ROUTES: Sequence[Route] = (
     inputs.router,
     installs.router,
     extensions.router,
+    extension_settings.router,
 )

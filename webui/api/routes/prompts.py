@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
 
+from webui import prompt_blocks
 from webui.api import schema
 from webui.api.body import JsonObject
 from webui.api.openapi import bodies, lists
@@ -40,6 +41,7 @@ def router(services: Services) -> APIRouter:
         told: dict[str, Any] = {
             "emphasis": emphasis,
             "unusable": unusable,
+            "kinds": prompt_blocks.kinds(services.registry),
             "misfit": partial(services.loras.misfit, model=entry),
         }
 

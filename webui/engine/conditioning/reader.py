@@ -1,6 +1,6 @@
 """A request's prompts, read for one model: what guides each step, and what to tell about it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -73,16 +73,17 @@ class Reader:
         self._vocabulary_of = vocabulary_of
         self._whole = whole
 
-    def read(self, request: GenerationRequest, steps: int, after: int = 0) -> Read:
-        """For a run of `steps` steps; `after` those of a first pass, if it is the second.
-
-        Raises InvalidRequest, naming the field.
+    def read(
+        self,
+        request: GenerationRequest,
+        steps: int,
+        after: int = 0,
+        blocks: Collection[str] = (),
+    ) -> Read:
+        """For `steps` steps; `after` those of a first pass, if it is the second; `blocks` are
+        kinds of tags that extensions take. Raises InvalidRequest, naming the field.
         """
-        layers = self._conditioner.layers
-        if request.clip_skip > layers:
-            raise InvalidRequest(
-                "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
-            )
+        self._check(request)
         count, second = (after, steps) if after else (steps, None)
         positive = understand(request.prompt, count, hires_steps=second)
         negative = understand(request.negative_prompt, count, positive=False, hires_steps=second)
@@ -100,13 +101,20 @@ class Reader:
         timeline = Timeline(tracks, away, Track(1.0, filling), steps, adapted)
         hashes = {name: self._learned.hash(name) for name in texts.embeddings()}
         warnings = [
-            *self._warnings(request, positive, hashes),
+            *self._warnings(request, positive, (*LORA_KINDS, *blocks)),
             *self._unread(texts, hashes),
             *_changed("embedding", request.embeddings, hashes),
             *_changed("LoRA", request.loras, worn.hashes),
         ]
         words = partial(_words, _last(positive.parts), texts)
         return Read(timeline, hashes, worn.hashes, tuple(warnings), words)
+
+    def _check(self, request: GenerationRequest) -> None:
+        layers = self._conditioner.layers
+        if request.clip_skip > layers:
+            raise InvalidRequest(
+                "clip_skip", f"must be from 1 to {layers} for this model, got {request.clip_skip}"
+            )
 
     def vectors(self, text: str) -> dict[str, Tensor]:
         """What a text's tokens are before the transformer: (n, width) by text encoder.
@@ -154,10 +162,10 @@ class Reader:
         self,
         request: GenerationRequest,
         positive: Prompt,
-        hashes: Mapping[str, str],
+        kinds: Collection[str],
     ) -> Iterator[str]:
         for tag in positive.tags:
-            if tag.kind not in LORA_KINDS:
+            if tag.kind not in kinds:
                 written = request.prompt[tag.start : tag.end]
                 yield f"{written} has no effect: there is nothing of the kind {tag.kind!r}."
         both = f"{request.prompt}\n{request.negative_prompt}"
