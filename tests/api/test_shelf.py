@@ -74,6 +74,7 @@ def test_a_row_says_all_that_is_known_of_a_checkpoint(client, models, services):
         "precision": row["precision"], "prediction": "epsilon", "zero_terminal_snr": False,
         "layout": "folder", "kind": "checkpoint", "parts": ["unet", "vae", "text_encoder"],
         "vae": "", "native_size": [256, 256], "hash": "", "memory_bytes": None, "fits": None,
+        "plan": None,
         "default": True, "unread": False, "problem": None, "misfit": None, "preview": None,
         "trigger_words": [], "notes": row["notes"],
     }  # fmt: skip
@@ -122,6 +123,12 @@ def test_whether_it_fits_the_device_is_told(client, models, services):
         services.backend.state = lambda hello=hello: EngineState("ready", "CPU", "", 1, hello)
         row = rows(client, "checkpoints")["whole"]
         assert (row["fits"], row["memory_bytes"] > 2 * 2**30) == (fits, True)
+    assert row["plan"]["text"].startswith("Fits: 3.3 GB of 16.0 GB ")
+    card = {"weight_bytes": 2, "memory": 3 * 2**30, "offload": "auto", "main_memory": 2**34}
+    services.backend.state = lambda: EngineState("ready", "card", "", 1, card)
+    made = rows(client, "checkpoints")["whole"]["plan"]
+    assert (made["offload"], made["fits"]) == ("model", True)
+    assert made["text"].startswith("Fits part by part, ")
 
 
 def test_a_preview_is_served_by_name_and_made_anew(client, models):

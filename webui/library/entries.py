@@ -68,4 +68,16 @@ class VaeEntry:
     path: Path
     size_bytes: int = 0
     precision: str = ""
+    latent_channels: int = 0  # 0 while nobody has looked into it
     problem: str | None = None  # why it cannot be used
+
+    def misfit(self, model: ModelEntry) -> str | None:
+        """Why it cannot be used with a model; None where nothing speaks against it."""
+        wanted = model.configs.get("vae", {}).get("latent_channels")
+        if self.problem is not None or not self.latent_channels or not isinstance(wanted, int):
+            return self.problem
+        if self.latent_channels == wanted:
+            return None
+        return (
+            f"its latents have {self.latent_channels} channels, and those of {model.name} {wanted}"
+        )
