@@ -65,7 +65,11 @@ class Services:
         """What recipes are held against."""
         kept = self.inputs.path
         return Tables(
-            self.registry, self.library, self.upscalers, lambda name: kept(name) is not None
+            self.registry,
+            self.library,
+            self.upscalers,
+            lambda name: kept(name) is not None,
+            self.loras,
         )
 
 

@@ -106,6 +106,38 @@ def test_what_a_model_cannot_use_is_a_misfit_of_that_model(client, models):
     assert client.get("/api/v1/shelf/cats").status_code == 404
 
 
+def test_a_job_with_a_vae_that_cannot_be_used_is_refused_at_once(client, models):
+    keys = headers.published()["sd1"]
+    vae = {key: each for key, each in keys.items() if key.startswith("first_stage_model.")}
+    headers.write(models / "VAE" / "colours.safetensors", vae)
+    wide = vae | {"first_stage_model.decoder.conv_in.weight": [512, 16, 3, 3]}
+    headers.write(models / "VAE" / "wide.safetensors", wide)
+    (models / "VAE" / "cut.safetensors").write_bytes(bytes(7))
+
+    def post(**values):
+        body = {"request": {"prompt": "a cat", "model": "toy", "seed": 7, **values}}
+        answer = client.post("/api/v1/jobs", json=body)
+        error = answer.json().get("error", {})
+        return answer.status_code, error.get("field"), error.get("text")
+
+    assert post(vae="colours")[0] == 201
+    for name, why in (
+        ("also wrong", "also wrong cannot be used: a LoRA, not a VAE; it belongs into Lora/"),
+        ("cut", "cut cannot be used: it is empty, so it is no safetensors file"),
+        ("wide", "wide cannot be used: its latents have 16 channels, and those of toy 4"),
+        ("nix", "must be one of: Automatic, None, colours, wide; got 'nix'"),
+    ):
+        status, field, text = post(vae=name)
+        assert (status, field) == (422, "vae")
+        assert why in text, text
+    assert rows(client, "vaes", model="toy")["wide"]["misfit"] == (
+        "its latents have 16 channels, and those of toy 4"
+    )
+    answer = client.post("/sdapi/v1/options", json={"sd_vae": "also wrong"})
+    assert answer.status_code == 422
+    assert "sd_vae: also wrong cannot be used: a LoRA, not a VAE" in answer.text
+
+
 def test_a_real_vae_says_its_precision(client, models):
     vae = checkpoints.vae_keys(checkpoints.pipeline("sd1").vae)
     path = checkpoints.write(models / "VAE" / "colours.safetensors", vae)

@@ -12,6 +12,7 @@
   const STATES = { all: "All", usable: "Usable", wrong: "With problems" };
   const { shelf, node, button } = darkroom;
   const size = (count) => (count < 10 ** 9 ? darkroom.size(count) : `${(count / 10 ** 9).toFixed(1)} GB`); // as file managers count
+  const partName = (part) => ({ unet: "UNet", vae: "VAE" })[part] ?? part.replaceAll("_", " ");
   const model = () => darkroom.formValues("txt2img").model ?? "";
 
   darkroom.models = (element) => {
@@ -64,9 +65,9 @@
       try {
         const told = await shelf.ask("models/memory");
         loaded = told.models ?? [];
-        const there = told.memory_bytes ? `${darkroom.bytes(told.memory_bytes)} on ${told.engine.device}` : told.engine.device;
-        memory.textContent = !told.models ? "The engine has no time to tell what is in memory." : loaded.length ? `In memory: ${loaded.join(", ")} · ${there}` : `No model is in memory · ${there}`;
-        memory.title = memory.textContent;
+        const there = told.memory_bytes ? `${told.engine.device} has ${darkroom.bytes(told.memory_bytes)}` : told.engine.device;
+        memory.textContent = !told.models ? "The engine has no time to tell what is in memory." : loaded.length ? `In memory: ${loaded.join(", ")}` : "No model is in memory";
+        memory.title = `${memory.textContent} (${there})`;
       } catch (error) {
         memory.textContent = error.message;
       }
@@ -186,8 +187,8 @@
         ["File", item.file],
         ["Title", item.title],
         ["What it is", { folder: "A diffusers folder", file: "A single file" }[item.layout]],
-        ["Holds", item.parts?.map((each) => each.replace("_", " ")).join(", ")],
-        ["Changes", item.networks?.map((each) => each.replaceAll("_", " ")).join(", ")],
+        ["Holds", item.parts?.map(partName).join(", ")],
+        ["Changes", item.networks?.map(partName).join(", ")],
         ["Trained at", width ? `${width} × ${height}` : ""],
         ["Prediction", item.prediction],
         ["VAE", item.vae && `${item.vae}, which has its name`],
