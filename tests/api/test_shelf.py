@@ -117,7 +117,7 @@ def test_a_job_with_a_vae_that_cannot_be_used_is_refused_at_once(client, models)
     def post(**values):
         body = {"request": {"prompt": "a cat", "model": "toy", "seed": 7, **values}}
         answer = client.post("/api/v1/jobs", json=body)
-        error = answer.json().get("error", {})
+        error = answer.json().get("error") or {}
         return answer.status_code, error.get("field"), error.get("text")
 
     assert post(vae="colours")[0] == 201

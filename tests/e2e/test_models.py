@@ -132,7 +132,7 @@ def test_the_models_tab_names_what_is_wrong_and_what_is_in_memory(stocked, open_
     facts = tiny.locator(".dk-model-facts")
     expect(facts).to_contain_text("checkpoints/tiny.safetensors")
     expect(facts).to_contain_text("UNet, VAE, text encoder")
-    expect(facts).to_contain_text(re.compile(r"Fits: 1\.1 GB of \S+ GB with a picture in work\."))
+    expect(facts).to_contain_text(re.compile(r"Fits: 1\.0 GB of \S+ GB with a picture in work\."))
     if tiny.get_by_role("button", name="Unload").count():
         tiny.get_by_role("button", name="Unload").click()
     tiny.get_by_role("button", name="Load", exact=True).click(timeout=PAUSE)
