@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 CODE = ("launch.py", "webui", "scripts", "tests", "benchmarks", "extensions")
 
 
-# Files of tests side by side, a process for each core up to eight; a file's own tests in turn.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "8", "--dist", "loadfile")
-BROWSER = "tests/e2e"  # one after the other: they measure what a person would wait for
+# Files of tests side by side, a process for each core up to so many; a file's own tests in turn.
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--maxprocesses")
+BROWSER = "tests/e2e"  # each process has a server, an engine and a browser, so fewer of them
 
 
 def steps(pytest_arguments: Sequence[str]) -> tuple[tuple[str, list[str]], ...]:
@@ -34,8 +34,8 @@ def steps(pytest_arguments: Sequence[str]) -> tuple[tuple[str, list[str]], ...]:
             [("pytest", [*module, "pytest", *pytest_arguments])]
             if pytest_arguments
             else [
-                ("pytest", [*module, "pytest", *SIDE_BY_SIDE, f"--ignore={BROWSER}"]),
-                ("pytest in Chromium", [*module, "pytest", BROWSER]),
+                ("pytest", [*module, "pytest", *SIDE_BY_SIDE, "8", f"--ignore={BROWSER}"]),
+                ("pytest in Chromium", [*module, "pytest", *SIDE_BY_SIDE, "2", BROWSER]),
             ]
         ),
     )

@@ -14,7 +14,7 @@ import httpcore
 import pytest
 
 from tests import headers
-from tests.hub import COMMIT, Hub
+from tests.hub import COMMIT
 from webui.downloads import Access, Downloads, Wish
 from webui.downloads.sockets import WebError
 from webui.downloads.web import Web, next_hop
@@ -41,13 +41,6 @@ def weights(tmp, keys=LORA, padding=0, metadata=None):
 
 def sha256(body):
     return hashlib.sha256(body).hexdigest()
-
-
-@pytest.fixture
-def hub():
-    made = Hub()
-    yield made
-    made.close()
 
 
 @pytest.fixture

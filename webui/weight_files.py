@@ -32,14 +32,24 @@ def status(folder: Path, path: Path, whose: str, page: str) -> os.stat_result:
 
     Raises HeaderError for a pickle, a link that leads out and what is no plain file; OSError.
     """
+    refuse_pickle(path, page)
+    if path.is_symlink() and not _leads_inside(folder, path):
+        raise HeaderError(f"it is a link that leads out of the {whose}' folder")
+    return plain(path)
+
+
+def refuse_pickle(path: Path, page: str) -> None:
+    """`page` tells how to convert one. Raises HeaderError."""
     suffix = path.suffix.casefold()
     if suffix in PICKLES:
         raise HeaderError(
             f"{suffix} files are pickles, which can run code, so they are not read; "
             f"{page} shows how to convert it to safetensors"
         )
-    if path.is_symlink() and not _leads_inside(folder, path):
-        raise HeaderError(f"it is a link that leads out of the {whose}' folder")
+
+
+def plain(path: Path) -> os.stat_result:
+    """Raises HeaderError for what is no file, FileNotFoundError and other OSErrors."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise HeaderError("it is not a file")

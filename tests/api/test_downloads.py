@@ -7,19 +7,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.whole import built
-from tests.hub import COMMIT, Hub
+from tests.hub import COMMIT
 from tests.serving import Server
 from tests.test_downloads import folder, sha256, tree, until, weights
 from webui.api import server
 from webui.downloads import Access, Downloads
 from webui.guard import Guard, Rules
-
-
-@pytest.fixture
-def hub():
-    made = Hub()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -39,6 +39,16 @@ def overlap(one, other):
     return (one & other).sum() / (one | other).sum()
 
 
+def kept(tab, name, image):
+    """A picture that another one had sent: what the form's value says of it."""
+    said = tab.page.evaluate(
+        "([name, data]) => fetch('data:image/png;base64,' + data).then((answer) => answer.blob())"
+        ".then((blob) => darkroom.keepPicture(name, blob))",
+        [name, base64.b64encode(png(image)).decode()],
+    )
+    return {key: said[key] for key in ("sha256", "name", "width", "height")}
+
+
 class Easel:
     def __init__(self, tab, name="inpaint"):
         self.tab, self.page = tab, tab.page

@@ -5,15 +5,7 @@ import shutil
 import pytest
 
 from tests.e2e.conftest import ROOT, Server, free_port
-from tests.hub import Hub
 from tests.test_downloads import folder, weights
-
-
-@pytest.fixture
-def hub():
-    made = Hub()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.e2e.easel import Easel, along, chequered, overlap, png
+from tests.e2e.easel import Easel, along, chequered, kept, overlap, png
 
 
 def drawn(size=(96, 64), colour=(200, 40, 40)):
@@ -213,11 +213,7 @@ def test_a_picture_that_comes_while_colours_are_sent_stays(server, open_tab):
     open_form(tab, "img2img", "img2img")
     give(tab, "img2img_image", ("mine.png", png(chequered(96, 64))))
     picker(tab, "img2img_image", "mine.png")
-    other = tab.page.evaluate(
-        "(data) => fetch('data:image/png;base64,' + data).then((answer) => answer.blob())"
-        ".then((blob) => darkroom.keepPicture('other.png', blob))",
-        base64.b64encode(drawn((80, 64))).decode(),
-    )
+    other = kept(tab, "other.png", chequered(80, 64))
     tab.page.click("#img2img_image .dk-picker-foot [data-verb=sketch]")
     tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
     held = []
@@ -228,7 +224,7 @@ def test_a_picture_that_comes_while_colours_are_sent_stays(server, open_tab):
         easel.stroke([(20, 20), (70, 40)])
     tab.page.evaluate(
         "(other) => darkroom.setForm('img2img', {'init.picture': other}, 'Sent.')",
-        json.dumps([{name: other[name] for name in ("sha256", "name", "width", "height")}]),
+        json.dumps([other]),
     )
     picker(tab, "img2img_image", "other.png")
     with tab.page.expect_response("**/api/v1/inputs"):

@@ -1,12 +1,13 @@
 """A part of a picture made anew, more made around it, a sketch: from the mouse to the file."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.e2e.easel import Easel, along, chequered, overlap
+from tests.e2e.easel import Easel, along, chequered, kept, overlap
 
 PICTURE = (128, 128)
 ZIGZAG = [(30, 30), (100, 40), (40, 90)]
@@ -112,6 +113,29 @@ def test_what_is_sketched_is_what_the_model_begins_with(server, easel):
     assert easel.root.locator("[data-set='colour']").input_value() == (
         f"#{red:02x}{green:02x}{blue:02x}"
     )
+
+
+def test_a_picture_and_its_mask_that_come_while_others_are_sent_stay(server, open_tab):
+    easel = Easel(open_tab(server))
+    tab, page = easel.tab, easel.page
+    form = {
+        "init.picture": json.dumps([kept(tab, "other.png", chequered(80, 64))]),
+        "init.mask.picture": json.dumps([kept(tab, "mask.png", Image.new("L", (80, 64), 255))]),
+        "prompt": "red apple",
+        "steps": 2,
+    }
+    held = []
+    page.route("**/api/v1/inputs", lambda route: held.append(route))
+    with page.expect_request("**/api/v1/inputs"):
+        easel.load(chequered(*PICTURE))
+    page.evaluate("(form) => darkroom.setForm('inpaint', form, 'Sent.')", form)
+    page.get_by_text("Sent.", exact=True).wait_for()
+    held[0].continue_()
+    page.unroute("**/api/v1/inputs")
+    page.wait_for_selector("#inpaint_image .dk-canvas[data-size='80x64']")
+    init = generate(easel)["request"]["init"]
+    others = [json.loads(form[name])[0]["sha256"] for name in ("init.picture", "init.mask.picture")]
+    assert [init["picture"], init["mask"]["picture"]] == others
 
 
 def test_what_the_model_sees_is_shown_before_anything_runs(easel):

@@ -145,23 +145,6 @@ def test_steps_looked_back_at_are_drawn_as_the_user_once_chose(server, open_tab)
     assert look.inner_text() == "Fast"
 
 
-def test_a_run_from_before_a_restart_is_shown_with_all_its_steps(own_server, open_tab):
-    tab = open_tab(own_server)
-    quick(tab)
-    tab.wait_for(tab.generate(), "done")
-    assert "\u03c3" in tab.page.locator("#live-where").inner_text()
-    own_server.stop()
-    own_server.start()
-    tab.open()
-    tab.problems.clear()  # a page whose server is gone may say so
-    shows(tab, "result")
-    tab.page.wait_for_function("document.querySelectorAll('#live-where span').length === 2")
-    assert tab.page.locator("#live-where").inner_text().startswith("5 / 5\n\u03c3 0.000\n\u0394")
-    tab.page.locator("#live-scrub").press("ArrowLeft")
-    shows(tab, "step")
-    assert tab.page.locator("#live-where").inner_text().startswith("4 / 5\n\u03c3 ")
-
-
 def test_on_a_phone_generate_brings_the_live_view_and_leaves_interrupt_in_reach(server, open_tab):
     tab = open_tab(server, **PHONE)
     quick(tab, txt2img_steps=150)

@@ -309,7 +309,7 @@ def test_two_tabs_show_their_own_run_and_can_open_the_others(line, open_tab):
 def test_generate_forever_queues_the_next_when_the_last_begins_until_it_is_ended(line, open_tab):
     tab = open_tab(line)
     tab.fill("txt2img_prompt", "ghost")
-    tab.fill("txt2img_steps", 12)
+    tab.fill("txt2img_steps", 8)
     known = {job["id"] for job in line.jobs()}
 
     def mine():

@@ -81,7 +81,7 @@ def test_a_model_is_found_by_what_clients_call_it(api):
 
 @pytest.mark.parametrize(
     "path",
-    ["hypernetworks", "face-restorers", "prompt-styles", "extensions"],
+    ["hypernetworks", "face-restorers", "prompt-styles"],
 )
 def test_lists_of_what_there_is_nothing_of(api, path):
     answer = api.get(path)

@@ -12,7 +12,7 @@ def test_a_call_becomes_a_job_and_is_answered_with_its_picture(api):
     answer = api.txt2img(negative_prompt="blurry", sampler_name="Euler a", scheduler="karras")
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"images", "parameters", "info", "job", "ignored", "state"}
+    assert set(body) == {"images", "parameters", "info", "job", "jobs", "ignored", "state"}
     assert answer.headers["x-darkroom-job"] == body["job"]
     job = api.services.line.job(body["job"])
     assert (job.owner, job.state) == ("sdapi", "done")

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 import webui.ui
 from webui import setting_values
 from webui.request import GenerationRequest
-from webui.ui import form, page
+from webui.ui import form, live, page
 from webui.ui.element_ids import IDS
 
 pytestmark = [
@@ -112,7 +112,7 @@ def test_the_served_page_is_ours_and_asks_nothing_of_other_machines(services) ->
         html = client.get("/").text
         served = client.get("/config").json()
     assert '<meta property="og:title" content="Darkroom" />' in html
-    assert page._read("live.js")[:40] in served["head"]
+    assert live.read("live.js")[:40] in served["head"]
     assert served["css"]
     assert served["footer_links"] == []
     ours = [served["css"], *(path.read_text(encoding="utf-8") for path in HERE.glob("*.html"))]
@@ -177,7 +177,7 @@ class _Controls(HTMLParser):
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*.html")))
 def test_every_control_of_ours_has_a_name(name: str) -> None:
     controls = _Controls()
-    controls.feed(page._read(name))
+    controls.feed(live.read(name))
     assert controls.nameless == []
 
 

@@ -14,6 +14,7 @@ from webui.safetensors_header import HeaderError, read
 from webui.services import Services
 from webui.sidecars import Sidecar, Sidecars
 from webui.upscalers import UpscalerFile
+from webui.weight_files import SUFFIX
 
 _AT_ONCE = 0.4  # seconds of reading LoRAs, when a list is asked for
 SHELF = "api/v1/shelf/"  # relative, so that it works below any path
@@ -183,7 +184,7 @@ class ShelfView:
 
     def _other_kind(self, path: Path, wanted: str) -> str | None:
         """What a file with a problem is instead, if that is known."""
-        if path.suffix.casefold() != ".safetensors":
+        if path.suffix.casefold() != SUFFIX:
             return None
         key = (path, stamp(path))
         if key not in self._other:

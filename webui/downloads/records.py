@@ -9,12 +9,13 @@ import os
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from webui.downloads.hub import Licence
 from webui.downloads.kinds import KINDS
 from webui.downloads.looks import Item, Look
 from webui.downloads.names import problem_of
+from webui.small_files import json_object
 
 State = Literal["waiting", "running", "paused", "failed", "done"]
 _MOST_FILE = 4 * 2**20  # bytes
@@ -101,8 +102,7 @@ class Records:
 
 def _read(path: Path) -> Download:
     """Raises ValueError and its like: what is in it may have been written by another version."""
-    with path.open("rb") as file:
-        said: dict[str, Any] = json.loads(file.read(_MOST_FILE))
+    said = json_object(path, _MOST_FILE)
     known = {each.name for each in fields(Download)}
     if not said.keys() <= known or said["id"] != path.stem or not _ID.fullmatch(path.stem):
         raise ValueError("it is no download of this version")

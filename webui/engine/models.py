@@ -187,11 +187,6 @@ class Models:
             self._kept.popitem(last=False)
             self._free()
 
-    def let_go(self) -> None:
-        """Gives the memory of all back; the next `load` takes its model from the disk again."""
-        self._kept.clear()
-        self._free()
-
     def _free(self) -> None:
         self._room.leave()
         free(self._device)

@@ -38,7 +38,7 @@ from webui.engine.unet_model import SizeIds, Told, UNetModel, as_it_is, assumed_
 from webui.engine.vae import Vae
 from webui.errors import ModelRefused
 from webui.interfaces import TextEncoder
-from webui.library import ModelEntry, separate_vae_config, shards
+from webui.library import ENCODERS, ModelEntry, separate_vae_config, shards
 from webui.library.folder import WEIGHTS
 
 # of a text encoder's config; an attention named there would be fetched as code
@@ -77,6 +77,7 @@ class Parts:
         self._check(unet.config, vae.latent_channels, width)
         return UNetModel(
             text_encoders=text_encoders,
+            parts=ENCODERS[self.entry.family],
             unet=unet,
             vae=vae,
             levels=levels,

@@ -1,8 +1,7 @@
 """A `Model` of a transformer on a rectified flow, and the VAE of its latents."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,36 +9,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.engine.denoiser import from_flow
+from webui.engine.latent_model import LatentModel
 from webui.engine.offload import runs_on
 from webui.engine.rectified_flow import FlowLevels
 from webui.engine.t5 import PLACES
-from webui.engine.vae import Vae
 from webui.errors import InvalidRequest
-from webui.interfaces import Conditioning, TextEncoder, WholeTextEncoder
+from webui.interfaces import Conditioning, WholeTextEncoder
 from webui.interfaces.engine_hooks import WrapAttention
 
 TIMESTEPS = 1000  # what the network calls all noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransformerModel:
+class TransformerModel(LatentModel):
     """The families' `Model`."""
 
-    text_encoders: Sequence[TextEncoder]
     whole_text_encoder: WholeTextEncoder | None
     transformer: Any
-    vae: Vae
     levels: FlowLevels
-    parts: Mapping[str, str]  # of the text encoders, by name: "text_encoder", ...
-    other_vae: Callable[[Path | None], Vae]  # of a file; None: the model's own
-
-    @property
-    def latent_channels(self) -> int:
-        return self.vae.latent_channels
-
-    @property
-    def scale_factor(self) -> int:
-        return self.vae.scale_factor
 
     @property
     def device(self) -> torch.device:
@@ -47,15 +34,12 @@ class TransformerModel:
 
     @property
     def networks(self) -> Mapping[str, Any]:
-        return {self.parts[each.name]: each.network for each in self.text_encoders}
+        return self.text_networks
 
     @property
     def modules(self) -> Sequence[Any]:
         whole = [self.whole_text_encoder.network] if self.whole_text_encoder else []
         return [self.transformer, *self.networks.values(), *whole, self.vae.network]
-
-    def with_vae(self, path: Path | None) -> "TransformerModel":
-        return replace(self, vae=self.other_vae(path))
 
     def painting(self, picture: Tensor, mask: Tensor) -> "TransformerModel":
         return self
@@ -90,21 +74,6 @@ class TransformerModel:
 
     def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
         return x
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return self.vae.decode(latents)
-
-    def decode_tiled(self, latents: Tensor) -> Tensor:
-        return self.vae.decode_tiled(latents)
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.vae.encode(images)
-
-    def encode_tiled(self, images: Tensor) -> Tensor:
-        return self.vae.encode_tiled(images)
-
-    def latent_to_rgb(self, latents: Tensor) -> Tensor:
-        return self.vae.latent_to_rgb(latents)
 
     def _context(self, told: Conditioning) -> Tensor:
         """(1, tokens, width): the windows, filled up to T5's width, and after them what T5 made of

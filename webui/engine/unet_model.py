@@ -6,7 +6,6 @@ What differs between families is given to it as functions; `timestep` is this fi
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,14 +14,12 @@ from torch.nn import functional
 
 from webui.engine.attention import attending
 from webui.engine.denoiser import from_epsilon, from_velocity
+from webui.engine.latent_model import LatentModel
 from webui.engine.offload import runs_on
 from webui.engine.schedules import DiscreteLevels
-from webui.engine.vae import Vae
-from webui.interfaces import Conditioning, Levels, TextEncoder
+from webui.interfaces import Conditioning, Levels
 from webui.interfaces.engine_hooks import WrapAttention
-from webui.library import ENCODERS
 
-_PARTS = {name: part for family in ENCODERS.values() for name, part in family.items()}
 _PREDICTIONS = {"epsilon": from_epsilon, "v_prediction": from_velocity}
 
 Told = Callable[[Conditioning], Conditioning]
@@ -35,15 +32,12 @@ def as_it_is(conditioning: Conditioning) -> Conditioning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UNetModel:
+class UNetModel(LatentModel):
     """The families' `Model`."""
 
-    text_encoders: Sequence[TextEncoder]
     unet: Any
-    vae: Vae
     levels: DiscreteLevels
     prediction: str  # "epsilon" or "v_prediction"
-    other_vae: Callable[[Path | None], Vae]  # of a file; None: the model's own
     told: Told = as_it_is  # what the UNet gets to see of one
     size_ids: SizeIds | None = None
     painted: Tensor | None = None  # (1, 1 + C, h, w) beside the latent, in its every call
@@ -53,28 +47,16 @@ class UNetModel:
         return None
 
     @property
-    def latent_channels(self) -> int:
-        return self.vae.latent_channels
-
-    @property
-    def scale_factor(self) -> int:
-        return self.vae.scale_factor
-
-    @property
     def device(self) -> torch.device:
         return runs_on(self.unet)
 
     @property
     def networks(self) -> Mapping[str, Any]:
-        texts = {_PARTS[each.name]: each.network for each in self.text_encoders}
-        return {"unet": self.unet, **texts}
+        return {"unet": self.unet, **self.text_networks}
 
     @property
     def modules(self) -> Sequence[Any]:
         return [*self.networks.values(), self.vae.network]
-
-    def with_vae(self, path: Path | None) -> "UNetModel":
-        return replace(self, vae=self.other_vae(path))
 
     def painting(self, picture: Tensor, mask: Tensor) -> "UNetModel":
         """As `StableDiffusionInpaintPipeline` does: the mask of the cells, and the latent of what
@@ -114,21 +96,6 @@ class UNetModel:
 
     def shown(self, x: Tensor, sigma: Tensor) -> Tensor:
         return x / (sigma**2 + 1) ** 0.5
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return self.vae.decode(latents)
-
-    def decode_tiled(self, latents: Tensor) -> Tensor:
-        return self.vae.decode_tiled(latents)
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.vae.encode(images)
-
-    def encode_tiled(self, images: Tensor) -> Tensor:
-        return self.vae.encode_tiled(images)
-
-    def latent_to_rgb(self, latents: Tensor) -> Tensor:
-        return self.vae.latent_to_rgb(latents)
 
     def _added(self, told: Sequence[Conditioning], x: Tensor) -> Mapping[str, Tensor] | None:
         """What an SDXL UNet takes beside the context; `told` are (1, width) pooled each."""

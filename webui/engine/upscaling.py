@@ -104,10 +104,7 @@ class Upscaling:
 
     def _made_room(self) -> bool:
         """Puts the model out of memory, if there is one that may be."""
-        if self._models is None or self._models.loaded is None:
-            return False
-        self._models.let_go()
-        return True
+        return self._models is not None and bool(self._models.unload())
 
     def _pass(
         self,

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from webui.library.problem import ProblemError, shown
+from webui.fields import shown
+from webui.library.problem import ProblemError
 
 _MOST = (  # what is in a key -> the most that a number there may be; the first that fits counts
     ("layers", 200),

@@ -12,18 +12,19 @@ from pathlib import Path
 
 from webui import model_folders
 from webui.errors import ModelNotFound
+from webui.fields import shown
 from webui.files import printable, stamp
 from webui.library import folder, single_file, vaes
 from webui.library.entries import ModelEntry, VaeEntry
 from webui.library.hashes import Hashes
-from webui.library.problem import shown
 from webui.library.tiny_decoders import TinyDecoder, TinyDecoders
+from webui.weight_files import PICKLES, SUFFIX
 
 PREFERRED = "fluent-emoji"  # what ships
 _AT_ONCE = 0.3  # seconds of reading, when a list is asked for
 _AFTER = 0.5  # seconds that are left to the answer before the thread goes on
 _REST = 0.005  # seconds after each file, for those who wait for the lock
-_SUFFIXES = (single_file.SUFFIX, *single_file.PICKLES)
+_SUFFIXES = (SUFFIX, *PICKLES)
 _VAE = ".vae"  # before the suffix: a VAE that belongs to the checkpoint of that name
 
 Stamp = tuple[tuple[int, int], ...]
@@ -108,7 +109,7 @@ class Library:
 
     def find_vae(self, name: str) -> VaeEntry:
         """With what its header says. Raises ModelNotFound, naming what there is."""
-        wanted = name.casefold().removesuffix(single_file.SUFFIX)
+        wanted = name.casefold().removesuffix(SUFFIX)
         for _ in range(2):
             near = [each for each in self.vaes() if each.name.casefold() == wanted]
             exact = [each for each in near if each.name == name]
@@ -186,7 +187,7 @@ class Library:
         if name in entries:
             return entries[name]
         wanted = name.casefold()
-        bare = wanted.removesuffix(single_file.SUFFIX)
+        bare = wanted.removesuffix(SUFFIX)
         ways = ((str.casefold, wanted), (str.casefold, bare), (_bare, bare))
         for called, sought in ways:
             near = [each for key, each in entries.items() if called(key) == sought]
@@ -233,10 +234,10 @@ def _told_apart(found: Sequence[tuple[str, Path, bool]]) -> Iterator[tuple[str, 
 
     A pickle beside what it was converted to is left out: nobody misses it.
     """
-    whole = {path.with_suffix("") for _, path, is_folder in found if path.suffix == ".safetensors"}
+    whole = {path.with_suffix("") for _, path, is_folder in found if path.suffix == SUFFIX}
     taken: set[str] = set()
     for name, path, is_folder in found:
-        if path.suffix.casefold() in single_file.PICKLES and path.with_suffix("") in whole:
+        if path.suffix.casefold() in PICKLES and path.with_suffix("") in whole:
             continue
         called, number = name, 2
         if called in taken and not is_folder:
@@ -255,7 +256,7 @@ def _beside(
     for _, path, is_folder in found:
         if is_folder:
             continue
-        own = path.with_name(f"{path.stem}{_VAE}{single_file.SUFFIX}")
+        own = path.with_name(f"{path.stem}{_VAE}{SUFFIX}")
         if own.is_file():
             yield path, VaeEntry(printable(own.stem), own)
         else:
@@ -278,7 +279,7 @@ def _order(entry: ModelEntry) -> tuple[str, str]:
 
 def _bare(name: str) -> str:
     """Without the folder it lies in."""
-    return name.casefold().rpartition("/")[2].removesuffix(single_file.SUFFIX)
+    return name.casefold().rpartition("/")[2].removesuffix(SUFFIX)
 
 
 def _those(entries: list[ModelEntry]) -> str:

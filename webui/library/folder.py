@@ -4,7 +4,6 @@ Whatever is in it may have come from anywhere: it is read with limits, links in 
 and a broken one is listed with its problem.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -12,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from webui import safetensors_header as header
+from webui.fields import shown
 from webui.files import printable
 from webui.library import bounds
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
-from webui.library.problem import ProblemError, shown
+from webui.library.problem import ProblemError
 from webui.library.shards import files, names
 from webui.safetensors_header import Header, HeaderError
+from webui.small_files import SmallFileError, json_object
 
 PIPELINES = (
     "StableDiffusionPipeline",
@@ -242,21 +243,12 @@ def _object(path: Path) -> Mapping[str, Any]:
     """A small JSON object from a file that anyone may have written."""
     shown = f"{path.parent.name}/{path.name}" if path.parent.name in _PARTS else path.name
     home = path.parent.parent if path.parent.name in _PARTS else path.parent
-    if not path.is_file():
-        raise ProblemError(f"{shown} is missing")
-    if path.is_symlink():
+    if path.is_symlink() and path.is_file():
         _check_inside(home, [path])
-    with path.open("rb") as file:
-        data = file.read(_MAX_JSON + 1)
-    if len(data) > _MAX_JSON:
-        raise ProblemError(f"{shown} is larger than {_MAX_JSON} bytes")
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ProblemError(f"{shown} is not valid JSON") from None
-    if not isinstance(value, dict):
-        raise ProblemError(f"{shown} is not a JSON object")
-    return value
+        return json_object(path, _MAX_JSON)
+    except SmallFileError as error:
+        raise ProblemError(f"{shown} {error}") from None
 
 
 def _os_problem(folder: Path, error: OSError) -> str:

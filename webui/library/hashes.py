@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from webui.files import stamp
+from webui.small_files import SmallFileError, json_object
 
 _CHUNK = 8 * 2**20  # bytes
 _MOST_KEPT = 64 * 2**20  # bytes of the file that keeps them
@@ -91,10 +92,7 @@ def _gently(path: Path) -> str:
 
 def _read(kept: Path) -> dict[str, str]:
     try:
-        with kept.open("rb") as file:
-            found = json.loads(file.read(_MOST_KEPT))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
+        found = json_object(kept, _MOST_KEPT)
+    except (OSError, SmallFileError):
         return {}
     return {key: value for key, value in found.items() if isinstance(value, str)}

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webui.library.problem import ProblemError, shown
+from webui.fields import shown
+from webui.library.problem import ProblemError
 
 _LARGEST = 4096  # pixels
 

@@ -3,8 +3,3 @@
 
 class ProblemError(Exception):
     """For people; becomes the `problem` of an entry."""
-
-
-def shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -16,9 +16,8 @@ from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
 from webui.library.structure import ENCODERS, FOLDERS, FOLDERS_ONLY, KINDS, Structure, structure
 from webui.safetensors_header import Header, HeaderError, Tensor
+from webui.weight_files import plain, refuse_pickle
 
-SUFFIX = ".safetensors"
-PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 _CONFIGS = Path(__file__).parent / "configs"
 _ROOT = Path(__file__).parents[2]
 # CLIP's vocabulary, which all families share and no checkpoint holds, comes with what ships
@@ -81,20 +80,16 @@ def _usable(
 
 
 def checked(path: Path) -> int:
-    """Its size in bytes. Raises ProblemError for what is no file to be opened."""
-    suffix = path.suffix.casefold()
-    if suffix in PICKLES:
-        raise ProblemError(
-            f"{suffix} files are pickles, which can run code, so they are not read; "
-            "docs/models.md shows how to convert it to safetensors"
-        )
+    """Its size in bytes. Raises ProblemError or HeaderError for what is no file to be opened."""
+    refuse_pickle(path, "docs/models.md")
     try:
         str(path).encode()
     except UnicodeEncodeError:  # the reader of safetensors takes no other names
         raise ProblemError("the file's name is not valid UTF-8; rename it") from None
-    if not path.is_file():
-        raise ProblemError("it is not a file" if path.exists() else "it is a link to nothing")
-    return path.stat().st_size
+    try:
+        return plain(path).st_size
+    except FileNotFoundError:
+        raise ProblemError("it is a link to nothing") from None
 
 
 def _check_kind(found: Header, what: Structure) -> None:

@@ -10,15 +10,14 @@ from webui.library.entries import VaeEntry
 from webui.library.problem import ProblemError
 from webui.library.structure import mistaken, structure
 from webui.safetensors_header import HeaderError, precision, read
+from webui.weight_files import SUFFIX
 
 
 def listed(places: Sequence[Path]) -> list[VaeEntry]:
     """Unread; those of safetensors files alone."""
     found = [path for place in places for path, _ in model_folders.walk(place, ())]
     return [
-        VaeEntry(printable(path.stem), path)
-        for path in found
-        if path.suffix.casefold() == single_file.SUFFIX
+        VaeEntry(printable(path.stem), path) for path in found if path.suffix.casefold() == SUFFIX
     ]
 
 

@@ -5,8 +5,6 @@ looked up in the list, never joined to a path.
 """
 
 import hashlib
-import os
-import stat
 import threading
 import time
 from collections import Counter
@@ -14,15 +12,16 @@ from pathlib import Path
 
 from webui import model_folders
 from webui.errors import InvalidRequest
+from webui.fields import shown
 from webui.files import printable, stamp
 from webui.library import ModelEntry
-from webui.library.problem import ProblemError, shown
+from webui.library.problem import ProblemError
 from webui.loras.entries import LoraEntry, Stamp
 from webui.loras.report import entry
 from webui.prompt import lora_uses, understand
 from webui.prompt.loras import KINDS
 from webui.safetensors_header import HeaderError, read
-from webui.weight_files import PICKLES, SUFFIX
+from webui.weight_files import PICKLES, SUFFIX, plain, refuse_pickle
 
 _MOST_FILES = 20_000
 _CHUNK = 2**20  # bytes
@@ -134,7 +133,7 @@ class Loras:
             with self._lock:
                 known = self._read.get(key)
             if known is None or known.name != name:
-                _check(path, name, status)
+                _check(path, name)
                 known = entry(name, path, key, read(path))
         except (HeaderError, ProblemError) as error:
             known = LoraEntry(
@@ -171,16 +170,10 @@ def _is_one(name: str, path: Path) -> bool:
     return plain and path.suffix.casefold() == SUFFIX
 
 
-def _check(path: Path, name: str, status: os.stat_result) -> None:
-    """Raises ProblemError for what is not even to be opened."""
-    suffix = path.suffix.casefold()
-    if suffix in PICKLES:
-        raise ProblemError(
-            f"{suffix} files are pickles, which can run code, so they are not read; "
-            "docs/models.md says how to convert one"
-        )
-    if not stat.S_ISREG(status.st_mode):
-        raise ProblemError("it is not a file")
+def _check(path: Path, name: str) -> None:
+    """Raises HeaderError or ProblemError for what is not even to be opened; OSError."""
+    refuse_pickle(path, "docs/models.md")
+    plain(path)
     if not _is_one(name, path):
         raise ProblemError("its name cannot be written in a prompt; rename it")
 

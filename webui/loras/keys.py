@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from webui.library.problem import ProblemError, shown
+from webui.fields import shown
+from webui.library.problem import ProblemError
 from webui.safetensors_header import Header, Shape
 
 Kind = Literal["LoRA", "LoHa", "LoKr", "full"]

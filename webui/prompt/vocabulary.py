@@ -4,14 +4,15 @@ The files may have come from anywhere: they are read with limits, and of them on
 merges and the special tokens are taken. How text is cut up is CLIP's own, written here.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from webui.errors import ModelRefused
+from webui.small_files import SmallFileError, bounded, json_object
 
 _MOST_BYTES = 32 * 2**20  # of one file; CLIP's largest has 3.6 MB
 _MOST_WORDS = 500_000
@@ -151,30 +152,25 @@ def _special(config: Mapping[str, Any], added: object, problem: str) -> list[Add
 
 
 def _merges(folder: Path) -> list[str]:
-    lines = _read(folder / "merges.txt").decode("utf-8", "replace").split("\n")
+    path = folder / "merges.txt"
+    with _refusing(path):
+        lines = bounded(path, _MOST_BYTES).decode("utf-8", "replace").split("\n")
     return [line for line in lines if line and not line.startswith("#version")]
 
 
 def _object(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
     if missing is not None and not path.is_file():
         return missing
+    with _refusing(path):
+        return json_object(path, _MOST_BYTES)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
-        value = json.loads(_read(path))
-    except (ValueError, RecursionError):
-        raise ModelRefused(f"{_name(path)} is not valid JSON") from None
-    if not isinstance(value, dict):
-        raise ModelRefused(f"{_name(path)} is not a JSON object")
-    return value
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise ModelRefused(f"{_name(path)} is missing")
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ModelRefused(f"{_name(path)} is larger than {_MOST_BYTES} bytes")
-    return data
+        yield
+    except SmallFileError as error:
+        raise ModelRefused(f"{_name(path)} {error}") from None
 
 
 def _name(path: Path) -> str:

@@ -1,18 +1,14 @@
 """The drawing canvas: an empty panel that becomes one in the browser.
 
-A factory, not a subclass: Gradio writes a stub file beside every subclass of its components. Pixels
-never pass through Gradio: what is drawn is sent to the input store by the browser.
+Pixels never pass through Gradio: what is drawn is sent to the input store by the browser.
 """
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 
-from webui.ui.live import script
-
-_SKELETON = Path(__file__).parent / "canvas.html"
+from webui.ui.live import drawn, read, script
 
 
 def panel(
@@ -25,11 +21,5 @@ def panel(
     value is another.
     """
     options = json.dumps({"id": tab, "label": label, "layers": list(layers)})
-    return gr.HTML(
-        value="",
-        html_template=_SKELETON.read_text(encoding="utf-8"),
-        js_on_load=script(on, f"element, {options}, props, watch, () => trigger('change')"),
-        elem_id=element,
-        elem_classes=["dk-canvas-panel", "dk-field"],
-        apply_default_css=False,
-    )
+    calls = script(on, f"element, {options}, props, watch, () => trigger('change')")
+    return drawn(read("canvas.html"), calls, element, ["dk-canvas-panel", "dk-field"], value="")

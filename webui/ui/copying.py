@@ -15,20 +15,14 @@ from webui.errors import DarkroomError, failure
 from webui.interfaces import ServerRegistry
 from webui.ui import boxes, form, image_values, options
 from webui.ui.form import Form
-from webui.ui.live import QUIET, script
+from webui.ui.live import QUIET, drawn, script
 
 
 def button(tab: str) -> tuple[gr.Button, gr.HTML]:
     """Also the place that is told of the answer."""
     made = boxes.small("Copy as curl, Python, a command or a script", f"{tab}_copy_as", "code")
-    told = gr.HTML(
-        html_template="<span hidden></span>",
-        js_on_load=script("copyForm", f"{tab!r}, props, watch"),
-        elem_id=f"{tab}_copies",
-        elem_classes="dk-copies-place",
-        apply_default_css=False,
-        answer=None,
-    )
+    calls = script("copyForm", f"{tab!r}, props, watch")
+    told = drawn("<span hidden></span>", calls, f"{tab}_copies", "dk-copies-place", answer=None)
     return made, told
 
 

@@ -26,7 +26,7 @@ from webui.services import Services
 from webui.submitting import submit_all
 from webui.ui import copying, form, image_values, mix, options, prompts, queue, recipe
 from webui.ui.form import Form
-from webui.ui.live import QUIET, script
+from webui.ui.live import QUIET, drawn, script
 
 _HUNG = 32  # jobs that are shown side by side; of more the first is followed
 _NAME = 80  # characters
@@ -142,12 +142,11 @@ def _actions(
 
 def problem(tab: str) -> gr.HTML:
     """What came of a click: told `answer`, it follows the job, or says what is wrong where."""
-    return gr.HTML(
-        html_template='<div class="dk-notice" role="alert" hidden></div>',
-        js_on_load=script("notice", f"element, {tab!r}, props, watch"),
-        elem_id=f"{tab}_notice",
-        elem_classes="dk-notice-place",
-        apply_default_css=False,
+    return drawn(
+        '<div class="dk-notice" role="alert" hidden></div>',
+        script("notice", f"element, {tab!r}, props, watch"),
+        f"{tab}_notice",
+        "dk-notice-place",
         answer=None,
         fields=form.shown_fields(tab),
     )

@@ -80,11 +80,13 @@
     return mine.going;
   }
 
+  /* What has come into the form meanwhile stays, and is drawn; a mask goes with its picture. */
   async function send(mine, name) {
     const version = mine.version[name];
     const blob = await mine.canvas[name]();
     const called = name === "mask" ? "mask.png" : mine.canvas.name || "picture.png";
     const { notes = [], ...kept } = blob ? await darkroom.keepPicture(called, blob) : {};
+    if (isOther(mine, name) || isOther(mine, "picture")) return;
     mine.shown[name] = kept.sha256 ?? "";
     mine.sent[name] = version;
     mine.own[name] = blob ? JSON.stringify([kept]) : "";
@@ -96,8 +98,10 @@
   }
 
   // --- what a recipe or a draft names is drawn ------------------------------------------------------
+  const isOther = (mine, name) => (mine.parts[name]?.props.value ?? "") !== mine.own[name];
+
   function restore(mine) {
-    const other = (name) => (mine.parts[name]?.props.value ?? "") !== mine.own[name];
+    const other = (name) => isOther(mine, name);
     if (!mine.begun || !mine.canvas || !(other("picture") || other("mask"))) return;
     clearTimeout(mine.resting);
     mine.going = mine.going.catch(() => {}).then(async () => {

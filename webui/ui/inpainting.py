@@ -5,18 +5,15 @@ two components' values are what it answered, as JSON, so that drafts, recipes an
 as any other value (inpaint.js).
 """
 
-from pathlib import Path
-
 import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
 from webui.ui import boxes, canvas, form, from_picture, settings
-from webui.ui.live import script
+from webui.ui.live import drawn, read, script
 from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
-_HERE = Path(__file__).parent
 _SIDES = ("left", "right", "up", "down")
 
 
@@ -25,15 +22,12 @@ def easel(tab: str) -> Components:
     mode = boxes.segments(tab, "init.mode")
     element = form.element_id(tab, "init.picture")
     picture = canvas.panel(element, tab, "Mask and colours", ("paint", "mask"), "inpaintCanvas")
-    mask = gr.HTML(
+    mask = drawn(
+        read("seen.html"),
+        script("inpaintMask", f"element, {tab!r}, props, watch, () => trigger('change')"),
+        form.element_id(tab, "init.mask.picture"),
+        ["dk-seen-panel", "dk-field"],
         value="",
-        html_template=(_HERE / "seen.html").read_text(encoding="utf-8"),
-        js_on_load=script(
-            "inpaintMask", f"element, {tab!r}, props, watch, () => trigger('change')"
-        ),
-        elem_id=form.element_id(tab, "init.mask.picture"),
-        elem_classes=["dk-seen-panel", "dk-field"],
-        apply_default_css=False,
     )
     return {"init.mode": mode, "init.picture": picture, "init.mask.picture": mask}
 

@@ -1,7 +1,7 @@
-"""The live view: an empty panel that draws itself in the browser from `api/v1/live`.
+"""Panels that the page's scripts draw in the browser: a skeleton, and the call that fills it.
 
-A factory, not a subclass: Gradio writes a stub file beside every subclass of its components. What
-is drawn, and when, is in live.js, stage.js and tools.js; this file only knows the skeleton.
+The live view is one of them: it draws itself from `api/v1/live`. What is drawn, and when, is in
+live.js, stage.js and tools.js; this file only knows the skeleton.
 """
 
 from collections.abc import Mapping
@@ -21,19 +21,36 @@ _HERE = Path(__file__).parent
 
 def panel() -> gr.HTML:
     """Triggers "pictures" with the id of a job whenever there is something new to hang up."""
-    return gr.HTML(
-        html_template=skeleton(),
-        # Gradio makes an event of every name that is triggered in this text
-        js_on_load=script("live", "element, (id) => trigger('pictures', { id })"),
-        elem_id="live_panel",
-        apply_default_css=False,
-    )
+    calls = script("live", "element, (id) => trigger('pictures', { id })")
+    return drawn(skeleton(), calls, "live_panel")
 
 
 def skeleton() -> str:
     """The live view, and in it what the steps of a picture are good for."""
-    tools = (_HERE / "tools.html").read_text(encoding="utf-8")
-    return (_HERE / "live.html").read_text(encoding="utf-8").replace("<!-- tools -->", tools)
+    return read("live.html").replace("<!-- tools -->", read("tools.html"))
+
+
+def drawn(
+    skeleton: str, calls: str, element: str, classes: str | list[str] = "", **properties: Any
+) -> gr.HTML:
+    """A panel of the id `element`. Gradio makes an event of every name that is triggered in the
+    text of `calls`, which `script` makes; `properties` are those that it sees as `props`.
+
+    A factory, not a subclass: Gradio writes a stub file beside every subclass of its components.
+    """
+    return gr.HTML(
+        html_template=skeleton,
+        js_on_load=calls,
+        elem_id=element,
+        elem_classes=classes or None,
+        apply_default_css=False,
+        **properties,
+    )
+
+
+def read(name: str) -> str:
+    """A file that lies beside this one."""
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def script(name: str, arguments: str) -> str:

@@ -4,7 +4,6 @@ Knows the tabs only as a table; what they do is theirs. The live view and the pi
 the tabs, because Gradio does not build a tab before it is opened.
 """
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,7 +18,6 @@ from webui.ui import first_paint, live, queue, quick_settings
 from webui.ui.quick_settings import QuickSettings
 from webui.ui.theme import theme
 
-_HERE = Path(__file__).parent
 _STYLES = (
     *("page.css", "form.css", "prompts.css", "panel.css", "timeline.css"),
     *("recipes.css", "queue.css", "canvas.css", "picker.css", "copies.css", "downloads.css"),
@@ -107,7 +105,7 @@ def mount(app: Any, services: Services) -> None:
         blocks,
         path="/",
         theme=theme(),
-        css="\n".join(_read(name) for name in _STYLES),
+        css="\n".join(live.read(name) for name in _STYLES),
         head=_head(services.registry),
         footer_links=[],
         run_history=False,
@@ -123,8 +121,8 @@ def mount(app: Any, services: Services) -> None:
 
 def _header(services: Services) -> str:
     """With the button to log out where there is a login."""
-    logout = _read("logout.html") if services.settings.accounts else ""
-    return _read("header.html").replace("<!-- logout -->", logout)
+    logout = live.read("logout.html") if services.settings.accounts else ""
+    return live.read("header.html").replace("<!-- logout -->", logout)
 
 
 def _table(services: Services) -> None:
@@ -149,12 +147,7 @@ def _table(services: Services) -> None:
 
 
 def _strip() -> gr.HTML:
-    return gr.HTML(
-        html_template=_read("strip.html"),
-        js_on_load=live.script("strip", "element"),
-        elem_id="strip_panel",
-        apply_default_css=False,
-    )
+    return live.drawn(live.read("strip.html"), live.script("strip", "element"), "strip_panel")
 
 
 def _gallery() -> gr.Gallery:
@@ -173,13 +166,8 @@ def _gallery() -> gr.Gallery:
 
 
 def _details() -> gr.HTML:
-    return gr.HTML(
-        html_template=_read("results.html"),
-        js_on_load=live.script("results", "element, props, watch"),
-        elem_id="results",
-        apply_default_css=False,
-        chosen=None,
-    )
+    calls = live.script("results", "element, props, watch")
+    return live.drawn(live.read("results.html"), calls, "results", chosen=None)
 
 
 def _pictures(services: Services, sent: Any) -> list[str]:
@@ -197,7 +185,7 @@ def _pictures(services: Services, sent: Any) -> list[str]:
 
 def _head(registry: ServerRegistry) -> str:
     """Ours in one script, extensions' each in its own: what fails in one stops no other."""
-    scripts = "\n".join(_read(name) for name in _SCRIPTS)
+    scripts = "\n".join(live.read(name) for name in _SCRIPTS)
     lines = [f'<link rel="icon" href="{icon()}">', f"<script>\n{scripts}\n</script>"]
     for style in registry.styles:
         address = f"{_FILES}{style.owner}/{style.value.file}"
@@ -210,9 +198,5 @@ def _head(registry: ServerRegistry) -> str:
 
 def icon() -> str:
     """The mark as a data URI: no file, no request."""
-    mark = _read("mark.svg").replace("\n", "").replace('"', "'").replace("#", "%23")
+    mark = live.read("mark.svg").replace("\n", "").replace('"', "'").replace("#", "%23")
     return "data:image/svg+xml," + mark.replace("<", "%3C").replace(">", "%3E")
-
-
-def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")

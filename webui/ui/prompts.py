@@ -4,17 +4,13 @@ All of these read what stands in the boxes and draw in the browser; this file on
 skeletons, and that nothing of them is sent with the form.
 """
 
-from pathlib import Path
-from typing import Any
-
 import gradio as gr
 from gradio.components import Component
 
 from webui.ui import boxes
-from webui.ui.live import script
+from webui.ui.live import drawn, read, script
 
 FIRST = "txt2img"  # whose paste button has A1111's id, which is the same in all of its tabs
-_HERE = Path(__file__).parent
 _BOXES = {"prompt": (3, "a picture of a puppy"), "negative_prompt": (1, "what to leave out")}
 # A1111's ids; the negative one is not named after its box there.
 _COUNTERS = {"prompt": "token_counter", "negative_prompt": "negative_token_counter"}
@@ -47,41 +43,17 @@ def _empty(element: str, classes: str) -> gr.HTML:
 
 def microscope(tab: str) -> gr.HTML:
     """What the model is told, token by token; drawn by microscope.js while one types."""
-    return gr.HTML(
-        html_template=read("microscope.html"),
-        js_on_load=script("microscope", f"element, {tab!r}"),
-        elem_id=f"{tab}_microscope",
-        elem_classes="dk-lens",
-        apply_default_css=False,
-    )
+    calls = script("microscope", f"element, {tab!r}")
+    return drawn(read("microscope.html"), calls, f"{tab}_microscope", "dk-lens")
 
 
 def cards(tab: str) -> gr.HTML:
     """LoRAs, embeddings and checkpoints to choose from; drawn by cards.js."""
-    return gr.HTML(
-        html_template=read("cards.html"),
-        js_on_load=script("cards", f"element, {tab!r}"),
-        elem_id=f"{tab}_extra_tabs",
-        elem_classes="dk-lens",
-        apply_default_css=False,
-    )
+    calls = script("cards", f"element, {tab!r}")
+    return drawn(read("cards.html"), calls, f"{tab}_extra_tabs", "dk-lens")
 
 
 def mix(tab: str) -> gr.HTML:
     """The mixing desk; triggers "strip" with the prompts that it wants rendered."""
-    properties: dict[str, Any] = {"answer": None}
-    return gr.HTML(
-        html_template=read("mix.html"),
-        # Gradio makes an event of every name that is triggered in this text
-        js_on_load=script(
-            "mix", f"element, {tab!r}, props, watch, (asked) => trigger('strip', asked)"
-        ),
-        elem_id=f"{tab}_mix",
-        elem_classes="dk-lens",
-        apply_default_css=False,
-        **properties,
-    )
-
-
-def read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    calls = script("mix", f"element, {tab!r}, props, watch, (asked) => trigger('strip', asked)")
+    return drawn(read("mix.html"), calls, f"{tab}_mix", "dk-lens", answer=None)

@@ -6,7 +6,6 @@ is decided here, because only the form knows how it holds a value.
 
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,9 +16,8 @@ from webui.request import to_dict
 from webui.services import Services, edit, request_of
 from webui.ui import boxes, options
 from webui.ui.form import Form
-from webui.ui.live import QUIET, script
+from webui.ui.live import QUIET, drawn, read, script
 
-_HERE = Path(__file__).parent
 # Of the live view's job: what it says, the end of its id, its class, its icon if it has no room.
 _ENDINGS = (
     ("Interrupt", "interrupt", "dk-interrupt", None),
@@ -29,12 +27,7 @@ _ENDINGS = (
 
 
 def panel() -> gr.HTML:
-    return gr.HTML(
-        html_template=(_HERE / "queue.html").read_text(encoding="utf-8"),
-        js_on_load=script("queue", "element"),
-        elem_id="queue_panel",
-        apply_default_css=False,
-    )
+    return drawn(read("queue.html"), script("queue", "element"), "queue_panel")
 
 
 def endings(tab: str) -> None:
@@ -57,30 +50,19 @@ def forever(tab: str) -> None:
 
 def forever_notice(tab: str) -> gr.HTML:
     """That it goes on by itself, and the button that ends it."""
-    return gr.HTML(
-        html_template='<div class="dk-going" role="status" hidden></div>',
-        js_on_load=script("forever", f"element, {tab!r}"),
-        elem_id=f"{tab}_forever_notice",
-        elem_classes="dk-forever-place",
-        apply_default_css=False,
-    )
+    skeleton = '<div class="dk-going" role="status" hidden></div>'
+    calls = script("forever", f"element, {tab!r}")
+    return drawn(skeleton, calls, f"{tab}_forever_notice", "dk-forever-place")
 
 
 def edit_notice(tab: str) -> gr.HTML:
     """Which job the form holds, to be saved back. Triggers "save" when that is asked for."""
-    properties: dict[str, Any] = {"answer": None}
-    return gr.HTML(
-        html_template=(
-            '<div class="dk-editing" role="group" aria-label="Editing a waiting job" '
-            'tabindex="-1" hidden></div>'
-        ),
-        # Gradio makes an event of every name that is triggered in this text
-        js_on_load=script("editJob", f"element, {tab!r}, props, watch, () => trigger('save')"),
-        elem_id=f"{tab}_edit",
-        elem_classes="dk-edit-place",
-        apply_default_css=False,
-        **properties,
+    skeleton = (
+        '<div class="dk-editing" role="group" aria-label="Editing a waiting job" '
+        'tabindex="-1" hidden></div>'
     )
+    calls = script("editJob", f"element, {tab!r}, props, watch, () => trigger('save')")
+    return drawn(skeleton, calls, f"{tab}_edit", "dk-edit-place", answer=None)
 
 
 def connect(services: Services, fields: Form, box: gr.HTML) -> None:

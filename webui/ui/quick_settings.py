@@ -17,7 +17,7 @@ from webui.interfaces import ServerRegistry
 from webui.library import Library
 from webui.services import Services
 from webui.ui import boxes, form
-from webui.ui.live import QUIET, script
+from webui.ui.live import QUIET, drawn, script
 
 Update = dict[str, Any] | Component
 Choices = list[tuple[str, str | int | float]]
@@ -81,13 +81,8 @@ def _bring_lists(library: Library, model: gr.Dropdown, vae: gr.Dropdown) -> None
 
 def _chooser() -> gr.HTML:
     """Nothing to see: how scripts choose a model."""
-    return gr.HTML(
-        html_template="<span hidden></span>",
-        # Gradio makes an event of every name that is triggered in this text
-        js_on_load=script("shelfChooser", "() => trigger('choose')"),
-        elem_id="model_chooser",
-        apply_default_css=False,
-    )
+    calls = script("shelfChooser", "() => trigger('choose')")
+    return drawn("<span hidden></span>", calls, "model_chooser")
 
 
 def _menu(name: str, choices: Choices, value: str | None) -> gr.Dropdown:

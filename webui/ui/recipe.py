@@ -13,21 +13,14 @@ import gradio as gr
 from webui.interfaces import ServerRegistry
 from webui.ui import options
 from webui.ui.form import Form
-from webui.ui.live import QUIET, script
+from webui.ui.live import QUIET, drawn, script
 
 
 def notice(tab: str) -> gr.HTML:
     """What was restored and what was not. Triggers "fill" when there is something to fill in."""
-    return gr.HTML(
-        html_template=(
-            '<div class="dk-restored" role="status" tabindex="-1" data-state="" hidden></div>'
-        ),
-        # Gradio makes an event of every name that is triggered in this text
-        js_on_load=script("recipes", f"element, {tab!r}, () => trigger('fill')"),
-        elem_id=f"{tab}_recipe",
-        elem_classes="dk-recipe-place",
-        apply_default_css=False,
-    )
+    skeleton = '<div class="dk-restored" role="status" tabindex="-1" data-state="" hidden></div>'
+    calls = script("recipes", f"element, {tab!r}, () => trigger('fill')")
+    return drawn(skeleton, calls, f"{tab}_recipe", "dk-recipe-place")
 
 
 def connect(registry: ServerRegistry, fields: Form, box: gr.HTML) -> None:

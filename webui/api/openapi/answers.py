@@ -1,4 +1,7 @@
-"""What the native API answers of jobs, the line, and events."""
+"""What the native API answers of jobs, the line, and events.
+
+What begins with _ is a base of others, and no schema itself.
+"""
 
 from typing import Any, Literal
 
@@ -85,9 +88,7 @@ class Completed(BaseModel):
     request: dict[str, Any] = Field(json_schema_extra={POINTS: KEPT})
 
 
-class Running(BaseModel):
-    """The running job in a line, and how far it is."""
-
+class _Row(BaseModel):
     id: str
     owner: str
     state: State
@@ -99,6 +100,11 @@ class Running(BaseModel):
     begun: bool
     picture: str | None
     input: str | None
+
+
+class Running(_Row):
+    """The running job in a line, and how far it is."""
+
     batch: int
     batches: int
     step: int
@@ -108,35 +114,13 @@ class Running(BaseModel):
     frame: str | None = Field(description="The newest preview's address.")
 
 
-class Waiting(BaseModel):
-    id: str
-    owner: str
-    state: State
-    recipe: str
-    images: int
-    created: float
-    started: float | None
-    retry_of: str | None
-    begun: bool
-    picture: str | None
-    input: str | None
+class Waiting(_Row):
     position: int
     wait: Seconds | None
     takes: Seconds | None
 
 
-class Ended(BaseModel):
-    id: str
-    owner: str
-    state: State
-    recipe: str
-    images: int
-    created: float
-    started: float | None
-    retry_of: str | None
-    begun: bool
-    picture: str | None
-    input: str | None
+class Ended(_Row):
     finished: float | None
     error: str | None
     made: int

@@ -53,8 +53,9 @@ _FOREIGN = ("/sdapi/", "/internal/")  # whose own errors have A1111's form
 _MODELS: tuple[type[BaseModel], ...] = tuple(
     each
     for module in (answers, bodies, downloads, extensions, foreign, lists)
-    for each in vars(module).values()
+    for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ == module.__name__
+    if not name.startswith("_")
 )
 _ABOUT = (
     "Darkroom's own API under /api/v1, and A1111's under /sdapi/v1. What may change in /api/v1: "

@@ -19,6 +19,7 @@ class Generated(BaseModel):
     parameters: dict[str, Any] = Field(description="The call, repeated.")
     info: str = Field(description="JSON as text: seeds, sizes, the parameters text of each.")
     job: str = Field(description="The job's id, as in the header X-Darkroom-Job.")
+    jobs: list[str] = Field(description="All of it, where an extension made several of one call.")
     ignored: list[str] = Field(description="What was said and does nothing here.")
 
 

@@ -29,29 +29,32 @@ NONE = -1  # what A1111 says where there is none
 
 
 def generated(
-    services: Services, job: Job, asked: Asked, *, send: bool, saved: bool, inits: bool
+    services: Services, jobs: Sequence[Job], asked: Asked, *, send: bool, saved: bool, inits: bool
 ) -> bytes:
-    """As JSON. `send`: with the pictures, `saved`: they stay, `inits`: and what they began with.
-    Raises NotSaved if a file is gone."""
+    """As JSON, of all jobs of a call. `send`: with the pictures, `saved`: they stay, `inits`: and
+    what they began with. Raises NotSaved if a file is gone."""
     outputs = services.settings.outputs
-    grid = [each for each in job.pictures if each.image < 0 and saved and asked.grid]
-    single = [each for each in in_order(job.request, job.pictures) if each.image >= 0]
-    files = [sent(outputs, each) for each in (*grid, *single)]
+    grids, single = [], []
+    for job in jobs:
+        grids += [each for each in job.pictures if each.image < 0 and saved and asked.grid]
+        single += [each for each in in_order(job.request, job.pictures) if each.image >= 0]
+    files = [sent(outputs, each) for each in (*grids, *single)]
     parameters = asked.parameters
     if inits:
         held = {name: again(services.inputs, sha) for name, sha in asked.pictures.items()}
         parameters = parameters | {
             name: [value] if name == "init_images" else value for name, value in held.items()
         }
-    info = _info(services, job, [each.request for each in single], files, len(grid))
+    info = _info(services, jobs[0], [each.request for each in single], files, len(grids))
     return _json(
         {
             "images": [each.base64 for each in files] if send else [],
             "parameters": parameters,
             "info": json.dumps(info, ensure_ascii=False),
-            "job": job.id,
+            "job": jobs[0].id,
+            "jobs": [each.id for each in jobs],
             "ignored": asked.ignored,
-            "state": job.state,
+            "state": jobs[-1].state,
         }
     )
 
@@ -63,14 +66,14 @@ def _info(
     files: Sequence[Sent],
     first: int,
 ) -> dict[str, Any]:
-    request, count = job.request, len(requests)
+    request = job.request
     varied = request.variation
     started = datetime.fromtimestamp(job.started or job.created)
     return {
         "prompt": request.prompt,
-        "all_prompts": [request.prompt] * count,
+        "all_prompts": [each.prompt for each in requests],
         "negative_prompt": request.negative_prompt,
-        "all_negative_prompts": [request.negative_prompt] * count,
+        "all_negative_prompts": [each.negative_prompt for each in requests],
         "seed": request.seed,
         "all_seeds": [each.seed for each in requests],
         "subseed": varied.seed if varied else NONE,

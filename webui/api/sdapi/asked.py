@@ -75,7 +75,7 @@ class Reader:
             flat["sampler"] = reading.text("sampler_index", body["sampler_index"])
         _refuse_others(body)
         ignored = [*own(body, flat), *_without_effect(body, echo), *unknown]
-        scripts.apply(body, flat, img2img)
+        scripts.apply(self._services.registry.controls, body, flat, img2img)
         ignored += self._settle(body, flat, settings)
         said = {name: _short(body[name]) for name in echo if body.get(name) is not None}
         hidden = {"init_images": None, "mask": None} if img2img else {}
@@ -105,7 +105,8 @@ class Reader:
         taken = {
             name: value
             for name, value in found.items()
-            if value is not None and name in FIELDS and name not in _OF_BATCHES
+            if value is not None and name not in _OF_BATCHES
+            and (name in FIELDS or _part(name) == "extras")
             and (_part(name) not in ("init", "hires", "upscale") or _part(name) in parts)
             and (_part(name) != "init" or name in _OF_A_PICTURE or "mask" in name)
         }  # fmt: skip

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,8 @@ from webui.events import Finished, Look
 from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.jobs.states import ACTIVE
-from webui.services import Services, submit
+from webui.services import Services
+from webui.submitting import submit_all
 
 OWNER = "sdapi"  # of jobs that came by this API
 _TASKS = 1000  # names that clients gave
@@ -32,16 +33,27 @@ class Calls:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._lock = threading.Lock()
-        self._tasks: OrderedDict[str, str] = OrderedDict()  # a client's name -> job
+        self._tasks: OrderedDict[str, str] = OrderedDict()  # a client's name -> first job
+        self._calls: OrderedDict[str, tuple[str, ...]] = OrderedDict()  # each job of several
         self._stopped: OrderedDict[str, None] = OrderedDict()  # jobs that were interrupted
         self._endings = Endings(services.line)
 
-    def submit(self, values: Mapping[str, Any], task: str | None = None) -> Job:
-        """At the end of the line. Raises what `services.submit` raises."""
-        job = submit(self._services, values, owner=OWNER)
+    def submit(self, values: Mapping[str, Any], task: str | None = None) -> tuple[Job, ...]:
+        """At the end of the line; several where an extension makes them of one call. Raises what
+        `submit_all` raises."""
+        jobs = submit_all(self._services, values, owner=OWNER)
+        ids = tuple(each.id for each in jobs)
+        with self._lock:
+            if len(ids) > 1:
+                self._calls |= dict.fromkeys(ids, ids)
+            while len(self._calls) > _TASKS:
+                self._calls.popitem(last=False)
+            ended = not self._stopped.keys().isdisjoint(ids)
         if task:
-            self.name(task, job.id)
-        return job
+            self.name(task, ids[0])
+        if ended:  # the first ran, and was interrupted, before the last was in the line
+            self._stop(ids)
+        return jobs
 
     def name(self, task: str, job_id: str) -> None:
         """The client's own name (`force_task_id`) of a job, the newest of that name."""
@@ -56,13 +68,20 @@ class Calls:
             return next((task for task, job in self._tasks.items() if job == job_id), None)
 
     def find(self, name: str) -> Job | None:
-        """By a job's id, or a client's name of it; None if it is neither."""
+        """By a job's id, or a client's name of it; None if it is neither. A name of several jobs
+        is that of the first which has not ended, and at the end of the last."""
         with self._lock:
-            id = self._tasks.get(name[:_MOST_NAME], name)
-        try:
-            return self._services.line.job(id)
-        except JobNotFound:
-            return None
+            named = self._tasks.get(name[:_MOST_NAME])
+            ids = self._calls.get(named, (named,)) if named else (name,)
+        found = None
+        for id in ids:
+            try:
+                found = self._services.line.job(id)
+            except JobNotFound:
+                continue
+            if found.state in ACTIVE:
+                break
+        return found
 
     def running(self) -> Job | None:
         """The running job, if it came by this API."""
@@ -70,14 +89,23 @@ class Calls:
         return job if job is not None and job.owner == OWNER else None
 
     def interrupt(self, job: Job) -> None:
-        """Ends it with the pictures that there are; one that waits is cancelled."""
-        if job.owner == OWNER and job.state in ACTIVE:
+        """Ends its call with the pictures that there are; what waits of it is cancelled."""
+        if job.owner != OWNER or job.state not in ACTIVE:
+            return
+        with self._lock:
+            self._stopped[job.id] = None
+            ids = self._calls.get(job.id, (job.id,))
+        self._stop(ids)
+
+    def _stop(self, ids: Sequence[str]) -> None:
+        """The jobs of a call; the running one last, lest the next begin."""
+        for id in reversed(ids):
             with self._lock:
-                self._stopped[job.id] = None
+                self._stopped[id] = None
                 while len(self._stopped) > _TASKS:
                     self._stopped.popitem(last=False)
             with suppress(WrongState, JobNotFound):  # it has just ended
-                self._services.line.stop(job.id)
+                self._services.line.stop(id)
 
     def skip(self, job: Job) -> None:
         """Leaves out what is not finished of the batch in hand, if it runs."""
@@ -98,6 +126,19 @@ class Calls:
         look = Look(preview.batch, preview.step, preview.kind, preview.method, turn=preview.turn)
         frame = line.drawn(job.id, look)
         return (frame.media_type, base64.b64encode(frame.data).decode()) if frame else None
+
+    async def ends(self, job_ids: Sequence[str]) -> list[Job]:
+        """Those of one call, as `end`; when one fails the others are given up."""
+        ended = []
+        for number, id in enumerate(job_ids):
+            try:
+                ended.append(await self.end(id))
+            except DarkroomError:
+                for other in job_ids[number + 1 :]:
+                    with suppress(WrongState, JobNotFound):
+                        await asyncio.to_thread(self._services.line.cancel, other)
+                raise
+        return ended
 
     async def end(self, job_id: str) -> Job:
         """The job when it is over, with pictures unless every one was skipped. Raises what it

@@ -97,7 +97,7 @@ def _start(desk: Desk, body: Mapping[str, Any], many: bool) -> tuple[list[str], 
         for name, value in images:
             kept = keep_picture(desk.services.inputs, name, value)
             part = {**asked, "picture": kept.sha256}
-            ids.append(desk.calls.submit({"prompt": "", "seed": 0, "upscale": part}).id)
+            ids.append(desk.calls.submit({"prompt": "", "seed": 0, "upscale": part})[0].id)
     except InvalidRequest as error:
         _give_up(desk, ids)
         raise InvalidRequest(_NAMES.get(error.field, error.field), error.problem) from None

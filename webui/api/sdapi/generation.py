@@ -28,7 +28,7 @@ _MOST_TASK = 200  # characters
 class Started:
     """A call that waits, without its body."""
 
-    job_id: str
+    job_ids: tuple[str, ...]
     asked: Asked
     send: bool
     save: bool
@@ -40,37 +40,36 @@ def router(desk: Desk) -> APIRouter:
     reader = Reader(desk.services, desk.chosen)
     answering = asyncio.Semaphore(_ANSWERING)
 
-    async def made(request: Request, img2img: bool) -> Response:
+    async def answered(request: Request, img2img: bool) -> Response:
         async with desk.body(request) as values:
             started = await asyncio.to_thread(_start, desk, reader, values, img2img)
             del values
-        job = await desk.calls.end(started.job_id)
+        jobs = await desk.calls.ends(started.job_ids)
         async with answering:
             data = await asyncio.to_thread(
                 answers.generated,
                 desk.services,
-                job,
+                jobs,
                 started.asked,
                 send=started.send,
                 saved=started.save,
                 inits=started.inits,
             )
         gone = await request.is_disconnected()
-        tidy = (
-            None if started.save or gone else BackgroundTask(forget, desk, {job.id: job.pictures})
-        )
-        headers = {JOB_HEADER: job.id}
+        made = {each.id: each.pictures for each in jobs}
+        tidy = None if started.save or gone else BackgroundTask(forget, desk, made)
+        headers = {JOB_HEADER: jobs[0].id}
         return Response(data, headers=headers, media_type="application/json", background=tidy)
 
     @router.post("/txt2img", **_said(body(fields.TXT2IMG, fields.ECHO_TXT2IMG)))
     async def txt2img(request: Request) -> Response:
         """A1111's fields (docs/sdapi.md); answers when the pictures are there."""
-        return await made(request, False)
+        return await answered(request, False)
 
     @router.post("/img2img", **_said(body(fields.IMG2IMG, fields.ECHO_IMG2IMG)))
     async def img2img(request: Request) -> Response:
         """As txt2img, with `init_images` and `mask` in base64."""
-        return await made(request, True)
+        return await answered(request, True)
 
     return router
 
@@ -93,7 +92,7 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest("force_task_id", f"has more than {_MOST_TASK} characters")
     try:
         asked = (reader.img2img if img2img else reader.txt2img)(body)
-        job = desk.calls.submit(asked.values, task)
+        jobs = desk.calls.submit(asked.values, task)
     except InitMissing as error:
         raise HTTPException(404, str(error)) from None
     except InvalidRequest as error:
@@ -103,7 +102,7 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest(name, error.problem) from None
     if asked.settings:
         desk.chosen.set(asked.settings)
-    return Started(job.id, replace(asked, values={}), *flags.values())
+    return Started(tuple(each.id for each in jobs), replace(asked, values={}), *flags.values())
 
 
 def forget(desk: Desk, jobs: Mapping[str, Sequence[Saved]]) -> None:

@@ -24,7 +24,15 @@ def router(desk: Desk) -> APIRouter:
 
     @router.get("/extensions", **says(list[foreign.Named]))
     def extensions() -> list[dict[str, Any]]:
-        """None can be installed yet."""
-        return []
+        """Those that ship and those that are installed."""
+        return [
+            {
+                "name": each["id"],
+                "version": each["version"],
+                "enabled": each["enabled"],
+                "remote": "",
+            }
+            for each in desk.services.extensions.listed({})
+        ]
 
     return router

@@ -3,8 +3,7 @@
 A script is chosen by `script_name`, one for a call; those in `alwayson_scripts` come besides.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,34 +12,13 @@ from webui.api.openapi import foreign
 from webui.api.openapi.says import says
 from webui.api.sdapi import reading
 from webui.api.sdapi.desk import Desk
+from webui.api.sdapi.extension_scripts import Groups, of_groups
 from webui.api.sdapi.reading import Values
+from webui.api.sdapi.script import BOTH, Argument, Flat, Script, anything
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, ChoiceField, IntegerField, NumberField, shown
+from webui.fields import ChoiceField, FormField, IntegerField, NumberField, shown
 
-Flat = dict[str, Any]
 _SIDES = ("left", "right", "up", "down")
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One of a script's, by its place."""
-
-    label: str
-    read: Callable[[str, Any], Any]
-    default: Any
-    field: str = ""  # the one of ours that it fills, whose bounds it has
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    name: str  # in small letters, as A1111 lists it
-    arguments: tuple[Argument, ...]
-    fill: Callable[[Flat, Sequence[Any]], None]  # the arguments read
-    always_on: bool = False
-
-
-def _anything(name: str, value: Any) -> Any:
-    return value
 
 
 def _sides(name: str, value: Any) -> list[str]:
@@ -88,7 +66,7 @@ SCRIPTS: Sequence[Script] = (
     Script(
         "sd upscale",
         (
-            Argument("", _anything, ""),  # a line of text on A1111's page
+            Argument("", anything, ""),  # a line of text on A1111's page
             Argument("Tile overlap", reading.whole, 64, "init.tiles.overlap"),
             Argument("Upscaler", reading.text, "Lanczos", "init.tiles.upscaler"),
             Argument("Scale Factor", reading.number, 2.0, "init.tiles.scale"),
@@ -108,41 +86,55 @@ SCRIPTS: Sequence[Script] = (
     ),
     Script(
         "poor man's outpainting",
-        (_PIXELS, _BLUR, Argument("Masked content", _anything, "fill"), _DIRECTION),
+        (_PIXELS, _BLUR, Argument("Masked content", anything, "fill"), _DIRECTION),
         lambda flat, given: _outpaint(flat, given[0], given[1], given[3]),
     ),
     Script(
         "outpainting mk2",
-        (Argument("", _anything, ""), _PIXELS, _BLUR, _DIRECTION),
+        (Argument("", anything, ""), _PIXELS, _BLUR, _DIRECTION),
         lambda flat, given: _outpaint(flat, given[1], given[2], given[3]),
     ),
 )
 
 
-def apply(body: Values, flat: Flat, img2img: bool) -> None:
+def scripts_of(groups: Groups) -> tuple[Script, ...]:
+    """Ours, and those of extensions' controls."""
+    return (*SCRIPTS, *of_groups(groups))
+
+
+def apply(groups: Groups, body: Values, flat: Flat, img2img: bool) -> None:
     """Fills what the call's scripts say. Raises InvalidRequest, naming one that is not here."""
+    known = [each for each in scripts_of(groups) if BOTH[img2img] in each.tabs]
     wanted = body.get("script_name")
     if wanted is not None and wanted != "" and wanted != "None":
-        script = _found("script_name", wanted, False, img2img)
+        script = _found(known, "script_name", wanted, False, img2img)
         _fill(script, reading.json_list("script_args", body.get("script_args")), flat)
     always = reading.json_object("alwayson_scripts", body.get("alwayson_scripts"))
     for name, said in always.items():
-        script = _found("alwayson_scripts", name, True, img2img)
+        script = _found(known, "alwayson_scripts", name, True, img2img)
         _fill(script, reading.json_list(name, reading.json_object(name, said).get("args")), flat)
 
 
-def _found(field: str, name: object, always_on: bool, img2img: bool) -> Script:
-    known = [each for each in SCRIPTS if each.always_on == always_on and img2img]
-    for each in known:
+def _found(
+    known: Sequence[Script], field: str, name: object, always_on: bool, img2img: bool
+) -> Script:
+    fit = [each for each in known if each.always_on == always_on]
+    for each in fit:
         if isinstance(name, str) and name.casefold() == each.name:
             return each
-    there = ", ".join(each.name for each in known) or "none"
-    tab = "img2img" if img2img else "txt2img"
-    raise InvalidRequest(field, f"{shown(name)} is not here; of {tab} there are: {there}")
+    there = ", ".join(each.name for each in fit) or "none"
+    raise InvalidRequest(field, f"{shown(name)} is not here; of {BOTH[img2img]} there are: {there}")
 
 
 def _fill(script: Script, given: Sequence[Any], flat: Flat) -> None:
-    """What is missing at the end has its default; more than there are is left."""
+    """What is missing at the end has its default; more than there are is left. One object instead
+    says them by their names."""
+    if script.keys and len(given) == 1 and isinstance(given[0], dict):
+        for name in given[0]:
+            if name not in script.keys:
+                known = ", ".join(script.keys)
+                raise InvalidRequest(script.name, f"has no {shown(name)}; known are {known}")
+        given = [given[0].get(name) for name in script.keys]
     read = [
         each.read(f"{script.name}: {each.label}", given[place])
         if place < len(given) and given[place] is not None
@@ -154,10 +146,11 @@ def _fill(script: Script, given: Sequence[Any], flat: Flat) -> None:
 
 def router(desk: Desk) -> APIRouter:
     router = APIRouter()
+    known = scripts_of(desk.services.registry.controls)
 
     @router.get("/scripts", **says(foreign.Scripts))
     def scripts() -> dict[str, list[str]]:
-        return {"txt2img": [], "img2img": [each.name for each in SCRIPTS]}
+        return {tab: [each.name for each in known if tab in each.tabs] for tab in BOTH}
 
     @router.get("/script-info", **says(list[foreign.Named]))
     def script_info() -> list[dict[str, Any]]:
@@ -165,17 +158,18 @@ def router(desk: Desk) -> APIRouter:
             {
                 "name": each.name,
                 "is_alwayson": each.always_on,
-                "is_img2img": True,
+                "is_img2img": tab == "img2img",
                 "args": [_described(argument) for argument in each.arguments],
             }
-            for each in SCRIPTS
+            for each in known
+            for tab in each.tabs
         ]
 
     return router
 
 
 def _described(argument: Argument) -> Mapping[str, Any]:
-    declared = FIELDS.get(argument.field)
+    declared: FormField | None = argument.declared
     numeric = declared if isinstance(declared, IntegerField | NumberField) else None
     choices = declared.choices if isinstance(declared, ChoiceField) else ()
     if argument.label == _DIRECTION.label:

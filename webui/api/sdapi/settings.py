@@ -15,6 +15,7 @@ from webui.api.sdapi import checkpoints, reading
 from webui.errors import InvalidRequest, NotSaved
 from webui.fields import AUTOMATIC_VAE, FIELDS, shown
 from webui.services import Services
+from webui.small_files import SmallFileError, json_object
 
 _MOST = 2**20  # bytes of the file
 _FORMATS = {"jpeg": "jpg"}  # A1111's names of formats, where they differ from ours
@@ -155,12 +156,11 @@ class Chosen:
     def _kept(self) -> dict[str, Any]:
         """What another version or a person wrote and cannot be meant is left out."""
         try:
-            with self._path.open("rb") as file:
-                values = json.loads(file.read(_MOST))
-        except (OSError, ValueError, RecursionError):
+            values = json_object(self._path, _MOST)
+        except (OSError, SmallFileError):
             return {}
         found: dict[str, Any] = {}
-        for name, value in values.items() if isinstance(values, dict) else ():
+        for name, value in values.items():
             try:
                 if name == CHECKPOINT and isinstance(value, str):
                     found[name] = value

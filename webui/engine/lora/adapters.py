@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from webui.engine.lora.formulas import Delta, delta, is_finite
 from webui.engine.lora.places import Module, places
 from webui.errors import InvalidRequest
+from webui.fields import shown
 from webui.interfaces import Model
 from webui.library import ModelEntry
-from webui.library.problem import ProblemError, shown
+from webui.library.problem import ProblemError
 from webui.loras import Change, LoraEntry, Loras, Target, changes
 from webui.loras.entries import Stamp
 from webui.loras.keys import UNET

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.engine.lora.places import Module
-from webui.library.problem import ProblemError, shown
+from webui.fields import shown
+from webui.library.problem import ProblemError
 from webui.loras import Change
 
 Delta = Callable[[Tensor], Tensor]  # a module's input -> what is added to its output

@@ -3,16 +3,10 @@
 All of it happens in the browser (models.js), which asks `api/v1/shelf` and `api/v1/models`.
 """
 
-from pathlib import Path
-
-import gradio as gr
-
 from webui.services import Services
 from webui.ui import downloads
-from webui.ui.live import script
+from webui.ui.live import drawn, read, script
 from webui.ui.quick_settings import QuickSettings
-
-SKELETON = Path(__file__).parents[1] / "models.html"
 
 
 class Models:
@@ -20,10 +14,5 @@ class Models:
     title = "Models"
 
     def build(self, services: Services, quick: QuickSettings) -> None:
-        gr.HTML(
-            html_template=SKELETON.read_text(encoding="utf-8"),
-            js_on_load=script("models", "element"),
-            elem_id="models_panel",
-            apply_default_css=False,
-        )
+        drawn(read("models.html"), script("models", "element"), "models_panel")
         downloads.panel()
