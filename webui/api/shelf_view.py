@@ -205,7 +205,9 @@ def _row(
 def _plan(report: Report, hello: Mapping[str, Any]) -> Row | None:
     """What lives where while pictures are made, without the parts one by one."""
     made = plan_of(report, hello)
-    return made and {"offload": made.offload, "fits": made.fits, "text": made.text}
+    if made is None:
+        return None
+    return {"offload": made.offload, "fits": made.fits, "text": made.text}
 
 
 def _told(kind: str, item: _Item, beside: Sidecar) -> Row:

@@ -15,6 +15,9 @@ ENCODERS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_LATENT_CHANNELS = 4  # as diffusers' AutoencoderKL has it where its config says nothing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What can be known of a model before it is loaded, from headers and configs alone."""
@@ -73,9 +76,10 @@ class VaeEntry:
 
     def misfit(self, model: ModelEntry) -> str | None:
         """Why it cannot be used with a model; None where nothing speaks against it."""
-        wanted = model.configs.get("vae", {}).get("latent_channels")
-        if self.problem is not None or not self.latent_channels or not isinstance(wanted, int):
+        config = model.configs.get("vae")
+        if self.problem is not None or not self.latent_channels or config is None:
             return self.problem
+        wanted = config.get("latent_channels", _LATENT_CHANNELS)
         if self.latent_channels == wanted:
             return None
         return (

@@ -23,8 +23,7 @@ def look_up(loras: Loras, draft: Draft, said: str) -> None:
         if found is not None:
             _check(loras, draft, name, digest, found)
         elif (same := _same(loras, digest)) is not None:
-            renamed = _tag(name).sub(lambda tag, new=same: tag[1] + new, draft.values["prompt"])
-            draft.values["prompt"] = renamed
+            draft.values["prompt"] = _renamed(draft.values["prompt"], name, same)
         else:
             draft.lose(KEY, each.strip(), "there is no such LoRA here")
 
@@ -32,6 +31,10 @@ def look_up(loras: Loras, draft: Draft, said: str) -> None:
 def _tag(name: str) -> re.Pattern[str]:
     """What stands before the weights; A1111 leaves colons and commas out of a name."""
     return re.compile(rf"(<(?:{'|'.join(KINDS)}):){re.escape(name)}(?=[:>])", re.IGNORECASE)
+
+
+def _renamed(prompt: str, name: str, new: str) -> str:
+    return _tag(name).sub(lambda tag: tag[1] + new, prompt)
 
 
 def _check(loras: Loras, draft: Draft, name: str, digest: str, found: LoraEntry) -> None:
