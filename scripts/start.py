@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,14 @@ from scripts import machine
 from scripts.environment import Environment, ensure, wanted
 from scripts.supervisor import Limits, supervise
 from webui import settings
-from webui.commands import options
+from webui.commands import new_extension, options
 from webui.errors import DarkroomError
 from webui.restarting import SUPERVISED
 
 USAGE = """python launch.py [options]                sets up what is missing, then serves
        python launch.py generate "a red fox" [options] --out fox.png
        python launch.py batch FILE [options]     pictures without the page; --help says more
+       python launch.py new-extension NAME       makes the folder of an extension to begin with
        python launch.py setup [set-up options]   sets up alone
        python launch.py test [set-up options] [pytest arguments]
                                                  sets up the tests too, and runs every check"""
@@ -37,6 +39,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
     try:
         if argv and argv[0] in options.COMMANDS:
             return _command(argv, environ, Path(root), here)
+        if argv and argv[0] == new_extension.COMMAND:
+            python = Environment(Path(root) / ".venv").python
+            print(new_extension.main(argv[1:], environ, Path(here), python), end="")
+            return 0
         return _run(argv, environ, Path(root))
     except DarkroomError as error:
         print(f"darkroom: {error}", file=sys.stderr)
@@ -158,8 +164,10 @@ def _serve(
         browser = ["--no-open-browser"] if starts else ["--open-browser"] if show else []
         return [*server, *browser, *(["--safe-mode"] if safe else [])]
 
-    supervised = {SUPERVISED: "yes"}
-    return supervise(command, root, Limits(), _say, {**environ, **hidden, **supervised})
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
+        ready = Path(place, "ready")
+        told = {**environ, **hidden, SUPERVISED: str(ready)}
+        return supervise(command, root, Limits(), _say, told, ready)
 
 
 def browser_is_settled(

@@ -20,7 +20,7 @@ REFUSED = 2  # the server cannot start as asked, and has said why: no start will
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    early: float = 30  # seconds; a server that fails before has failed to start
+    early: float = 30  # seconds; a server that fails before, or before it is ready, has not started
     grace: float = 10  # seconds from the signal to stop until it is killed
 
 
@@ -37,15 +37,19 @@ def supervise(
     limits: Limits,
     say: Callable[[str], None],
     environ: Mapping[str, str] | None = None,
+    ready: Path | None = None,
 ) -> int:
     """Runs `command(starts so far, safe mode)` until it has ended for good; returns its exit code.
 
-    `environ`: of the command; None for that of this process.
+    `environ`: of the command; None for that of this process. `ready`: a file that it makes when
+    all is ready, however long that takes; None where it says nothing of that.
 
     Two failed starts in a row: the third is in safe mode. If that fails too, it is the end.
     """
     starts, failures = 0, 0
     while True:
+        if ready is not None:
+            ready.unlink(missing_ok=True)
         ended = run(command(starts, failures == 2), folder, limits, environ)
         starts += 1
         if ended.asked or ended.code in (0, REFUSED):
@@ -54,7 +58,8 @@ def supervise(
             failures = 0
             say("Starting again.")
             continue
-        if ended.seconds >= limits.early or failures == 2:
+        late = ended.seconds >= limits.early and (ready is None or ready.exists())
+        if late or failures == 2:
             say(f"The server ended unexpectedly (exit code {ended.code}).")
             return ended.code
         failures += 1

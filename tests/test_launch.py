@@ -30,9 +30,10 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "webui" / "commands").mkdir(parents=True)
     shutil.copytree(ROOT / "webui" / "fields", tmp_path / "webui" / "fields")
-    for name in ("__init__.py", "options.py"):
+    for name in ("__init__.py", "new_extension.py", "options.py"):
         shutil.copy(ROOT / "webui" / "commands" / name, tmp_path / "webui" / "commands")
-    names = ("errors", "passwords", "setting_table", "setting_values", "settings")
+    names = ("errors", "extension_ids", "passwords", "restarting", "setting_table")
+    names += ("setting_values", "settings")
     for name in (f"{each}.py" for each in ("__init__", *names)):
         shutil.copy(ROOT / "webui" / name, tmp_path / "webui")
     return tmp_path
@@ -409,6 +410,28 @@ def test_a_server_that_fails_late_has_not_failed_to_start(tmp_path: Path) -> Non
     code, starts, said = supervised(tmp_path, [4], Limits(early=0))
     assert (code, starts) == (4, ["0 full"])
     assert said == ["The server ended unexpectedly (exit code 4)."]
+
+
+def test_a_start_that_is_slow_to_fail_has_failed_all_the_same(tmp_path: Path) -> None:
+    """`early` is no time at all here: what counts is whether it was ready."""
+    ready, said = tmp_path / "ready", list[str]()
+
+    def command(starts: int, safe: bool) -> list[str]:
+        made = f"open({str(ready)!r}, 'w');" if safe else ""
+        return [sys.executable, "-I", "-c", f"{made}import sys; sys.exit(5)"]
+
+    ready.touch()  # of a start before
+    code = supervise(command, tmp_path, Limits(early=0), said.append, ready=ready)
+    assert code == 5
+    assert [line.rpartition("; ")[2] for line in said[:2]] == [
+        "starting again.",
+        "starting in safe mode, without extensions (--safe-mode).",
+    ]
+    assert said[2:] == ["The server ended unexpectedly (exit code 5)."]
+    said.clear()
+    ends = [sys.executable, "-I", "-c", f"open({str(ready)!r}, 'w'); raise SystemExit(6)"]
+    assert supervise(lambda *_: ends, tmp_path, Limits(early=0), said.append, ready=ready) == 6
+    assert said == ["The server ended unexpectedly (exit code 6)."]
 
 
 def test_the_server_knows_safe_mode() -> None:

@@ -8,6 +8,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -45,7 +46,11 @@ def _serve(wanted: Settings, listening: socket.socket, noted: bool) -> int:
     port = listening.getsockname()[1]
     address = _address(wanted.host, port)
 
+    supervised = settings.environment().get(SUPERVISED)
+
     def ready() -> None:
+        if supervised:
+            Path(supervised).touch()
         if noted:
             outputs = str(wanted.outputs.absolute())
             note = data_folder.Note(address, application.services.server_id, outputs)
@@ -57,7 +62,7 @@ def _serve(wanted: Settings, listening: socket.socket, noted: bool) -> int:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     server = _Server(_config(wanted, application), ready, application.services.line.hang_up)
-    if settings.environment().get(SUPERVISED):
+    if supervised:
         application.services.restart.offer(partial(setattr, server, "should_exit", True))
     # uvicorn raises the signal that ended it again when all is closed
     signal.signal(signal.SIGTERM, _end)

@@ -17,17 +17,18 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import IO, Any
 
 from webui.errors import ExtensionError
-from webui.extensions import manifest
+from webui.extensions import manifest, process_state
 from webui.extensions.loading import PACKAGE, Part, tables_of
 from webui.extensions.registry import Tables
 from webui.extensions.trial import OURS
 
 _MEMORY: Mapping[Part, int] = {"server": 3 * 2**29, "engine": 2**34}  # bytes
 _MOST_TRACE = 4000  # characters
+_METHODS = (FunctionType, classmethod, staticmethod, property)
 _WATCHED = ("os", "json", "pathlib", "shutil", "socket", "subprocess", "threading", "time")
 
 
@@ -75,13 +76,14 @@ class _Said:
 def _rehearse(part: Part, folder: Path, said: _Said) -> float:
     """Seconds that the extension itself took."""
     known = manifest.read(folder)
-    before = _attributes()
+    before, around = _attributes(), process_state.seen()
     began = time.perf_counter()
     tables = tables_of(folder, known, part, said.begins)
     seconds = time.perf_counter() - began
     said.begins("import")
     _check_threads()
     _check_patches(before)
+    process_state.check(around)
     if part == "server" and (tables.get("tabs") or tables.get("routes")):
         _build(tables, known.id, said)
     return seconds
@@ -115,9 +117,20 @@ def _check_patches(before: Mapping[str, set[str]]) -> None:
         if lost := before.get(name, set()) - set(vars(module)):
             raise ExtensionError(f"takes {name}.{min(lost)} away")
         for attribute, value in list(vars(module).items()):
-            home = getattr(value, "__module__", None)
-            if isinstance(home, str) and home.split(".")[0] == PACKAGE:
+            if _is_strange(value):
                 raise ExtensionError(f"replaces {name}.{attribute}; use a hook instead")
+            if isinstance(value, type) and value.__module__ == name:
+                for method, each in list(vars(value).items()):
+                    if isinstance(each, _METHODS) and _is_strange(getattr(each, "fget", each)):
+                        raise ExtensionError(
+                            f"replaces {name}.{attribute}.{method}; use a hook instead"
+                        )
+
+
+def _is_strange(value: object) -> bool:
+    """Whether it comes from an extension."""
+    home = getattr(value, "__module__", None)
+    return isinstance(home, str) and home.split(".")[0] == PACKAGE
 
 
 def _modules() -> dict[str, ModuleType]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from webui.errors import WrongState
 
-SUPERVISED = "DARKROOM_SUPERVISED"  # set by launch.py, which starts the server again
+# set by launch.py, which starts the server again: a file that is to be made when all is ready
+SUPERVISED = "DARKROOM_SUPERVISED"
 
 
 class Restart:

@@ -37,7 +37,10 @@ def load(settings: Settings) -> tuple[ServerRegistry, Catalogue]:
 
     if not settings.safe_mode:
         ahead.join()
-    shelves, standings = load_part("server", builtin, found, trials, disabled, settings.safe_mode)
+    begun = settings.data_dir / "server-extension"
+    shelves, standings = load_part(
+        "server", builtin, found, trials, disabled, settings.safe_mode, begun
+    )
     catalogue = Catalogue(
         standings=tuple(standings),
         conduct=Conduct(),

@@ -1,6 +1,5 @@
 """Extensions in the engine: what wraps, listens and works on pictures; and what fails in a job."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -22,10 +21,7 @@ from webui.engine.control import Control
 from webui.engine.engine import Engine
 from webui.errors import OutOfMemory
 from webui.events import Rendered, Step, Warned
-from webui.extensions import Shelves, engine_registry, find, of_engine
-from webui.extensions.discovery import SHIPPED
-from webui.extensions.loading import asked as ask
-from webui.extensions.loading import tables_of
+from webui.extensions import engine_registry
 from webui.wire import RunOptions
 
 
@@ -343,56 +339,3 @@ def test_a_nested_run_ends_with_its_job(models_dir):
     run = play(engine, asked("one"), control=control[0])
     assert len(run.pictures) == 1
     assert run.outcome == "stopped"
-
-
-# --- what ships ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shipping(models_dir):
-
-    shelves = Shelves()
-    shelves.add("builtin", ask(builtin, "builtin", "engine"))
-    for found in find(SHIPPED / "nowhere"):
-        if found.manifest.engine:
-            shelves.add(found.id, tables_of(found.folder, found.manifest, "engine"))
-    return make_engine(models_dir, of_engine(shelves))
-
-
-def test_finishing_touches_change_light_and_colour_after_decoding(shipping, warm):
-    values = {"again": 0.0, "brightness": 1.0, "contrast": 1.0, "colour": 0.0, "sharpness": 1.0}
-    (grey,) = play(shipping, request(extras={"finish": values})).pictures
-    (plain,) = play(warm, request()).pictures
-    picture = Image.frombytes("RGB", (64, 64), plain)
-    assert grey == picture.convert("L").convert("RGB").tobytes()
-    (again,) = play(shipping, request(extras={"finish": values | {"again": 0.5}})).pictures
-    assert again not in (grey, plain)
-
-
-def test_perturbed_guidance_follows_its_scale(shipping, warm):
-    def made(scale):
-        run = play(shipping, request(extras={"perturbed_guidance": {"scale": scale}}))
-        assert run.of(Warned) == []
-        (rgb,) = run.pictures
-        return torch.frombuffer(bytearray(rgb), dtype=torch.uint8).float()
-
-    (plain,) = play(warm, request()).pictures
-    zero, some, more = made(0.0), made(1.0), made(3.0)
-    assert zero.byte().numpy().tobytes() == plain
-    assert 0 < (some - zero).abs().mean() < (more - zero).abs().mean()
-
-
-def test_heat_maps_are_kept_for_each_step_and_change_no_bit(shipping, warm, tmp_path):
-    job = request(extras={"heat_maps": {"on": True}}, steps=2, images=2, batch_size=2)
-    run = play(shipping, job, RunOptions(keep=str(tmp_path)))
-    assert run.of(Warned) == []
-    assert run.pictures == play(warm, request(steps=2, images=2, batch_size=2)).pictures
-    folder = tmp_path / "heat_maps"
-    names = sorted(each.name for each in folder.iterdir())
-    assert names == ["0.0.1.0", "0.0.1.1", "0.0.2.0", "0.0.2.1"]
-    head, _, data = (folder / "0.0.2.0").read_bytes().partition(b"\n")
-    said = json.loads(head)
-    assert (said["words"], said["height"], said["width"]) == (["a", "red", "apple"], 8, 8)
-    assert len(data) == 3 * 8 * 8
-    assert max(data) == 255
-    assert (folder / "0.0.2.0").read_bytes() != (folder / "0.0.2.1").read_bytes()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.extensions.made import GOOD, make
-from webui.extensions import Trials, find, load, of_server
+from webui.extensions import Trials, Verdict, find, load, of_server
 from webui.hookspecs import hookimpl
 from webui.interfaces import SamplerInfo
 
@@ -104,6 +104,71 @@ FAULTS = {
         {},
         "import",
         "starts a thread that is no daemon: it",
+    ),
+    "turns_away": (
+        "import os; os.chdir('/')",
+        {},
+        "import",
+        "changes the working folder, which is",
+    ),
+    "adds_a_path": (
+        "import sys; sys.path.insert(0, '/nowhere')",
+        {},
+        "import",
+        "changes sys.path, which is the whole program's",
+    ),
+    "empties_variables": (
+        "import os; os.environ.pop('PATH'); os.environ['HOME'] = '/'; os.environ['NEW_1'] = 'x'",
+        {},
+        "import",
+        "changes the environment: HOME, PATH",
+    ),
+    "closes_stdout": ("import sys; sys.stdout.close()", {}, "import", "changes the standard files"),
+    "closes_fd": ("import os; os.close(1)", {}, "import", "changes the standard files"),
+    "takes_signals": (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        {},
+        "import",
+        "changes what signals do",
+    ),
+    "silences_logs": (
+        HOOK + "import logging; logging.disable(logging.CRITICAL); return ()",
+        {},
+        "import",
+        "changes what is logged",
+    ),
+    "shortens_sockets": (
+        "import socket; socket.setdefaulttimeout(1)",
+        {},
+        "import",
+        "changes the time limit of sockets",
+    ),
+    "deepens": (
+        "import sys; sys.setrecursionlimit(10**6)",
+        {},
+        "import",
+        "changes the recursion limit",
+    ),
+    "raises_a_base": (
+        "class Stop(BaseException): pass\nraise Stop('everything')",
+        {},
+        "import",
+        "Stop: everything",
+    ),
+    "recurses": (HOOK + "return register_controls()", {}, "register_controls", "RecursionError"),
+    "segfaults": ("import ctypes; ctypes.string_at(0)", {}, "import", "process (signal 11)"),
+    "patches_class": (
+        "from webui.request import GenerationRequest\ndef mine(*_): pass\n"
+        "GenerationRequest.alone = mine",
+        {},
+        "import",
+        "replaces webui.request.GenerationRequest.alone; use a hook instead",
+    ),
+    "patches_library": (
+        "import pathlib\ndef mine(*_): pass\npathlib.Path.read_bytes = mine",
+        {},
+        "import",
+        "replaces pathlib.Path.read_bytes; use a hook instead",
     ),
     "bad_default": (
         IMPORTS
@@ -251,3 +316,43 @@ def test_what_is_off_and_safe_mode_run_nothing(tmp_path, builtin):
     _, (off,) = load("server", builtin, found, trials, disabled=frozenset({"bomb"}))
     _, (safe,) = load("server", builtin, found, trials, safe_mode=True)
     assert (off.state, safe.state) == ("off", "safe mode")
+
+
+def test_one_that_ends_the_process_after_its_trial_is_left_out_by_the_next(tmp_path, builtin):
+    folder = make(tmp_path / "here", "bomb", GOOD)
+    make(tmp_path / "here", "good", GOOD)
+    found = find(tmp_path / "here", shipped=tmp_path / "none")
+    begun = tmp_path / "begun"
+    begun.write_text("bomb\nimport")  # as a process leaves it that ended there
+
+    class NoneAreTried(Trials):
+        def _try(self, found):
+            return Verdict()
+
+    def start():
+        trials = NoneAreTried("server", tmp_path / "kept.json")
+        shelves, standings = load("server", builtin, found, trials, begun=begun)
+        return list(of_server(shelves).controls), standings[0]
+
+    for _ in range(2):
+        there, bomb = start()
+        assert (there, begun.exists()) == (["good"], False)
+        assert (bomb.state, bomb.mishap.hook) == ("refused", "import")
+        assert bomb.mishap.text == "the server ended or hung while it was loaded"
+    (folder / "server.py").write_text(GOOD.replace("{id}", "bomb") + "# mended")
+    assert start()[0] == ["bomb", "good"]
+
+
+def test_the_file_says_which_one_is_being_loaded(tmp_path, builtin):
+    begun = tmp_path / "begun"
+    code = f"from pathlib import Path\nSAID = Path({str(begun)!r}).read_text()\n"
+    make(tmp_path / "here", "says", code, touches=())
+    found = find(tmp_path / "here", shipped=tmp_path / "none")
+
+    class NoneAreTried(Trials):
+        def _try(self, found):
+            return Verdict()
+
+    load("server", builtin, found, NoneAreTried("server"), begun=begun)
+    assert sys.modules["darkroom_extensions.says.server"].SAID == "says\nimport"
+    assert not begun.exists()

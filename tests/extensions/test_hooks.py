@@ -72,23 +72,6 @@ def loaded(folder, part):
                 del sys.modules[name]
 
 
-def test_the_ten_lines_of_the_tutorial_work(tmp_path):
-    toml, code = re.search(
-        r"```toml\n(.*?)```\n\n```python\n# server.py\n(.*?)```", DOCS, re.S
-    ).groups()
-    folder = tmp_path / "shout"
-    folder.mkdir()
-    (folder / "extension.toml").write_text(toml)
-    (folder / "server.py").write_text(code)
-    tables = loaded(folder, "server")
-    ((_, filter_),) = tables["request_filters"]
-    asked_for = webui.GenerationRequest(model="m", prompt="a cat", seed=1)
-    assert [each.prompt for each in filter_.apply(asked_for, None)] == ["A CAT"]
-    assert [name for name, _ in tables["controls"]] == ["shout"]
-    statements = [line for line in code.splitlines() if line.strip()]
-    assert len(statements) <= 10
-
-
 @pytest.fixture(scope="module")
 def shipped():
     tables = {"server": [asked(builtin, "builtin", "server")],

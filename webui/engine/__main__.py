@@ -53,7 +53,7 @@ def main() -> int:
         send(Message({"hello": {"error": str(error)}}))
         return 1
     conduct = Conduct(arguments.blame)
-    trials = Trials("engine", arguments.trials or Path(os.devnull))
+    trials = Trials("engine", arguments.trials)
     shelves, standings = load("engine", builtin, named(arguments.extension), trials)
     registry = of_engine(shelves)
     said = [standing_values(each) for each in standings]

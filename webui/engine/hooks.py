@@ -5,16 +5,16 @@ A hook is asked only where the request has the controls that it needs.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
+from webui.engine.hook_answers import Spoilt, is_finite, like, operated, refused
 from webui.errors import InvalidRequest
 from webui.extensions import Conduct, Mishap, MishapError
 from webui.interfaces import Denoiser, EngineRegistry, Model
@@ -34,7 +34,6 @@ WRAPPER, ATTENTION = "denoiser wrapper", "attention processor"
 LISTENER, OPERATION = "step listener", "image operation"
 Extras = Mapping[str, Mapping[str, Any]]
 ViewOf = Callable[[Mapping[str, Any], dict[str, Any], Path | None], TurnView]
-_MOST_PIXELS = 2**27
 
 
 class _InnerError(Exception):
@@ -84,7 +83,7 @@ class JobHooks:
         """After all image operations that are asked for."""
         for owned in self.asked(self.registry.image_operations):
             view = view_of(self.extras[owned.value.needs])
-            call = partial(_operated, owned.value.apply, picture, view)
+            call = partial(operated, owned.value.apply, picture, view)
             try:
                 picture = self.attempt(owned.owner, OPERATION, call)
             except MishapError:
@@ -101,6 +100,7 @@ class TurnHooks:
     keep: Path | None = None
     _views: dict[tuple[str, str], TurnView] = field(default_factory=dict)
     _states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _spoilt: Spoilt = field(default_factory=Spoilt)
 
     def view(self, owner: str, needs: str) -> TurnView:
         """One for each extension and group; what it keeps in `state` is the extension's."""
@@ -111,8 +111,26 @@ class TurnHooks:
         return self._views[owner, needs]
 
     def wrapped(self, denoise: Denoiser) -> Denoiser:
+        if self.job.asked(self.job.registry.attention_processors):
+            denoise = self._settled(denoise)
         for owned in self.job.asked(self.job.registry.denoiser_wrappers):
             denoise = self._wrapped(owned, denoise)
+        return denoise
+
+    def _settled(self, inner: Denoiser) -> Denoiser:
+        """A call in which an attention failed is made once more without that extension: what it
+        did to the attentions before that one is in it."""
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            while True:
+                before = len(self.job.mishaps)
+                made = inner(x, sigma)
+                for owner in self._spoilt.taken():
+                    with suppress(MishapError):
+                        self.job.attempt(owner, ATTENTION, refused)
+                if len(self.job.mishaps) == before:
+                    return made
+
         return denoise
 
     def attended(self, model: Model) -> AbstractContextManager[None]:
@@ -166,10 +184,15 @@ class TurnHooks:
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             if job.failed(owner, WRAPPER):
                 return inner(x, sigma)
+
+            def call() -> Tensor:
+                made = like(x, outer(x.clone(), sigma.clone()))
+                if not is_finite(made) and is_finite(core(x, sigma)):  # else it is the model's own
+                    refused()
+                return made
+
             try:
-                made: Tensor = job.attempt(
-                    owner, WRAPPER, lambda: _like(x, outer(x.clone(), sigma)), (_InnerError,)
-                )
+                made: Tensor = job.attempt(owner, WRAPPER, call, (_InnerError,))
             except MishapError:
                 return inner(x, sigma)
             except _InnerError as error:
@@ -202,11 +225,12 @@ class TurnHooks:
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             if job.failed(owner, ATTENTION):
                 return inner(query, key, value)
+            given = self._spoilt.of(query, key, value)
             try:
                 made: Tensor = job.attempt(
                     owner,
                     ATTENTION,
-                    lambda: _like(query, outer(query, key, value), value.shape[-1]),
+                    lambda: like(query, outer(query, key, value), value.shape[-1]),
                     (_InnerError,),
                 )
             except MishapError:
@@ -214,6 +238,7 @@ class TurnHooks:
             except _InnerError as error:
                 assert error.__cause__ is not None
                 raise error.__cause__ from None
+            self._spoilt.add(owner, given, made)
             return made
 
         return attend
@@ -226,24 +251,3 @@ def _passing() -> Iterator[None]:
         yield
     except Exception as error:
         raise _InnerError from error
-
-
-def _like(x: Tensor, made: object, width: int | None = None) -> Tensor:
-    """Raises TypeError or ValueError for what cannot stand in its place."""
-    if not isinstance(made, torch.Tensor):
-        raise TypeError(f"must return a tensor, returned {type(made).__name__}")
-    shape = x.shape if width is None else (*x.shape[:-1], width)
-    if made.shape != shape:
-        raise ValueError(f"must return {tuple(shape)}, returned {tuple(made.shape)}")
-    return made.to(x)
-
-
-def _operated(
-    apply: Callable[[Image.Image, PictureView], object], picture: Image.Image, view: PictureView
-) -> Image.Image:
-    made = apply(picture.copy(), view)
-    if not isinstance(made, Image.Image):
-        raise TypeError(f"must return a picture, returned {type(made).__name__}")
-    if made.width * made.height > _MOST_PIXELS:
-        raise ValueError(f"returned a picture of {made.width} x {made.height}")
-    return made.convert("RGB")

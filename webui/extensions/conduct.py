@@ -75,16 +75,16 @@ class Conduct:
         self, owner: str, hook: str, call: Callable[[], T], passing: tuple[type, ...] = ()
     ) -> T:
         """What `call` gives. Raises MishapError for whatever it raises, but for the types in
-        `passing`; and at once where the extension is switched off."""
+        `passing` and for Ctrl+C; and at once where the extension is switched off."""
         if reason := self.off(owner):
             raise MishapError(Mishap(owner, hook, reason))
         began = time.perf_counter()
         try:
             with self._within(owner, hook):
                 value = call()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit, and whatever else somebody makes of it
             self._spent(owner, hook, began)
-            if isinstance(error, passing):
+            if isinstance(error, (*passing, KeyboardInterrupt)):
                 raise
             raise MishapError(self.failed(owner, hook, error)) from error
         self._spent(owner, hook, began)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from webui import extension_ids
 from webui.errors import ExtensionError
 from webui.extensions.versions import lies_in, version
 from webui.hookspecs import EngineHooks, ServerHooks
@@ -26,11 +27,9 @@ from webui.hookspecs import EngineHooks, ServerHooks
 API_VERSION = "1.0"  # of what extensions may import and register
 FILE = "extension.toml"
 _MOST = 64 * 1024  # bytes
-_ID = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
 _MODULE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _DEPENDENCY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})\s*([<>=].*)?", re.ASCII)
 _BESIDE_HOOKS = ("files", "network")
-_RESERVED = {"builtin", "con", "prn", "aux", "nul"}  # ours, and what no folder can be on Windows
 
 
 def hooks_of(specs: type) -> tuple[str, ...]:
@@ -124,11 +123,8 @@ def _check_lists(manifest: Manifest) -> None:
 
 
 def _check_names(manifest: Manifest, folder: Path) -> None:
-    if not _ID.fullmatch(manifest.id) or manifest.id in _RESERVED:
-        raise ValueError(
-            f"id: must be 2 to 40 small letters, digits or '_', first a letter, and none of "
-            f"{', '.join(sorted(_RESERVED))}; got {manifest.id[:80]!r}"
-        )
+    if wrong := extension_ids.problem(manifest.id):
+        raise ValueError(f"id: {wrong}")
     if folder.name != manifest.id:
         raise ValueError(f"id: must be its folder's name, {folder.name!r}; got {manifest.id!r}")
     try:

@@ -47,11 +47,12 @@ class Trials:
     def __init__(
         self,
         part: Part,
-        kept: Path,
+        kept: Path | None = None,
         environ: Mapping[str, str] | None = None,
         limit: float | None = None,
     ) -> None:
-        """`environ` of the short-lived processes, this one's for None; `limit` in seconds."""
+        """`kept`: None keeps no verdict; `environ` of the short-lived processes, this one's for
+        None; `limit` in seconds."""
         self._part = part
         self._kept = kept
         self._environ = environ
@@ -82,6 +83,12 @@ class Trials:
             verdicts |= zip((each.id for each in waiting), tried, strict=True)
             self._write({id: (marks[id], verdicts[id]) for id in marks})
         return verdicts
+
+    def condemn(self, found: Found, hook: str) -> None:
+        """It came through, and the process that loaded it ended there all the same."""
+        with suppress(ExtensionError):
+            verdict = Verdict(f"the {self._part} ended or hung while it was loaded", hook)
+            self._write({**self._read(), found.id: (digest(found), verdict)})
 
     def forget(self, id: str) -> None:
         """It is tried anew at the next start. Raises OSError."""
@@ -124,13 +131,17 @@ class Trials:
             process.wait()
 
     def _read(self) -> dict[str, tuple[str, Verdict]]:
-        """None where the file cannot be read: then all are tried."""
+        """None where there is no file that can be read: then all are tried."""
+        if self._kept is None:
+            return {}
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             written = json.loads(self._kept.read_text(encoding="utf-8"))
             return {id: (each.pop("mark"), Verdict(**each)) for id, each in written.items()}
         return {}
 
     def _write(self, verdicts: Mapping[str, tuple[str, Verdict]]) -> None:
+        if self._kept is None:
+            return
         values = {id: {"mark": mark, **asdict(each)} for id, (mark, each) in verdicts.items()}
         with suppress(OSError):  # they are tried again, then
             write(self._kept, values)
