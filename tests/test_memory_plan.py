@@ -50,27 +50,27 @@ def test_the_plan_says_what_lives_where_and_why(reports):
     assert made.main_bytes == sum(sizes.values())
     assert made.device_bytes == int(sizes["unet"] * 1.15) + GB
     assert made.text == (
-        "Its parts wait in main memory (6.6 GB) and take turns on the device, at most 6.5 GB with "
-        "a picture in work: at once it takes 8.6 GB of 8.0 GB."
+        "Fits part by part, at most 6.5 GB with a picture in work, while the rest waits in main "
+        "memory (6.6 GB): at once it takes 8.6 GB of 8.0 GB."
     )
     small = plan(reports["sdxl"], 2, 6 * GB)
     assert small.text == (
-        "It waits in main memory (6.6 GB), and each layer comes to the device for its own work, "
-        "which is slow: its unet alone takes 6.5 GB of 6.0 GB."
+        "Fits layer by layer, which is slow, while the rest waits in main memory (6.6 GB): its "
+        "UNet alone takes 6.5 GB of 6.0 GB."
     )
     assert {each.where for each in small.places} == {"layer by layer"}
     large = plan(reports["sdxl"], 2, 12 * GB)
-    assert large.text == ("All of it is on the device: 8.6 GB of 12.0 GB with a picture in work.")
+    assert large.text == "Fits: 8.6 GB of 12.0 GB with a picture in work."
     assert (large.main_bytes, {each.where for each in large.places}) == (0, {"device"})
 
 
 def test_it_can_be_forced_and_says_when_that_does_not_fit(reports):
     forced = plan(reports["sd1"], 2, 24 * GB, "sequential")
     assert (forced.offload, forced.fits) == ("sequential", True)
-    assert forced.text.endswith("which is slow: asked for by --offload.")
+    assert forced.text.endswith("main memory (2.0 GB): asked for by --offload.")
     whole = plan(reports["sdxl"], 4, 8 * GB, "none")
     assert (whole.offload, whole.fits) == ("none", False)
-    assert whole.text.endswith("It may not fit.")
+    assert whole.text == "May not fit: 15.9 GB of 8.0 GB with a picture in work."
     assert plan(reports["sdxl"], 2, 8 * GB, main_memory=6 * GB).fits is False
     assert plan(reports["sdxl"], 2, GB // 2).fits is False
 
@@ -79,4 +79,4 @@ def test_of_what_is_not_known_nothing_is_promised(reports):
     assert plan(Report(), 2, 8 * GB) is None
     unknown = plan(reports["sdxl"], 2, 0)
     assert (unknown.offload, unknown.fits) == ("none", None)
-    assert unknown.text == "All of it is on the device: 8.6 GB with a picture in work."
+    assert unknown.text == "Takes 8.6 GB with a picture in work."

@@ -1,11 +1,16 @@
 """What a text or a record says -> values for the form, and what is lost by name."""
 
+from dataclasses import replace
+
 import pytest
 
+from tests import headers
 from tests.test_library import make_model
+from tests.test_loras import FILES
 from tests.test_metadata_reader import tables
 from webui.library import Library
-from webui.metadata import record_text
+from webui.loras import Loras
+from webui.metadata import parameters_text, record_text
 from webui.recipes import Lost, read
 from webui.request import GenerationRequest, SamplingOptions, from_dict, to_dict
 
@@ -262,3 +267,56 @@ def test_nothing_is_taken_from_sampling_that_is_left_to_defaults(library):
     assert {name for name, value in said.items() if value is not None and "." in name} == {
         "sampling.eta"
     }
+
+
+# --- LoRAs --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loras(tmp_path):
+    headers.write(tmp_path / "Lora" / "ink v2.safetensors", FILES["sd1"][0])
+    headers.write(tmp_path / "Lora" / "wood.safetensors", FILES["sd2"][0])
+    said = {"sshs_model_hash": "c0ffee" + "0" * 58}
+    headers.write(tmp_path / "Lora" / "said.safetensors", FILES["sdxl"][0], said)
+    return Loras(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said", "made", "why"),
+    [
+        ("a <lora:wood:0.5>", "wood: {wood}", None, None),
+        ("a <lora:wood:0.5>", "wood:", None, None),
+        ("a <lora:wood:0.5>", "wood: 112233445566", None, "the wood here is another one: {wood}"),
+        ("a <lora:ink:0.5:1>, [<lyco:ink:1>::3]", "ink: {ink}",
+         "a <lora:ink v2:0.5:1>, [<lyco:ink v2:1>::3]", None),
+        ("<lora:old:1> <lora:wood:1>", "old: C0FFEE000000, wood: {wood}",
+         "<lora:said:1> <lora:wood:1>", None),
+        ("a <lora:said:1>", "said: c0ffee000000", None, None),
+        ("a <lora:nix:1>", "nix: 112233445566", None, "there is no such LoRA here"),
+        ("a <lora:nix:1>", "nix: 1", None, "there is no such LoRA here"),
+        ("a <lora:nixes:1>", "nix: 112233445566", None, None),  # nobody calls it
+        ("a <lora:a.b:1>", "a.b: {ink}", "a <lora:ink v2:1>", None),
+        ("a <lora:axb:1>", "a.b: {ink}", None, None),
+    ],
+)  # fmt: skip
+def test_a_lora_is_known_by_its_name_and_by_the_hash_of_a1111(
+    library, loras, prompt, said, made, why
+):
+    digits = {name: loras.hash(loras.find(file))[:12] for name, file in
+              (("ink", "ink v2"), ("wood", "wood"))}  # fmt: skip
+    text = f'{prompt}\nSteps: 20, Seed: 1, Lora hashes: "{said.format(**digits)}", Version: v1'
+    found = read(replace(tables(library), loras=loras), text)
+    assert found.values["prompt"] == (made or prompt)
+    assert [each.why for each in found.lost] == ([why.format(**digits)] if why else [])
+
+
+def test_a_picture_of_ours_names_its_loras_so_that_they_are_found_again(library, loras):
+    """What is written is read: under another name by then, too."""
+    digest = loras.hash(loras.find("ink v2"))
+    request = GenerationRequest(model="toy", prompt="a <lora:ink:1>", seed=1, loras={"ink": digest})
+    text = parameters_text(request, "", "0.1.0")
+    assert (
+        f'Lora hashes: "ink: {digest[:12]}"' in text or f"Lora hashes: ink: {digest[:12]}" in text
+    )
+    found = read(replace(tables(library), loras=loras), text)
+    assert found.values["prompt"] == "a <lora:ink v2:1>"

@@ -68,7 +68,11 @@ class Services:
         """What recipes are held against."""
         kept = self.inputs.path
         return Tables(
-            self.registry, self.library, self.upscalers, lambda name: kept(name) is not None
+            self.registry,
+            self.library,
+            self.upscalers,
+            lambda name: kept(name) is not None,
+            self.loras,
         )
 
 
@@ -143,7 +147,7 @@ def request_of(
     filled = dict(values)
     entry = _model(services.library, filled.pop("model", None))
     filled["model"] = entry.name
-    filled["vae"] = _vae(services.library, filled.get("vae", AUTOMATIC_VAE))
+    filled["vae"] = _vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
     filled.setdefault("prompt", "")
     sized = {"width", "height"} & filled.keys()
     filled = {"width": entry.native_width, "height": entry.native_height} | filled
@@ -221,18 +225,22 @@ def _model(library: Library, name: object) -> ModelEntry:
     return entry
 
 
-def _vae(library: Library, name: object) -> object:
-    """As the library calls it."""
+def _vae(library: Library, model: ModelEntry, name: object) -> object:
+    """As the library calls it, one that goes with that model. Raises InvalidRequest."""
     if not isinstance(name, str) or not name:
         return name  # the request says what is wrong with it
     known = {each.casefold(): each for each in (AUTOMATIC_VAE, OWN_VAE)}
     if name.casefold() in known:
         return known[name.casefold()]
     try:
-        return library.find_vae(name).name
+        found = library.find_vae(name)
     except ModelNotFound:
-        there = [AUTOMATIC_VAE, OWN_VAE, *(each.name for each in library.vaes())]
+        usable = [each.name for each in library.vae_reports() if each.problem is None]
+        there = [AUTOMATIC_VAE, OWN_VAE, *usable]
         raise InvalidRequest("vae", names.unknown(name, there)) from None
+    if problem := found.misfit(model):
+        raise InvalidRequest("vae", f"{found.name} cannot be used: {problem}")
+    return found.name
 
 
 def _fill_variation(filled: dict[str, Any], id: str | None) -> None:

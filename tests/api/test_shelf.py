@@ -74,6 +74,7 @@ def test_a_row_says_all_that_is_known_of_a_checkpoint(client, models, services):
         "precision": row["precision"], "prediction": "epsilon", "zero_terminal_snr": False,
         "layout": "folder", "kind": "checkpoint", "parts": ["unet", "vae", "text_encoder"],
         "vae": "", "native_size": [256, 256], "hash": "", "memory_bytes": None, "fits": None,
+        "plan": None,
         "default": True, "unread": False, "problem": None, "misfit": None, "preview": None,
         "trigger_words": [], "notes": row["notes"],
     }  # fmt: skip
@@ -105,6 +106,35 @@ def test_what_a_model_cannot_use_is_a_misfit_of_that_model(client, models):
     assert client.get("/api/v1/shelf/cats").status_code == 404
 
 
+def test_a_job_with_a_vae_that_cannot_be_used_is_refused_at_once(client, models):
+    keys = headers.published()["sd1"]
+    vae = {key: each for key, each in keys.items() if key.startswith("first_stage_model.")}
+    headers.write(models / "VAE" / "colours.safetensors", vae)
+    wide = vae | {"first_stage_model.decoder.conv_in.weight": [512, 16, 3, 3]}
+    headers.write(models / "VAE" / "wide.safetensors", wide)
+    (models / "VAE" / "cut.safetensors").write_bytes(bytes(7))
+
+    def post(**values):
+        body = {"request": {"prompt": "a cat", "model": "toy", "seed": 7, **values}}
+        answer = client.post("/api/v1/jobs", json=body)
+        error = answer.json().get("error") or {}
+        return answer.status_code, error.get("field"), error.get("text")
+
+    assert post(vae="colours")[0] == 201
+    for name, why in (
+        ("also wrong", "also wrong cannot be used: a LoRA, not a VAE; it belongs into Lora/"),
+        ("cut", "cut cannot be used: it is empty, so it is no safetensors file"),
+        ("wide", "wide cannot be used: its latents have 16 channels, and those of toy 4"),
+        ("nix", "must be one of: Automatic, None, colours, wide; got 'nix'"),
+    ):
+        status, field, text = post(vae=name)
+        assert (status, field) == (422, "vae")
+        assert why in text, text
+    assert rows(client, "vaes", model="toy")["wide"]["misfit"] == (
+        "its latents have 16 channels, and those of toy 4"
+    )
+
+
 def test_a_real_vae_says_its_precision(client, models):
     vae = checkpoints.vae_keys(checkpoints.pipeline("sd1").vae)
     path = checkpoints.write(models / "VAE" / "colours.safetensors", vae)
@@ -122,6 +152,12 @@ def test_whether_it_fits_the_device_is_told(client, models, services):
         services.backend.state = lambda hello=hello: EngineState("ready", "CPU", "", 1, hello)
         row = rows(client, "checkpoints")["whole"]
         assert (row["fits"], row["memory_bytes"] > 2 * 2**30) == (fits, True)
+    assert row["plan"]["text"].startswith("Fits: 3.3 GB of 16.0 GB ")
+    card = {"weight_bytes": 2, "memory": 3 * 2**30, "offload": "auto", "main_memory": 2**34}
+    services.backend.state = lambda: EngineState("ready", "card", "", 1, card)
+    made = rows(client, "checkpoints")["whole"]["plan"]
+    assert (made["offload"], made["fits"]) == ("model", True)
+    assert made["text"].startswith("Fits part by part, ")
 
 
 def test_a_preview_is_served_by_name_and_made_anew(client, models):

@@ -195,12 +195,13 @@ def test_the_plan_of_a_small_device_is_followed_and_said_once(files, monkeypatch
     way, (said,) = run(whole - 2**20)
     assert way == "model"
     assert said == (
-        "sd1: Its parts wait in main memory (0.0 GB) and take turns on the device, at most 1.0 GB "
-        "with a picture in work: at once it takes 1.0 GB of 1.0 GB."
+        "sd1: Fits part by part, at most 1.0 GB with a picture in work, while the rest waits in "
+        "main memory (0.0 GB): at once it takes 1.0 GB of 1.0 GB."
     )
     way, (said,) = run(2**30)
     assert way == "sequential"
-    assert said.endswith("its text_encoder alone takes 1.0 GB of 1.0 GB. It may not fit.")
+    assert said.startswith("sd1: May not fit layer by layer, which is slow, ")
+    assert said.endswith("its text encoder alone takes 1.0 GB of 1.0 GB.")
 
 
 def test_what_does_not_fit_on_the_device_leaves_nothing_there(files):

@@ -1,4 +1,5 @@
-"""The published checkpoints' keys, at full size: every weight of every network finds its tensor."""
+"""The published checkpoints' keys, at full size: every weight of every network finds its tensor,
+and every change of the LoRA files that trainers write for them its weight."""
 
 import pytest
 import torch
@@ -8,9 +9,28 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from tests import headers
 from webui.engine import original_keys
+from webui.engine.lora.formulas import delta
+from webui.engine.lora.places import places
 from webui.library import Library
+from webui.loras import Loras, changes
+from webui.safetensors_header import read
 
 PUBLISHED = headers.published()
+LORAS = headers.published_loras()
+CHANGED = {  # (network -> how many weights), as sd-scripts says when it trains the first four
+    "kohya sd1": {"unet": 192, "text_encoder": 72},
+    "kohya sd2": {"unet": 192, "text_encoder": 138},
+    "kohya sdxl": {"unet": 722, "text_encoder": 72, "text_encoder_2": 192},
+    "lcm sdxl": {"unet": 788},
+    "locon sd1": {"unet": 278, "text_encoder": 72},
+    "locon sdxl": {"unet": 788, "text_encoder": 72, "text_encoder_2": 192},
+    "peft sd1": {"unet": 128, "text_encoder": 48},
+    "peft sdxl": {"unet": 560},
+    "peft alone sd1": {"unet": 128},
+    "processors sd1": {"unet": 128},
+}
+for way in ("tucker", "loha", "lokr"):
+    CHANGED |= {f"{way} {family}": CHANGED[f"locon {family}"] for family in ("sd1", "sdxl")}
 WEIGHTS = {  # of the networks, as their makers count them
     "sd1": {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480},
     "sd2": {"unet": 865_910_724, "vae": 83_653_863, "text_encoder": 340_387_840},
@@ -83,3 +103,35 @@ def test_sizes_are_told_from_the_keys_alone(library):
         "sdxl": (1024, 8, {"clip_l": 768, "clip_g": 1280}),
         "refiner": (1024, 8, {"clip_g": 1280}),
     }
+
+
+# --- LoRA files ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def modules(library):
+    """family -> network -> place -> module, of full size and without a weight."""
+    made = {}
+    for family in ("sd1", "sd2", "sdxl"):
+        configs = library.find(family).configs
+        parts = [part for part in WEIGHTS[family] if part != "vae"]
+        made[family] = {part: places(network(part, configs[part])) for part in parts}
+    return made
+
+
+@pytest.mark.parametrize("name", LORAS)
+def test_every_change_of_a_lora_has_its_place_and_its_shape(modules, tmp_path, name):
+    family, kind, keys = (LORAS[name][each] for each in ("family", "kind", "keys"))
+    path = headers.write(tmp_path / "Lora" / f"{name}.safetensors", keys)
+    (entry,) = Loras(tmp_path).entries()
+    assert (entry.problem, entry.family, entry.kinds, entry.rank) == (None, family, (kind,), 16)
+    found = changes(read(path))
+    counts = {}
+    for target, change in found.items():
+        module = modules[family][target.network][target.place]
+        tensors = {role: torch.empty(shape, device="meta") for role, shape in change.shapes.items()}
+        delta(change, tensors, module, 1.0, torch.device("meta"))  # raises for another shape
+        counts.setdefault(target.network, set()).add(module)
+    assert {network: len(each) for network, each in counts.items()} == CHANGED[name]
+    assert sum(map(len, counts.values())) == len(found)  # no weight is changed twice
+    assert sum(len(change.keys) for change in found.values()) == len(keys)  # no key is left over

@@ -9,6 +9,12 @@ from tests.sdapi.conftest import SMALL
 from webui.api.sdapi.settings import SETTINGS
 from webui.sampler_table import SAMPLER_INFOS, SCHEDULE_INFOS
 
+VAE = {
+    key: shape
+    for key, shape in headers.published()["sd1"].items()
+    if key.startswith("first_stage_model.")
+}
+
 
 def test_samplers_and_schedulers(api):
     samplers = api.get("samplers").json()
@@ -249,7 +255,7 @@ def files(api):
     place = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
     pair = {f"{place}.lora_down.weight": [8, 320], f"{place}.lora_up.weight": [320, 8]}
     made = (
-        headers.write(folder / "VAE" / "sharp.safetensors", {"decoder.conv_in.weight": [4, 4]}),
+        headers.write(folder / "VAE" / "sharp.safetensors", VAE),
         headers.write(folder / "Lora" / "ink.safetensors", pair, {"ss_output_name": "ink_v2"}),
         headers.write(folder / "Lora" / "wrong.safetensors", {"weight": [4]}),
     )
@@ -270,6 +276,16 @@ def test_separate_vaes_are_listed_and_chosen_by_name_or_file(api, files):
         assert api.post("options", {"sd_vae": said}).status_code == 200
         assert api.get("options").json()["sd_vae"] == kept
         assert api.request(api.txt2img()).vae == kept
+    wrong = headers.write(files[0].with_name("misplaced.safetensors"), {"emb_params": [2, 768]})
+    why = "misplaced cannot be used: an embedding, not a VAE; it belongs into embeddings/"
+    for path, body in (
+        ("options", {"sd_vae": "misplaced"}),
+        ("txt2img", {"override_settings": {"sd_vae": "misplaced.safetensors"}}),
+    ):
+        answer = api.post(path, body)
+        assert answer.status_code == 422
+        assert f"sd_vae: {why}" in answer.text
+    wrong.unlink()
 
 
 def test_loras_are_listed_with_what_their_trainers_wrote(api, files):

@@ -16,7 +16,7 @@ from webui.errors import Failure, InvalidRequest
 from webui.events import Event, Preview, Saved
 from webui.fields import shown
 from webui.jobs.job import Job, PreviewChoice
-from webui.library import ModelEntry, VaeEntry, fits, needed, plan
+from webui.library import ModelEntry, VaeEntry, fits, needed, plan_of
 from webui.loras import LoraEntry
 from webui.metadata import read_parameters
 from webui.request import to_dict
@@ -153,11 +153,7 @@ def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[st
     hello, report = state.hello, entry.report
     each, memory = int(hello.get("weight_bytes", 0)), int(hello.get("memory", 0))
     known = report.weights and each
-    made = (
-        plan(report, each, memory, hello.get("offload", "auto"), int(hello.get("main_memory", 0)))
-        if known
-        else None
-    )
+    made = plan_of(report, hello) if known else None
     return {
         "name": entry.name,
         "family": entry.family,

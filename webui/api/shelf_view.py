@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from webui.embeddings import EmbeddingEntry
 from webui.files import printable, stamp
-from webui.library import ModelEntry, VaeEntry, fits, needed
+from webui.library import ModelEntry, Report, VaeEntry, fits, needed, plan_of
 from webui.library.structure import mistaken
 from webui.loras import FAMILIES, LoraEntry
 from webui.safetensors_header import HeaderError, read
@@ -85,8 +85,8 @@ class ShelfView:
 
     def _checkpoints(self, model: ModelEntry | None) -> list[_Item]:
         library, state = self._services.library, self._services.backend.state()
-        weight_bytes = int(state.hello.get("weight_bytes", 0))
-        memory = int(state.hello.get("memory", 0))
+        hello, weight_bytes = state.hello, int(state.hello.get("weight_bytes", 0))
+        memory = int(hello.get("memory", 0))
         default = library.default()
 
         def item(entry: ModelEntry) -> _Item:
@@ -109,6 +109,7 @@ class ShelfView:
                 hash=library.known_hash(entry) if entry.problem is None else "",
                 memory_bytes=needed(report, weight_bytes) if known else None,
                 fits=fits(report, weight_bytes, memory) if known else None,
+                plan=_plan(report, hello) if known else None,
                 default=entry.name == default,
                 unread=entry.unread,
             )
@@ -118,7 +119,10 @@ class ShelfView:
 
     def _vaes(self, model: ModelEntry | None) -> list[_Item]:
         def item(entry: VaeEntry) -> _Item:
-            row = _row(entry.name, entry.size_bytes, entry.problem, precision=entry.precision)
+            misfit = entry.misfit(model) if model and not entry.problem else None
+            row = _row(
+                entry.name, entry.size_bytes, entry.problem, misfit, precision=entry.precision
+            )
             return _Item(entry.path, row)
 
         return [item(entry) for entry in self._services.library.vae_reports()]
@@ -196,6 +200,14 @@ def _row(
 ) -> Row:
     common = {"name": name, "size_bytes": size_bytes, "problem": problem, "misfit": misfit}
     return {**common, "family": "", "precision": "", "hash": "", "notes": [], **more}
+
+
+def _plan(report: Report, hello: Mapping[str, Any]) -> Row | None:
+    """What lives where while pictures are made, without the parts one by one."""
+    made = plan_of(report, hello)
+    if made is None:
+        return None
+    return {"offload": made.offload, "fits": made.fits, "text": made.text}
 
 
 def _told(kind: str, item: _Item, beside: Sidecar) -> Row:

@@ -7,7 +7,17 @@ nothing else. Knows no torch: what a checkpoint is, its header says.
 
 from webui.library.catalogue import PREFERRED, Library
 from webui.library.entries import ENCODERS, ModelEntry, Report, VaeEntry
-from webui.library.memory import OFFLOADS, Offload, OffloadChoice, Place, Plan, fits, needed, plan
+from webui.library.memory import (
+    OFFLOADS,
+    Offload,
+    OffloadChoice,
+    Place,
+    Plan,
+    fits,
+    needed,
+    plan,
+    plan_of,
+)
 from webui.library.single_file import separate_vae_config
 from webui.library.tiny_decoders import TinyDecoder
 
@@ -27,5 +37,6 @@ __all__ = [
     "fits",
     "needed",
     "plan",
+    "plan_of",
     "separate_vae_config",
 ]

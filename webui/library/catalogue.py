@@ -21,7 +21,9 @@ from webui.library.tiny_decoders import TinyDecoder, TinyDecoders
 from webui.weight_files import PICKLES, SUFFIX
 
 PREFERRED = "fluent-emoji"  # what ships
-_AT_ONCE = 0.5  # seconds of reading, when a list is asked for
+_AT_ONCE = 0.3  # seconds of reading, when a list is asked for
+_AFTER = 0.5  # seconds that are left to the answer before the thread goes on
+_REST = 0.005  # seconds after each file, for those who wait for the lock
 _SUFFIXES = (SUFFIX, *PICKLES)
 _VAE = ".vae"  # before the suffix: a VAE that belongs to the checkpoint of that name
 
@@ -69,13 +71,13 @@ class Library:
 
     def vae_reports(self) -> list[VaeEntry]:
         """Separate ones, by name, with what their headers say."""
-        reports = []
-        for entry in self.vaes():
-            key = (entry.path, stamp(entry.path))
-            known = self._read_vaes.get(key) or vaes.looked_into(entry)
-            self._read_vaes[key] = known
-            reports.append(replace(known, name=entry.name))
-        return reports
+        return [self._vae_report(entry) for entry in self.vaes()]
+
+    def _vae_report(self, entry: VaeEntry) -> VaeEntry:
+        key = (entry.path, stamp(entry.path))
+        known = self._read_vaes.get(key) or vaes.looked_into(entry)
+        self._read_vaes[key] = known
+        return replace(known, name=entry.name)
 
     def tiny_decoders(self) -> tuple[TinyDecoder, ...]:
         """Those for previews that are there now."""
@@ -106,13 +108,13 @@ class Library:
         raise ModelNotFound(f"there is no model {shown(name)} in {self.folder}; {there}")
 
     def find_vae(self, name: str) -> VaeEntry:
-        """Raises ModelNotFound, naming what there is."""
+        """With what its header says. Raises ModelNotFound, naming what there is."""
         wanted = name.casefold().removesuffix(SUFFIX)
         for _ in range(2):
             near = [each for each in self.vaes() if each.name.casefold() == wanted]
             exact = [each for each in near if each.name == name]
             if exact or len(near) == 1:
-                return (exact or near)[0]
+                return self._vae_report((exact or near)[0])
             self.refresh()
         there = ", ".join(each.name for each in self.vaes()[:20]) or "none"
         raise ModelNotFound(f"there is no VAE {shown(name)}; there are: {there}")
@@ -205,7 +207,9 @@ class Library:
             self._reader.start()
 
     def _read_all(self) -> None:
+        time.sleep(_AFTER)
         while True:
+            time.sleep(_REST)
             with self._lock:  # one at a time: a list that is asked for meanwhile waits for one file
                 entries = self._listed()
                 entry = next((each for each in entries.values() if each.unread), None)

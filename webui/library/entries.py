@@ -15,6 +15,9 @@ ENCODERS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_LATENT_CHANNELS = 4  # as diffusers' AutoencoderKL has it where its config says nothing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What can be known of a model before it is loaded, from headers and configs alone."""
@@ -68,4 +71,17 @@ class VaeEntry:
     path: Path
     size_bytes: int = 0
     precision: str = ""
+    latent_channels: int = 0  # 0 while nobody has looked into it
     problem: str | None = None  # why it cannot be used
+
+    def misfit(self, model: ModelEntry) -> str | None:
+        """Why it cannot be used with a model; None where nothing speaks against it."""
+        config = model.configs.get("vae")
+        if self.problem is not None or not self.latent_channels or config is None:
+            return self.problem
+        wanted = config.get("latent_channels", _LATENT_CHANNELS)
+        if self.latent_channels == wanted:
+            return None
+        return (
+            f"its latents have {self.latent_channels} channels, and those of {model.name} {wanted}"
+        )

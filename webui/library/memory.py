@@ -3,7 +3,7 @@ loaded, from its report alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from webui.library.entries import Report
 
@@ -35,7 +35,7 @@ class Plan:
     main_bytes: int  # of weights that wait in main memory
     places: tuple[Place, ...]
     fits: bool | None  # None where nobody knows
-    text: str  # for people: what, how much, why
+    text: str  # for people, a sentence: whether it fits, what lives where, why
 
 
 def needed(report: Report, weight_bytes: int) -> int:
@@ -48,6 +48,15 @@ def fits(report: Report, weight_bytes: int, memory: int) -> bool | None:
     if not report.weights or not memory:
         return None
     return needed(report, weight_bytes) <= memory
+
+
+def plan_of(report: Report, hello: Mapping[str, Any]) -> Plan | None:
+    """On the device of the engine that said `hello`; None where that is not known yet."""
+    weight_bytes = int(hello.get("weight_bytes", 0))
+    if not weight_bytes:
+        return None
+    memory, asked = int(hello.get("memory", 0)), hello.get("offload", "auto")
+    return plan(report, weight_bytes, memory, asked, int(hello.get("main_memory", 0)))
 
 
 def plan(
@@ -107,21 +116,25 @@ def _text(
     forced: bool,
     too_large: bool,
 ) -> str:
-    """Two sentences at most."""
-    largest, whole = next(iter(sizes)), sum(sizes.values())
+    """A sentence."""
+    largest, whole = next(iter(sizes)).replace("_", " "), sum(sizes.values())
+    largest = {"unet": "UNet", "vae": "VAE"}.get(largest, largest)
     of = f" of {_gb(memory)}" if memory else ""
     why = f"at once it takes {_gb(on_device['none'])}{of}"
     if chosen == "sequential":
         why = f"its {largest} alone takes {_gb(on_device['model'])}{of}"
     why = "asked for by --offload" if forced else why
+    verdict = "May not fit" if too_large else "Fits" if memory else "Takes"
+    if chosen == "none":
+        colon = ":" if memory else ""
+        return f"{verdict}{colon} {_gb(on_device['none'])}{of} with a picture in work."
     made = {
-        "none": f"All of it is on the device: {_gb(on_device['none'])}{of} with a picture in work.",
-        "model": f"Its parts wait in main memory ({_gb(whole)}) and take turns on the device, "
-        f"at most {_gb(on_device['model'])} with a picture in work: {why}.",
-        "sequential": f"It waits in main memory ({_gb(whole)}), and each layer comes to the device "
-        f"for its own work, which is slow: {why}.",
+        "model": f"part by part, at most {_gb(on_device['model'])} with a picture in work, while "
+        f"the rest waits in main memory ({_gb(whole)}): {why}",
+        "sequential": "layer by layer, which is slow, while the rest waits in main memory "
+        f"({_gb(whole)}): {why}",
     }[chosen]
-    return f"{made} It may not fit." if too_large else made
+    return f"{verdict if memory else 'Held'} {made}."
 
 
 def _gb(size: int) -> str:

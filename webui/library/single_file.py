@@ -56,11 +56,16 @@ def separate_vae_config(path: Path, own: Mapping[str, Any]) -> dict[str, Any]:
     what = structure(found)
     if what.kind != "vae":
         raise ProblemError(f"this is {KINDS[what.kind]}, not a VAE")
-    prefix = shapes.VAE if any(key.startswith(shapes.VAE) for key in found.tensors) else ""
     said = declared(path, found)["vae"]
-    config = shapes.with_heads("vae", {**own, **shapes.vae(found, prefix), **said})
+    sized = shapes.vae(found, vae_prefix(found))
+    config = shapes.with_heads("vae", {**own, **sized, **said})
     bounds.check("vae", "vae", config)
     return config
+
+
+def vae_prefix(found: Header) -> str:
+    """What the keys of a VAE's own file begin with."""
+    return shapes.VAE if any(key.startswith(shapes.VAE) for key in found.tensors) else ""
 
 
 def _usable(

@@ -33,6 +33,7 @@ _LORA = re.compile(
     r"\.(lora_[AB]|lora_up|lora_down|lora\.up|lora\.down|hada_w[12]_[ab]|lokr_w[12](_[ab])?|oft_blocks)\b"
     r"|^(lora_(unet|te|transformer)|lycoris_)"
 )
+_IN_LORA = ("lora", "hada_", "lokr_", "oft_", "lycoris_")  # one of these is in all that fits
 _OTHERS = {  # what stands behind the prefix -> a kind of model that is not built here
     "joint_blocks.": "Stable Diffusion 3",
     "double_blocks.": "Flux",
@@ -68,7 +69,8 @@ class Structure:
 def structure(header: Header) -> Structure:
     """What the file is."""
     keys = header.tensors.keys()
-    if any(_LORA.search(key) for key in keys):
+    whole = "\n".join(keys)  # looked through at once: a checkpoint has thousands
+    if any(each in whole for each in _IN_LORA) and any(_LORA.search(key) for key in keys):
         return Structure("lora")
     if any(key.startswith(UNET) for key in keys):
         return _checkpoint(header)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from webui import model_folders
 from webui.files import printable, stamp
-from webui.library import single_file
+from webui.library import shapes, single_file
 from webui.library.entries import VaeEntry
 from webui.library.problem import ProblemError
 from webui.library.structure import mistaken, structure
@@ -35,9 +35,11 @@ def looked_into(entry: VaeEntry) -> VaeEntry:
         header = read(entry.path)
         if structure(header).kind != "vae":
             raise ProblemError(mistaken(header, "vae") or "it holds no VAE that is known")
+        config = shapes.vae(header, single_file.vae_prefix(header))
     except (ProblemError, HeaderError) as error:
         return VaeEntry(entry.name, entry.path, size, problem=str(error))
     except OSError as error:
         problem = f"it cannot be read: {error.strerror}"
         return VaeEntry(entry.name, entry.path, size, problem=problem)
-    return VaeEntry(entry.name, entry.path, size, precision(header.tensors.values()))
+    channels = int(config["latent_channels"])
+    return VaeEntry(entry.name, entry.path, size, precision(header.tensors.values()), channels)

@@ -39,9 +39,12 @@ _UNUSABLE = (  # what is in a key -> what it belongs to, which is not built here
     (".w_norm", "norms"), (".b_norm", "norms"), (".on_input", "IA3"), (".a1.weight", "GLoRA"),
     (".b1.weight", "GLoRA"), ("lora_A.bias", "a LoRA with biases"),
     ("lora_B.bias", "a LoRA with biases"), ("lora_up.bias", "a LoRA with biases"),
-    ("double_blocks", "Flux"), ("single_transformer_blocks", "Flux"), ("joint_", "SD3"),
-    ("diffusion_model.", "another kind of model"), ("transformer.", "another kind of model"),
-    ("lora_te3_", "another kind of model"), ("vera_", "VeRA"), ("scalar", "a trained scale"),
+    ("double_blocks", "a LoRA for Flux"), ("single_transformer_blocks", "a LoRA for Flux"),
+    ("joint_", "a LoRA for SD3"), ("attn.add_q_proj", "a LoRA for SD3 or Flux"),
+    ("diffusion_model.", "a LoRA for another kind of model"),
+    ("transformer.", "a LoRA for another kind of model (SD3, Flux, ...)"),
+    ("lora_te3_", "a LoRA for another kind of model"), ("vera_", "VeRA"),
+    ("scalar", "a trained scale"),
 )  # fmt: skip
 _OTHERS = (  # how places in networks begin that are no UNets
     ("double_blocks_", "Flux"), ("single_blocks_", "Flux"), ("joint_blocks_", "SD3"),

@@ -10,7 +10,7 @@ from webui.errors import InvalidRequest
 from webui.fields import AUTOMATIC_VAE, OWN_SIGMAS, AnyField, ChoiceField, IntegerField, NumberField
 from webui.interfaces import ServerRegistry
 from webui.metadata import DONE_TO_IT, Text, generated, images, keys
-from webui.recipes import of_extras, of_images
+from webui.recipes import loras, of_extras, of_images
 from webui.recipes.models import choose, choose_vae
 from webui.recipes.settled import Draft, Tables, declared, settle
 
@@ -42,7 +42,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {  # key -> the values that change nothi
     "Civitai resources": (),
     "Civitai metadata": (),
     "Hashes": (),
-    "Lora hashes": (),
+    loras.KEY: (),  # looked up with the prompt
     "TI hashes": (),
     "TI": (),
     "Module 1": ("Built in",),
@@ -68,6 +68,8 @@ def draft(tables: Tables, text: Text) -> Draft:
     _sampler(registry, draft, given)
     choose(library, draft, given.get("Model"), given.get("Model hash", ""))
     choose_vae(library, draft, given.get("VAE", AUTOMATIC_VAE))
+    if tables.loras is not None:
+        loras.look_up(tables.loras, draft, given.get(loras.KEY, ""))
     sampler = draft.values.get("sampler", "")
     of_pictures = of_images.names_of(given, bool(text.prompt) or generated(text))
     fields, others = {**keys.fields(sampler), **of_pictures}, keys.of_other_samplers(sampler)

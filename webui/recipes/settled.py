@@ -9,6 +9,7 @@ from webui.errors import InvalidRequest
 from webui.fields import OWN_SIGMAS, AnyField
 from webui.interfaces import ServerRegistry
 from webui.library import Library
+from webui.loras import Loras
 from webui.metadata import images, keys, value_of
 from webui.request import GenerationRequest, from_dict
 from webui.upscalers import Upscalers
@@ -38,6 +39,7 @@ class Tables:
     library: Library
     upscalers: Upscalers
     kept: Callable[[str], bool] = lambda sha256: False  # whether a picture is in the input store
+    loras: Loras | None = None
 
 
 @dataclass(slots=True)

@@ -8,16 +8,18 @@
     embeddings: ["Embeddings", "There is no embedding yet. Put .safetensors files into embeddings/ in the models folder, then press the round arrow."],
     upscalers: ["Upscalers", "There is no upscaler's file yet; some need none. Put others into ESRGAN/ in the models folder, then press the round arrow."],
   };
+  const OFFLOADS = { model: "part by part", sequential: "layer by layer, slow" }; // how a small device holds it
   const STATES = { all: "All", usable: "Usable", wrong: "With problems" };
   const { shelf, node, button } = darkroom;
   const size = (count) => (count < 10 ** 9 ? darkroom.size(count) : `${(count / 10 ** 9).toFixed(1)} GB`); // as file managers count
+  const partName = (part) => ({ unet: "UNet", vae: "VAE" })[part] ?? part.replaceAll("_", " ");
   const model = () => darkroom.formValues("txt2img").model ?? "";
 
   darkroom.models = (element) => {
     const root = element.querySelector(".dk-models"), at = (id) => element.querySelector(`#models-${id}`);
     const [kinds, memory, said, list] = ["kinds", "memory", "said", "list"].map((name) => element.querySelector(`.dk-models-${name}`));
     const [search, family, state, order] = ["search", "family", "state", "order"].map(at);
-    let kind = "checkpoints", items = [], deviceBytes = 0, loaded = [], loading = "", turn = 0, stop = () => {};
+    let kind = "checkpoints", items = [], loaded = [], loading = "", turn = 0, stop = () => {};
     const open = new Set(); // names whose report is unfolded
 
     const mark = darkroom.segments(kinds, Object.entries(KINDS).map(([value, [label]]) => [value, label, ""]), (next) => { kind = next; mark(kind); open.clear(); show(); });
@@ -45,9 +47,9 @@
     async function show() {
       const mine = turn += 1;
       try {
-        const told = await shelf.load(kind, kind === "loras" || kind === "embeddings" ? model() : "");
+        const told = await shelf.load(kind, ["loras", "embeddings", "vaes"].includes(kind) ? model() : "");
         if (mine !== turn) return;
-        [items, deviceBytes] = [told.items, told.memory_bytes];
+        items = told.items;
         families();
         draw();
       } catch (error) {
@@ -63,9 +65,9 @@
       try {
         const told = await shelf.ask("models/memory");
         loaded = told.models ?? [];
-        const there = told.memory_bytes ? `${darkroom.bytes(told.memory_bytes)} on ${told.engine.device}` : told.engine.device;
-        memory.textContent = !told.models ? "The engine has no time to tell what is in memory." : loaded.length ? `In memory: ${loaded.join(", ")} · ${there}` : `No model is in memory · ${there}`;
-        memory.title = memory.textContent;
+        const there = told.memory_bytes ? `${told.engine.device} has ${darkroom.bytes(told.memory_bytes)}` : told.engine.device;
+        memory.textContent = !told.models ? "The engine has no time to tell what is in memory." : loaded.length ? `In memory: ${loaded.join(", ")}` : "No model is in memory";
+        memory.title = `${memory.textContent} (${there})`;
       } catch (error) {
         memory.textContent = error.message;
       }
@@ -151,7 +153,9 @@
       row.append(...facts.filter(Boolean).map((each) => node("span", "", each)));
       if (kind === "checkpoints" && loaded.includes(item.name)) row.append(node("span", "dk-model-loaded", "in memory"));
       if (item.default) row.append(node("span", "", "used when none is chosen"));
-      if (item.fits === false) row.append(node("span", "dk-model-large", "larger than the memory"));
+      const { offload, fits } = item.plan ?? {};
+      if (fits === false) row.append(node("span", "dk-model-large", "larger than the memory"));
+      else if (offload in OFFLOADS) row.append(Object.assign(node("span", "dk-model-split", OFFLOADS[offload]), { title: item.plan.text }));
       if (item.unread) row.append(node("span", "", "being read…"));
       return row;
     }
@@ -183,12 +187,12 @@
         ["File", item.file],
         ["Title", item.title],
         ["What it is", { folder: "A diffusers folder", file: "A single file" }[item.layout]],
-        ["Holds", item.parts?.map((each) => each.replace("_", " ")).join(", ")],
-        ["Changes", item.networks?.map((each) => each.replaceAll("_", " ")).join(", ")],
+        ["Holds", item.parts?.map(partName).join(", ")],
+        ["Changes", item.networks?.map(partName).join(", ")],
         ["Trained at", width ? `${width} × ${height}` : ""],
         ["Prediction", item.prediction],
         ["VAE", item.vae && `${item.vae}, which has its name`],
-        ["Memory", item.memory_bytes ? `needs about ${darkroom.bytes(item.memory_bytes)}${deviceBytes ? `, ${item.fits ? "and" : "but"} the device has ${darkroom.bytes(deviceBytes)}` : ""}` : ""],
+        ["Memory", item.plan?.text],
         ["sha256", item.hash || (kind === "checkpoints" && !item.problem ? "being made" : "")],
         ["Trigger words", item.trigger_words.join(", ")],
         ["Weight", item.weight && String(item.weight)],

@@ -1,5 +1,6 @@
 """Models as A1111 calls them: "name [first ten digits of the sha256]"."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from webui.errors import InvalidRequest, ModelNotFound
@@ -64,11 +65,13 @@ def find_vae(library: Library, name: str, given: object) -> str:
     if isinstance(given, str) and len(given) <= 500:
         if given.casefold() in words:
             return words[given.casefold()]
-        try:
-            return library.find_vae(Path(given).name).name
-        except ModelNotFound:
-            pass
-    there = [AUTOMATIC_VAE, OWN_VAE, *(each.name for each in library.vaes())]
+        with suppress(ModelNotFound):
+            found = library.find_vae(Path(given).name)
+            if found.problem is not None:
+                raise InvalidRequest(name, f"{found.name} cannot be used: {found.problem}")
+            return found.name
+    usable = [each.name for each in library.vae_reports() if each.problem is None]
+    there = [AUTOMATIC_VAE, OWN_VAE, *usable]
     raise InvalidRequest(name, unknown(given, there))
 
 
