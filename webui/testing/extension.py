@@ -124,7 +124,12 @@ class Extension:
 
             tables = self.tables("engine")
             self._pictures = Pictures(
-                self.manifest.id, tables, self._conduct, self.place, self.text
+                self.manifest.id,
+                tables,
+                self._conduct,
+                self.place,
+                self.text,
+                prompt_blocks.own_kinds(self._registry),
             )
         return self._pictures
 

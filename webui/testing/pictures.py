@@ -27,10 +27,16 @@ TextOf = Callable[[GenerationRequest], tuple[str, ...]]
 
 class Pictures:
     def __init__(
-        self, id: str, tables: Tables, conduct: Conduct, place: Path, text: TextOf
+        self,
+        id: str,
+        tables: Tables,
+        conduct: Conduct,
+        place: Path,
+        text: TextOf,
+        blocks: Sequence[str],
     ) -> None:
-        """`text` gives what a picture's text says of a request."""
-        self._place, self._text, self._runs = place, text, 0
+        """`text` gives what a picture's text says of a request; `blocks`: the extension's tags."""
+        self._place, self._text, self._runs, self._blocks = place, text, 0, tuple(blocks)
         models = place / "models"
         miniature.write(models / "checkpoints" / "miniature")
         shelves = Shelves()
@@ -44,7 +50,9 @@ class Pictures:
     def run(self, requests: Sequence[GenerationRequest]) -> Made:
         self._runs += 1
         kept = self._place / "kept" / str(self._runs)
-        options = RunOptions(keep=str(kept), inputs=str(self._place / "inputs"))
+        options = RunOptions(
+            keep=str(kept), inputs=str(self._place / "inputs"), blocks=self._blocks
+        )
         events = [event for each in requests for event in self._engine.run(each, options)]
         rendered = [each for each in events if isinstance(each, Rendered)]
         pictures: tuple[Image.Image, ...] = tuple(opened(each.picture) for each in rendered)
