@@ -1,4 +1,4 @@
-"""The controls of condition-annealed sampling, and the tag that sets its strength: <variety:0.2>."""
+"""The controls of condition-annealed sampling, and the tag of its strength: <variety:0.25>."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ GROUP = ControlGroup(
             "strength",
             "Strength",
             0.0,
-            "How much noise: 0.25 is the paper's, 0 is off; <variety:0.25> in the prompt says it too.",
+            "How much noise: 0.25 is the paper's, 0 is off; in a prompt <variety:0.25>.",
             "Variety",
         ),
         _number("noisy", "Noise alone", 0.1, "For this share of the steps.", "Variety noise"),
