@@ -48,7 +48,7 @@ from webui.pictures import Format
 from webui.request import GenerationRequest
 from webui.services import Services
 from webui.settings import Settings
-from webui.trajectories import Trajectories, read_finished, read_header, read_spool
+from webui.trajectories import Trajectories, count_kept
 from webui.upscalers import Upscalers
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
@@ -224,19 +224,10 @@ def _workshop(
         save_grid=lambda job, pictures: outputs.save_grid(job.request, pictures),
         keep_folder=trajectories.folder,
         inputs=inputs,
-        kept_steps=_kept_steps,
+        kept_steps=count_kept,
         tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
     )
-
-
-def _kept_steps(folder: Path, batch: int) -> int:
-    """Of all turns."""
-    total, turn = 0, 0
-    while header := read_header(folder, batch, turn):
-        total += len(read_spool(folder, header) or read_finished(folder, header))
-        turn += 1
-    return total
 
 
 def _picture(made: Mapping[str, object]) -> Picture:

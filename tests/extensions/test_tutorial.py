@@ -67,7 +67,7 @@ def test_the_template_is_named_as_it_is_called():
 def test_every_public_name_of_the_kit_is_told():
     from webui import testing
 
-    part = DOCS[DOCS.index("## The test kit") : DOCS.index("## What comes next")]
+    part = DOCS[DOCS.index("## The test kit") : DOCS.index("## What the hooks carry")]
     methods = [name for name in vars(Extension) if name[0] != "_"]
     told = set(re.findall(r"\w+", part))
     assert {*methods, *testing.__all__} <= told

@@ -286,3 +286,12 @@ def _read_record(file: BinaryIO, header: Header) -> KeptStep | None:
     step, steps, draws, sigma, seconds, ahead = _HEAD.unpack(body[: _HEAD.size])
     memory = latents[2] if header.memory else None
     return KeptStep(step, draws, sigma, seconds, latents[0], latents[1], memory, steps, ahead)
+
+
+def count_kept(folder: Path, batch: int) -> int:
+    """How many there are of a batch, of all its turns."""
+    total, turn = 0, 0
+    while header := read_header(folder, batch, turn):
+        total += len(read_spool(folder, header) or read_finished(folder, header))
+        turn += 1
+    return total
