@@ -126,12 +126,7 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     """Everything but the page and the routes; `opened` closes it."""
     trajectories = Trajectories(settings.data_dir / "trajectories", settings.trajectory_quota)
     outputs = _outputs(settings, library)
-    store = Store(settings.data_dir / "jobs.sqlite")
-    opened.callback(store.close)
-    try:
-        trajectories.sweep(origins.needed(store.database))
-    except OSError as error:
-        _logger.warning("old trajectories cannot be removed: %s", error)
+    store = _store(settings, trajectories, opened)
     for notice in (*store.notices, *outputs.notices()):
         _logger.warning("%s", notice)
     named = partial(origins.pictures, store.database)
@@ -165,6 +160,17 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
         installs=server_side.installs(settings, opened),
         outputs=outputs,
     )
+
+
+def _store(settings: Settings, trajectories: Trajectories, opened: ExitStack) -> Store:
+    """The jobs; steps that none of them needs go."""
+    store = Store(settings.data_dir / "jobs.sqlite")
+    opened.callback(store.close)
+    try:
+        trajectories.sweep(origins.needed(store.database))
+    except OSError as error:
+        _logger.warning("old trajectories cannot be removed: %s", error)
+    return store
 
 
 def _downloads(settings: Settings, library: Library, opened: ExitStack) -> Downloads:
