@@ -74,8 +74,7 @@ def shot(tab, name):
 def test_a_picture_is_sent_to_an_extension_whose_settings_were_changed(album, open_tab):
     tab = open_tab(album)
     page = tab.page
-    page.locator(".overflow-menu > button").first.click()
-    page.locator(".overflow-dropdown button", has_text="Extensions").click()
+    page.get_by_role("tab", name="Extensions", exact=True).click()
     card = page.locator(".dk-ext-card[data-id=album]")
     card.locator("summary", has_text="Settings").click()
     title, said = card.locator("[data-name=title]"), card.locator("[role=status]")

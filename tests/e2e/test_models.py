@@ -120,7 +120,7 @@ def test_the_row_comes_back_by_a_recipe_and_after_a_reload(stocked, open_tab):
 def test_the_models_tab_names_what_is_wrong_and_what_is_in_memory(stocked, open_tab):
     tab = open_tab(stocked)
     page = tab.page
-    page.evaluate("darkroom.openTab('models')")  # it may stand behind the dots
+    page.get_by_role("tab", name="Models", exact=True).click()
     wrong = page.locator(".dk-model-row[data-name='<b>wrong</b>']")
     told = "A LoRA, not a checkpoint; it belongs into Lora/."
     expect(wrong.locator(".dk-model-wrong")).to_have_text(told, timeout=PAUSE)

@@ -338,7 +338,7 @@ def test_png_info_shows_every_chunk_as_mere_text_and_sends_the_recipe_to_the_for
 def test_png_info_fits_a_desktop_and_a_phone(server, open_tab):
     for width in (1280, 390):
         tab = open_tab(server, viewport={"width": width, "height": 844})
-        tab.page.evaluate("darkroom.openTab('pnginfo')")  # on a phone it is behind the dots
+        tab.page.get_by_role("tab", name="PNG Info").click()
         name = "a" * 300 + ".png"
         drop(tab, name, png(parameters="x" * 5000, other=A1111), at="body")
         expect(tab.page.locator("#pnginfo[data-state=shown]")).to_be_visible()

@@ -155,10 +155,6 @@ window.darkroom = (() => {
   function openTab(id) {
     const button = document.querySelector(`#tabs button[role="tab"][aria-controls="tab_${id}"]`);
     if (button?.getAttribute("aria-selected") === "false") button.click();
-    if (button) return;
-    // where not all fit beside each other, Gradio keeps the others in a menu, by their titles alone
-    const title = window.gradio_config?.components.find(({ type, props }) => type === "tabitem" && props.id === id)?.props.label;
-    [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((each) => each.textContent.trim() === title)?.click();
   }
 
   /* Which of several samplings of a picture it is; "" where there is but one. */

@@ -57,7 +57,10 @@ def build(services: Services) -> gr.Blocks:
         gr.HTML(_header(services), elem_id="darkroom_header", apply_default_css=False)
         quick = quick_settings.build(services)
         with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="bench", min_width=320), gr.Tabs(elem_id="tabs"):
+            with (
+                gr.Column(elem_id="bench", min_width=320),
+                gr.Tabs(elem_id="tabs", overflow_behavior="wrap"),
+            ):
                 for tab in services.registry.tabs:
                     with gr.Tab(tab.title, id=tab.id, elem_id=f"tab_{tab.id}"):
                         _build_tab(tab, services, quick)
