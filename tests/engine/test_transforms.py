@@ -185,6 +185,29 @@ def test_a_wrapper_can_put_the_parts_of_a_prompt_together_itself(models_dir):
     assert halves not in (plain, play(regional(1 - left, left), job).pictures)
 
 
+def test_the_parts_come_in_the_order_of_the_prompt(models_dir):
+    seen = {}
+
+    def wrap(denoise, view):
+        def looked(x, sigma):
+            seen.setdefault(view.request.prompt, view.parts(x, sigma))
+            return denoise(x, sigma)
+
+        return looked
+
+    engine = engine_with(
+        models_dir, e=Plugin(denoiser_wrappers=(DenoiserWrapper(needs="one", wrap=wrap),))
+    )
+    for prompt in ("red AND blue", "red", "blue"):
+        play(engine, asked("one", prompt=prompt, sampler="Euler", steps=1))
+    away, red, blue = seen["red AND blue"]
+    for prompt, clean in (("red", red), ("blue", blue)):
+        alone = seen[prompt]
+        assert torch.allclose(alone[0], away, atol=1e-4)
+        assert torch.allclose(alone[1], clean, atol=1e-4)
+    assert not torch.allclose(red, blue, atol=1e-2)
+
+
 def test_a_tag_that_an_extension_takes_is_no_tag_without_effect(warm):
     job = request(prompt="a cat <soft:0.5> <hard:1>")
     told = [each.text for each in play(warm, job, RunOptions(blocks=("soft",))).of(Warned)]
