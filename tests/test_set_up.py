@@ -40,6 +40,7 @@ class Shop:
         for name in (
             "__init__.py",
             "errors.py",
+            "extension_ids.py",
             "passwords.py",
             "setting_table.py",
             "setting_values.py",

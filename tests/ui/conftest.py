@@ -11,7 +11,7 @@ import pytest
 from webui import builtin
 from webui.backend import EngineState
 from webui.errors import JobNotFound, ModelNotFound
-from webui.extensions import server_registry
+from webui.extensions import Catalogue, server_registry
 from webui.inputs import Inputs
 from webui.loras import Loras
 from webui.request import GenerationRequest
@@ -94,5 +94,6 @@ def services(tmp_path: Path) -> Any:
         inputs=Inputs(tmp_path / "inputs", 2**30),
         loras=Loras(tmp_path / "models"),
         upscalers=Upscalers(tmp_path / "models"),
+        extensions=Catalogue(),
         backend=SimpleNamespace(state=lambda: EngineState("ready", "CPU", "", None, {})),
     )

@@ -3,12 +3,13 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 
 from webui.api.body import JsonObject
 from webui.api.openapi import extensions as shapes
 from webui.api.openapi.says import says
 from webui.errors import InvalidRequest
-from webui.fields import ChoiceField, FlagField, FormField, IntegerField, NumberField
+from webui.fields import ChoiceField, FlagField, FormField, IntegerField, NumberField, shown
 from webui.interfaces.server_hooks import SettingsPage
 from webui.services import Services
 
@@ -24,6 +25,8 @@ def router(services: Services) -> APIRouter:
     @router.get("/{id}/settings", **says(shapes.OwnSettings))
     def settings(id: str) -> dict[str, Any]:
         """Its pages with their fields, and what stands in them; no page where it has none."""
+        if id not in [each.found.id for each in services.extensions.standings]:
+            raise HTTPException(404, f"{shown(id)} is no extension that is here")
         return told(id)
 
     @router.patch(

@@ -19,6 +19,7 @@ from webui.installing import Installs
 from webui.services import Services
 
 _MOST_WORDS = 200  # characters
+_MOST_REVISION = 200  # characters
 
 
 def router(services: Services) -> APIRouter:
@@ -47,6 +48,8 @@ def _add_installs(router: APIRouter, installs: Installs) -> None:
         source, revision, extension = (
             schema.text(body, name, "") or "" for name in ("source", "revision", "extension")
         )
+        if len(revision) > _MOST_REVISION:
+            raise InvalidRequest("revision", f"has more than {_MOST_REVISION} characters")
         if bool(source) == bool(extension):
             raise InvalidRequest("source", "give either a source, or an extension to update")
         return view.install(installs.begin(source, revision, extension))
