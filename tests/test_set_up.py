@@ -42,6 +42,7 @@ class Shop:
             "errors.py",
             "extension_ids.py",
             "passwords.py",
+            "restarting.py",
             "setting_table.py",
             "setting_values.py",
             "settings.py",
