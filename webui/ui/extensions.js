@@ -76,10 +76,12 @@
     item.dataset.id = one.id;
     item.dataset.state = scripts[one.id] && one.state === "on" ? "wrong" : one.state;
     const head = node("div", "dk-ext-head"), title = node("h3", "dk-ext-name", one.name);
-    head.append(title, node("span", "dk-ext-version", one.version), node("span", "dk-ext-state", label(one)));
+    const side = node("span", "dk-ext-side");
+    side.append(node("span", "dk-ext-state", label(one)));
+    head.append(title, node("span", "dk-ext-version", one.version), side);
     const turning = button(one.enabled ? "Turn off" : "Turn on", () => turn(one.id, !one.enabled));
     turning.setAttribute("aria-label", `${turning.textContent}: ${one.name}`);
-    if (one.change !== "removed") head.append(turning);
+    if (one.change !== "removed") side.append(turning);
     item.append(head);
     if (one.description) item.append(node("p", "dk-ext-text", one.description));
     const problem = one.problem || scripts[one.id];
