@@ -152,7 +152,11 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()  # so that it is in no other test's way; an ended one stays as it is
+            self.process.wait()
 
 
 def _children(pid: int) -> list[int]:
