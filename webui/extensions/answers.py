@@ -161,6 +161,7 @@ def _check_pages(pages: Sequence[SettingsPage]) -> None:
 def _check_field(where: str, field: Any) -> None:
     if not isinstance(field, _FIELDS):
         raise ExtensionError(f"{where}: {_type(field)} is no field")
+    _check_attributes(field)
     if not _FIELD.fullmatch(field.name):
         raise ExtensionError(f"{where}: {field.name[:80]!r} is no name such as 'strength'")
     if field.metadata is not None and not KEY.fullmatch(field.metadata):
@@ -198,10 +199,29 @@ def _check(
         for attribute in _callables(value):
             if not callable(getattr(value, attribute)):
                 raise ExtensionError(f"{attribute} must be a function")
+        _check_attributes(value)
     elif not kind(value):
         raise ExtensionError(f"{str(name)[:80]}: {_type(value)} is not what this hook takes")
     if not isinstance(name, str) or not 0 < len(name) <= 100:
         raise ExtensionError(f"an entry's name must be text, got {str(name)[:80]!r}")
+
+
+_TEXTS = ("name", "label", "title", "help", "key", "kind", "example", "file", "address", "needs")
+
+
+def _check_attributes(value: object) -> None:
+    """Of the types that they are declared with: later they are compared, sorted and shown."""
+    for name in _TEXTS:
+        if not isinstance(getattr(value, name, ""), str):
+            raise ExtensionError(f"{name} must be text, got {_type(getattr(value, name))}")
+    if type(getattr(value, "order", 0)) is not int:
+        raise ExtensionError("order must be a whole number; lower ones come first")
+    for name in ("placed", "sheet", "read"):
+        if not (getattr(value, name, None) is None or callable(getattr(value, name))):
+            raise ExtensionError(f"{name} must be a function, or left out")
+    kinds = getattr(value, "kinds", ())
+    if not isinstance(kinds, tuple) or not all(isinstance(each, type) for each in kinds):
+        raise ExtensionError("kinds must be a tuple of events' classes, such as (Finished,)")
 
 
 def _callables(value: object) -> Iterator[str]:
