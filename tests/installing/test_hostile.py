@@ -13,8 +13,10 @@ from contextlib import contextmanager
 import pytest
 
 from tests.installing.conftest import looked, put
-from tests.installing.repositories import files_of, service, tree_of
+from tests.installing.repositories import Repository, files_of, service, tree_of
 from webui.errors import DarkroomError, InvalidRequest
+from webui.extensions import imports
+from webui.installing import placing
 from webui.installing.errors import InstallError
 from webui.installing.running import Limits
 from webui.installing.sources import Source
@@ -126,7 +128,7 @@ def test_git_itself_goes_one_way_alone_whatever_it_is_given(
     git = made.tools.git
     with unharmed(), pytest.raises(InstallError):
         git.fetch(_Unread(kind, address), work, lambda count: None)
-    assert not (work / "pwned").exists() and not (work / "git" / "pwned").exists()
+    assert not (work / "pwned").exists() and not (work / ".git" / "pwned").exists()
     made.close()
 
 
@@ -429,3 +431,46 @@ def test_a_record_of_somebody_elses_making_is_not_believed(installs, data):
         with pytest.raises(DarkroomError):
             installs.remove("handmade")
     assert (folder / "server.py").exists()
+
+
+@pytest.mark.parametrize("id", ["old", "git", "cache", "older"])
+def test_an_id_that_our_own_folders_might_have_is_one_like_others(data, tmp_path, id):
+    """What was only looked at is never taken for what an update had put aside."""
+    repository = Repository(tmp_path / "named")
+    evil = {f"evil/{name}": text for name, text in files_of("evil").items()}
+    repository.add({**files_of(id), **evil}, "First")
+    made = service(data)
+    seen = looked(made, repository.address)
+    assert (seen.state, seen.error) == ("seen", "")
+    place = data / "extensions"
+    made.close = lambda: None  # as if it had been killed
+    placing.recover(place)
+    assert sorted(each.name for each in place.iterdir()) == ["handmade"]
+
+    made = service(data)
+    put(made, repository.address)
+    repository.add(files_of(id, version="2.0.0"), "Second")
+    put(made, "", update=id)
+    made.roll_back(id)
+    assert made.records()[id].source == repository.address
+    made.remove(id)
+    made.close()
+    assert sorted(each.name for each in place.iterdir()) == ["handmade"]
+
+
+def test_a_manifest_that_would_keep_its_reader_for_hours_is_not_read(
+    unharmed, installs, repository
+):
+    long = f"{'a.' * 20_000}b = 1\n"
+    repository.add({"extension.toml": files_of("shout")["extension.toml"] + long}, "Long")
+    with unharmed():
+        seen = looked(installs, repository.address)
+    assert seen.error == "extension.toml has more than 16 KiB"
+
+
+def test_imports_of_what_is_not_public_are_said_up_to_a_number(tmp_path):
+    (tmp_path / "server.py").write_text("from webui import " + ", ".join(["aa"] * 10_000))
+    said = imports.complaints(tmp_path)
+    assert len(said) == 20 and max(map(len, said)) <= 200
+    (tmp_path / "server.py").write_text("# coding: punycode\nimport json\n")
+    assert imports.complaints(tmp_path) == []

@@ -263,7 +263,7 @@ elif at == "moved":
     old = Path.rename
     def rename(self, target):
         done = old(self, target)
-        if "old" in Path(target).parts:
+        if ".old" in Path(target).parts:
             die()
         return done
     Path.rename = rename

@@ -2,18 +2,21 @@
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import webui
 from webui.extensions.packages import PACKAGES
 
 _MOST = 2**20  # bytes of a file
+_MOST_COMPLAINTS, _MOST_SAID = 20, 200  # sentences, and characters of one
 _TESTING = ["testing"]
 
 
 def complaints(folder: Path) -> list[str]:
     """One sentence for each import of what is not public, and each file that is no Python."""
-    return [said for path in _files(folder) for said in _of_file(path, folder)]
+    said = (each[:_MOST_SAID] for path in _files(folder) for each in _of_file(path, folder))
+    return list(islice(said, _MOST_COMPLAINTS))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -27,7 +30,7 @@ def _of_file(path: Path, folder: Path) -> Iterator[str]:
         if path.stat().st_size > _MOST:
             yield f"{name}: has more than {_MOST} bytes"
             return
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(path.read_text(encoding="utf-8"))  # whatever else it says of itself
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         yield f"{name}: cannot be read: {error}"
         return

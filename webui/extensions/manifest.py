@@ -66,6 +66,8 @@ def read(folder: Path) -> Manifest:
         raise ExtensionError(f"{path} cannot be read: {error}") from None
     try:
         return _checked(given, folder)
+    except RecursionError:
+        raise ExtensionError(f"{path}: values lie too deep in each other") from None
     except ValueError as error:
         raise ExtensionError(f"{path}: {error}") from None
 

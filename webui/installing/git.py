@@ -22,6 +22,7 @@ _MOST_LISTED = 4 * 2**20  # bytes of names, or of a log
 _READING = 120.0  # seconds that writing all files may take
 _LOG = 50  # commits
 _REF = "refs/looked/at"
+_OBJECTS = ".git"  # with a point, as no extension is called
 _KEPT = ("PATH", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
 _SSH = "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oClearAllForwardings=yes"
@@ -75,9 +76,9 @@ class Git:
         self._limits = limits
 
     def fetch(self, source: Source, place: Path, told: Told) -> str:
-        """Its commit, now in the repository `place`/git. Raises InstallError, and as `told`."""
+        """Its commit, now in the repository `place`/.git. Raises InstallError, and as `told`."""
         pinned = self._pinned(source)
-        self._run(source, place, ["init", "--bare", "--quiet", "--template=", "git"], told)
+        self._run(source, place, ["init", "--bare", "--quiet", "--template=", _OBJECTS], told)
         refspec = f"+{source.revision or 'HEAD'}:{_REF}"
         options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
         options += ["--no-auto-maintenance", f"--depth={_LOG}"]
@@ -152,7 +153,7 @@ class Git:
         kept = (*_KEPT, *_PROXIES, *(("SSH_AUTH_SOCK",) if source.kind == "ssh" else ()))
         environ = {name: self._environ[name] for name in kept if name in self._environ}
         return environ | {
-            "GIT_DIR": str(place / "git"),
+            "GIT_DIR": str(place / _OBJECTS),
             "GIT_ALLOW_PROTOCOL": source.kind,
             "GIT_PROTOCOL_FROM_USER": "0",
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -174,7 +175,7 @@ class Git:
 
     def _pinned(self, source: Source) -> list[str]:
         """Options by which git connects to the very address that was checked."""
-        if source.host is None or any(name in self._environ for name in _PROXIES[:4]):
+        if source.host is None or any(self._environ.get(name) for name in _PROXIES[:4]):
             return []  # a proxy asks for the name itself
         host, port = source.host
         try:

@@ -30,6 +30,7 @@ from webui.installing.records import Record
 from webui.installing.sources import Source
 
 _MOST_OPEN = 4
+_TURN = 5.0  # seconds that a request waits for what is under way
 _MOST = 20  # that are remembered
 _PATIENCE = 5.0  # seconds that what works has to end
 _logger = logging.getLogger(__name__)
@@ -62,8 +63,6 @@ class Installs:
         self._ended: set[str] = set()
         self.at_start = self.records()
 
-    # --- what there is --------------------------------------------------------------------------
-
     def all(self) -> list[Install]:
         """The newest last."""
         with self._lock:
@@ -81,8 +80,6 @@ class Installs:
     def before(self) -> Mapping[str, Record]:
         """Of what one can go back to."""
         return records.all_in(placing.all_before(self.place))
-
-    # --- looking and installing -----------------------------------------------------------------
 
     def begin(self, source: str, revision: str = "", update: str = "") -> Install:
         """Looks at what is there, or at what is new of an extension. Raises NotAllowed,
@@ -138,8 +135,6 @@ class Installs:
         for id in ids:
             self._clear(id)
 
-    # --- what is installed ----------------------------------------------------------------------
-
     def roll_back(self, extension: str) -> None:
         """To what it was before the last update, and once more forth again. Raises NotAllowed,
         InvalidRequest, WrongState, NotSaved."""
@@ -154,15 +149,19 @@ class Installs:
     ) -> None:
         self._check_allowed()
         self._record(extension)
-        with self._working:
+        if not self._working.acquire(timeout=_TURN):  # a request's thread is not to wait for long
+            raise WrongState("something else is being installed; try again when it is done")
+        work = self.place
+        try:
             work = placing.workplace(self.place, secrets.token_hex(8))
-            try:
-                change(self.place, work, extension)
-                self._try_anew(extension, turn_on=turn_on)
-            except OSError as error:
-                raise NotSaved(f"{self.place} cannot be written to: {error.strerror}") from error
-            finally:
+            change(self.place, work, extension)
+            self._try_anew(extension, turn_on=turn_on)
+        except OSError as error:
+            raise NotSaved(f"{self.place} cannot be written to: {error.strerror}") from error
+        finally:
+            if work != self.place:
                 placing.clear(work)
+            self._working.release()
 
     def _record(self, extension: str) -> Record:
         found = self.records()
@@ -183,8 +182,6 @@ class Installs:
     def _newer(self, update: str, revision: str) -> Source:
         record = self._record(update)
         return sources.read(record.source, revision or record.revision, self.allowed)
-
-    # --- the work -------------------------------------------------------------------------------
 
     def _look(self, id: str) -> Install:
         found = self.get(id)

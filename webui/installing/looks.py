@@ -24,6 +24,8 @@ from webui.installing.trees import Read, Tree
 
 Stage = Callable[[str], Callable[[int], None]]  # what begins -> is told its bytes
 
+_MOST_MANIFEST = 2**14  # bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -97,6 +99,9 @@ class Tools:
     def _written(
         self, tree: Tree, read: Read, update: str, work: Path, told: Callable[[int], None]
     ) -> tuple[Manifest, str]:
+        if tree.manifest.size > _MOST_MANIFEST:  # a long one takes its reader hours
+            most = f"{_MOST_MANIFEST // 1024} KiB"
+            raise InstallError(f"{manifests.FILE} has more than {most}")
         id = _id_of(read(tree.manifest))
         self._check_id(id, update)
         digest = trees.write(tree, read, work / id, told)

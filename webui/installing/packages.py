@@ -78,7 +78,7 @@ class Pip:
     def _run(self, arguments: Sequence[str], work: Path, told: Told) -> None:
         fixed = ["--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
         command = [sys.executable, "-I", "-m", "pip", "install", *fixed]
-        command += ["--cache-dir", str(work / "cache"), *arguments]
+        command += ["--cache-dir", str(work / ".cache"), *arguments]
         environ = {**self._environ, "TMPDIR": str(work), "HOME": self._environ.get("HOME", "")}
         ended = run(command, environ, work, _LIMITS, told)
         if ended.code:

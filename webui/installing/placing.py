@@ -15,7 +15,8 @@ from pathlib import Path
 
 from webui.errors import NotSaved, WrongState
 
-_STAGING, _BEFORE, _OLD = ".staging", ".before", "old"
+# ours have a point: beside them lies a folder that is called as an extension wants
+_STAGING, _BEFORE, _OLD = ".staging", ".before", ".old"
 
 
 def workplace(place: Path, token: str) -> Path:
