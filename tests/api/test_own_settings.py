@@ -58,7 +58,10 @@ def test_pages_are_said_with_their_fields_and_what_stands_in_them(client):
     ]  # fmt: skip
     assert page["fields"][1]["maximum"] == 9
     assert page["fields"][2]["choices"] == ["a", "b"]
-    assert client.get("/api/v1/extensions/nobody/settings").json() == {"pages": [], "values": {}}
+    answer = client.get("/api/v1/extensions/nobody/settings")
+    assert (answer.status_code, answer.json()["error"]["text"]) == (
+        404, "'nobody' is no extension that is here",
+    )  # fmt: skip
 
 
 def test_a_setting_is_changed_kept_and_read_by_a_filter(client, extended, tmp_path):

@@ -25,7 +25,8 @@ def router(services: Services) -> APIRouter:
     @router.get("/{id}/settings", **says(shapes.OwnSettings))
     def settings(id: str) -> dict[str, Any]:
         """Its pages with their fields, and what stands in them; no page where it has none."""
-        if id not in [each.found.id for each in services.extensions.standings]:
+        here = (each.found.id for each in services.extensions.standings)
+        if not own.pages(id) and id not in here:
             raise HTTPException(404, f"{shown(id)} is no extension that is here")
         return told(id)
 
