@@ -225,13 +225,18 @@ def _whole(unet: UNet, encoders: dict[str, Keys]) -> Keys:
     return {f"{name}.{key}": shape for name, part in parts.items() for key, shape in part.items()}
 
 
+def write_packed(path: Path, found: object) -> None:
+    """As JSON, packed; the same bytes each time."""
+    text = json.dumps(found, separators=(",", ":")).encode()
+    with path.open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
+        packed.write(text)
+
+
 def main() -> None:
     found = {
         name: {key: list(shape) for key, shape in keys.items()} for name, keys in checkpoints()
     }
-    text = json.dumps(found, separators=(",", ":")).encode()
-    with OUT.open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
-        packed.write(text)
+    write_packed(OUT, found)
     for name, keys in found.items():
         print(f"{name}: {len(keys)} tensors")
     print(f"{OUT}: {OUT.stat().st_size} bytes")

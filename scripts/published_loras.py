@@ -7,14 +7,12 @@ How many there are is what the trainers say themselves: sd-scripts "create LoRA 
 modules" and "for Text Encoder: 72" of 1.5, 722, 72 and 192 of SDXL.
 """
 
-import gzip
-import json
 import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.published_keys import UNet, checkpoints
+from scripts.published_keys import UNet, checkpoints, write_packed
 
 OUT = Path(__file__).parents[1] / "tests" / "published_loras.json.gz"
 RANK = 16
@@ -213,9 +211,7 @@ def main() -> None:
         }
         for name, family, kind, keys in files()
     }
-    packed = json.dumps(found, separators=(",", ":")).encode()
-    with OUT.open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as zipped:
-        zipped.write(packed)
+    write_packed(OUT, found)
     for name, each in found.items():
         print(f"{name}: {len(each['keys'])} tensors")
     print(f"{OUT}: {OUT.stat().st_size} bytes")

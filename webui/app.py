@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -137,12 +137,8 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     listeners = Listeners(registry.event_listeners, extensions.conduct)
     opened.callback(listeners.close)
     notes = partial(controls.notes, registry, extensions.conduct)
-    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes)
     blocks = prompt_blocks.own_kinds(registry)
-    workshop = replace(
-        workshop,
-        run=lambda id, request, how: backend.run(id, request, replace(how, blocks=blocks)),
-    )
+    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes, blocks)
     line = JobLine(
         store,
         HeardLog(listeners),
@@ -204,9 +200,11 @@ def _workshop(
     inputs: Path,
     needed: Callable[[], set[str]] = set,
     notes: Callable[[GenerationRequest], tuple[str, ...]] = lambda request: (),
+    blocks: Sequence[str] = (),
 ) -> Workshop:
     """`inputs`: the folder of pictures that requests begin with; `needed`: the jobs whose kept
-    steps must stay; `notes`: what extensions say in a picture's text."""
+    steps must stay; `notes`: what extensions say in a picture's text; `blocks`: kinds of tags that
+    they take."""
 
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
@@ -220,7 +218,7 @@ def _workshop(
         return _picture(made) if made else None
 
     return Workshop(
-        run=backend.run,
+        run=lambda id, request, how: backend.run(id, request, replace(how, blocks=blocks)),
         stop=lambda job_id, keep: backend.call("stop", {"job": job_id, "keep": keep}, timeout=0),
         skip=lambda job_id, batch: backend.call("skip", {"job": job_id, "batch": batch}, timeout=0),
         show=show,
