@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -235,15 +236,26 @@ class Tab:
             self.problems.append(f"left the machine: {request.url}")
 
     def open(self) -> None:
+        with self._left():
+            self.page.goto(self.server.address)
+            # another tab may be open, as it was before a refresh
+            self.page.wait_for_selector("#txt2img_generate", state="attached")
+            self.page.wait_for_selector("#live[data-state]:not([data-state=''])")
+            # the draft of the form is restored once the page is up; typing earlier would race it
+            self.page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
+
+    def reload(self) -> None:
+        with self._left():
+            self.page.reload()
+            self.page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
+
+    @contextmanager
+    def _left(self) -> Iterator[None]:
+        """While the page is left for another: Gradio says of its open streams that they end."""
         before = len(self.problems)
-        self.page.goto(self.server.address)
-        left = re.compile("AbortError|errored out")  # what Gradio says of a page that is left
+        yield
+        left = re.compile("AbortError|errored out")
         self.problems[before:] = [each for each in self.problems[before:] if not left.search(each)]
-        # another tab may be open, as it was before a refresh
-        self.page.wait_for_selector("#txt2img_generate", state="attached")
-        self.page.wait_for_selector("#live[data-state]:not([data-state=''])")
-        # the draft of the form is restored once the page is up; typing earlier would race with it
-        self.page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
 
     @property
     def live(self) -> Locator:

@@ -61,7 +61,7 @@ def test_a_model_is_looked_at_fetched_paused_and_taken_up_again(hub, server, ope
     assert not (tmp_path / "models" / "loras" / "mine.safetensors").exists()
 
     hub.faults.stall.clear()
-    page.reload()  # the tab that was open is open again
+    tab.reload()  # the tab that was open is open again
     page.wait_for_selector(".dk-get-row[data-state=paused]")
     before = hub.file_bytes()
     row.get_by_role("button", name="Go on").click()

@@ -89,7 +89,7 @@ def test_a_picture_is_made_anew_and_all_of_it_survives_a_refresh(server, open_ta
     assert said.inner_text() == "2 of 6 steps run"  # floor(0.2 * 6) + 1
     tab.page.click("#img2img_detect_image_size_btn")
     tab.page.wait_for_function("darkroom.formValues('img2img').width === 96")
-    tab.page.reload()  # nothing is lost, nor the tab that was open
+    tab.reload()  # nothing is lost, nor the tab that was open
     tab.page.wait_for_selector("#img2img_generate")
     picker(tab, "img2img_image", "apple.png · 96 × 64")  # noqa: RUF001
     (job,) = press(tab, "img2img")

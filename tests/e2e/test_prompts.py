@@ -90,7 +90,8 @@ def test_what_keys_changed_is_undone_by_ctrl_z_and_kept_in_the_draft(server, ope
     changed = "(b:1.2), a cat"
     assert tab.page.input_value(BOX) == changed
     tab.page.wait_for_function(
-        "want => JSON.parse(localStorage['darkroom.draft.txt2img']).prompt === want", arg=changed
+        "want => JSON.parse(localStorage['darkroom.draft.txt2img'] ?? '{}').prompt === want",
+        arg=changed,
     )
     seen = [changed]
     for _ in range(3):

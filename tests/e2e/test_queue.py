@@ -134,7 +134,7 @@ def test_a_waiting_job_is_edited_in_the_form_which_then_holds_what_it_held(line,
     tab.page.wait_for_selector(".dk-editing:not([hidden])")
     assert tab.value("txt2img_prompt") == "number 1"
     assert (tab.value("txt2img_seed"), tab.value("txt2img_width")) == ("1", "64")
-    tab.page.reload()  # which it survives
+    tab.reload()  # which it survives
     tab.page.wait_for_selector(".dk-editing:not([hidden])")
     tab.page.wait_for_function("document.documentElement.dataset.draft === 'ready'")
     before = line.job(b)["request"]
@@ -225,7 +225,7 @@ def test_a_pause_of_the_line_outlives_a_reload_and_a_held_job_lets_others_pass(l
     tab.page.click("#queue-pause")
     line.wait(lambda: line.get("api/v1/queue")["paused"], 10)
     a, b = (post(line, "jobs", request={"prompt": "x", "steps": 3})["id"] for _ in range(2))
-    tab.page.reload()
+    tab.reload()
     shown(tab, 2)
     button(tab, a, "more").click()
     button(tab, a, "hold").click()

@@ -70,7 +70,7 @@ def test_a_menu_offers_what_its_sampler_has_and_survives_a_refresh(server, open_
     assert [each.replace("✓", "").strip() for each in offered] == ["bh1 (default)", "bh1", "bh2"]
     tab.page.get_by_role("option", name="bh2", exact=True).click()
     tab.choose("txt2img_solver_order", "2")
-    tab.page.reload()
+    tab.reload()
     tab.open()
     unfold(tab, DETAILS)
     assert (tab.value("txt2img_solver_type"), tab.value("txt2img_solver_order")) == ("bh2", "2")

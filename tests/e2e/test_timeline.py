@@ -273,7 +273,7 @@ def test_after_a_restart_the_steps_are_still_there(own_server, open_tab):
     tab.page.wait_for_function("document.querySelectorAll('#live-where span').length === 2")
     assert where(tab)[:2] == ["6 / 6", "\u03c3 0.000"]
     tab.page.goto(f"{own_server.address}/#job={job['id']}")
-    tab.page.reload()
+    tab.reload()
     tab.wait_for(job["id"], "done")
     tab.page.locator("#live-tools").wait_for()
     assert own_server.get(f"api/v1/jobs/{job['id']}/trajectory") == before

@@ -179,7 +179,7 @@ def test_a_refresh_in_mid_run_shows_the_same_run_with_its_earlier_steps(server, 
     quick(tab, txt2img_steps=150, txt2img_prompt="rocket")
     job_id = tab.generate()
     tab.wait_for_step(job_id, 30)
-    tab.page.reload()
+    tab.reload()
     tab.wait_for_step(job_id, 31)
     scrub = tab.page.locator("#live-scrub")
     newest = tab.pixels("live-predicted")

@@ -45,7 +45,7 @@ def test_a_plot_of_three_by_two_grows_cell_by_cell_and_its_grid_fills_the_form(s
     page.click("#txt2img_generate")
     page.wait_for_selector("#xyz-plot[data-state='running']")
     assert page.locator("#strip").is_hidden()
-    page.reload()  # it is the server's, not the page's
+    tab.reload()  # it is the server's, not the page's
     page.wait_for_selector("#xyz-plot[data-state='over']", timeout=120_000)
     jobs = [job for job in server.jobs() if job["id"] not in before]
     made = [(job["request"]["steps"], job["request"]["rng"]) for job in reversed(jobs)]
