@@ -73,6 +73,7 @@ class Services:
             self.upscalers,
             lambda name: kept(name) is not None,
             self.loras,
+            self.extensions.conduct,
         )
 
 
@@ -83,8 +84,17 @@ def submit(
 
     With an id that is known: that job. Raises InvalidRequest, LineFull, NotSaved.
     """
+    return line_up(services, request_of(services, values, id), id=id, owner=owner)
+
+
+def line_up(
+    services: Services, request: GenerationRequest, *, id: str | None = None, owner: str = ""
+) -> Job:
+    """A job for a request that is complete and checked. Raises InvalidRequest if a picture of its
+    has gone since, LineFull, NotSaved."""
     with services.inputs.lock:  # so that no picture goes between the look and the job
-        return services.line.submit(request_of(services, values, id), id=id, owner=owner)
+        image_checks.check_kept(services.inputs, request)
+        return services.line.submit(request, id=id, owner=owner)
 
 
 def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
@@ -93,9 +103,10 @@ def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
     Raises JobNotFound, InvalidRequest, WrongState if it runs already, NotSaved.
     """
     for _ in range(_TRIES):
+        job = services.line.job(id)
+        request = changed(services, job.request, changes)
         with services.inputs.lock:
-            job = services.line.job(id)
-            request = changed(services, job.request, changes)
+            image_checks.check_kept(services.inputs, request)
             if services.line.order.edit(id, request, job.request):
                 return services.line.job(id)
     raise WrongState("others edit this job at the same time; try again")
@@ -113,11 +124,9 @@ def duplicate(
 
     Raises JobNotFound, and what `submit` raises.
     """
-    with services.inputs.lock:
-        job = services.line.job(job_id)
-        request = changed(services, job.request, changes, id)
-        owner = job.owner if owner is None else owner
-        return services.line.submit(request, id=id, owner=owner)
+    job = services.line.job(job_id)
+    request = changed(services, job.request, changes, id)
+    return line_up(services, request, id=id, owner=job.owner if owner is None else owner)
 
 
 def changed(
@@ -171,7 +180,7 @@ def request_of(
     samplers = [services.registry.samplers[each] for each in (request.sampler, second) if each]
     if any(each.one_by_one for each in samplers):
         request = replace(request, batch_size=1)  # the same pictures, one after the other
-    _check_size(request, entry, services.settings.max_pixels)
+    image_checks.check_size(request, entry, services.settings.max_pixels)
     image_checks.check_final(request, found, entry, services.settings.max_pixels)
     return request
 
@@ -275,26 +284,3 @@ def _images(filled: dict[str, Any]) -> int:
     if "images" in filled:
         raise InvalidRequest("images", "is batch_count x batch_size already; send one of the two")
     return int(count * size)
-
-
-def _check_size(request: GenerationRequest, entry: ModelEntry, max_pixels: int) -> None:
-    factor = entry.scale_factor
-    for name, size in (("width", request.width), ("height", request.height)):
-        if size % factor:
-            near = max(factor, (size + factor // 2) // factor * factor)
-            raise InvalidRequest(
-                name, f"must be a multiple of {factor} for {entry.name}, got {size}; try {near}"
-            )
-    area, batch = request.width * request.height, min(request.batch_size, request.images)
-    if area > max_pixels:
-        raise InvalidRequest(
-            "width",
-            f"x height must be at most {max_pixels} pixels (--max-pixels), "
-            f"got {request.width} x {request.height}",
-        )
-    if area * batch > max_pixels:
-        raise InvalidRequest(
-            "batch_size",
-            f"at {request.width} x {request.height} must be at most {max_pixels // area} "
-            f"(--max-pixels), got {batch}",
-        )

@@ -3,8 +3,10 @@
 Nothing here knows an extension: page, API and metadata read the same fields.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -61,11 +63,11 @@ def _menu(tab: str, group: ControlGroup, field: FormField, services: Services) -
     owner = services.registry.owners.get(group.name, BUILTIN)
     offered: list[str] = []
     with suppress(MishapError):
-        offered = services.extensions.conduct.attempt(
-            owner, "menu", lambda: [str(each) for each in group.menus[field.name](services, tab)]
+        offered = services.extensions.conduct.attempt_soon(
+            owner, "menu", lambda: _offered(group.menus[field.name](services, tab))
         )
     return gr.Dropdown(
-        choices=list(offered[:_MOST_OFFERED]),
+        choices=list(offered),
         value=str(field.default),
         allow_custom_value=True,
         label=field.label,
@@ -73,6 +75,10 @@ def _menu(tab: str, group: ControlGroup, field: FormField, services: Services) -
         elem_id=form.own_id(tab, f"extras.{group.name}.{field.name}"),
         elem_classes="dk-field",
     )
+
+
+def _offered(given: Iterable[object]) -> list[str]:
+    return [str(each) for each in islice(given, _MOST_OFFERED)]
 
 
 def _component(field: FormField, element: str) -> Component:
