@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.errors import ExtensionError, InvalidRequest
+from webui.extensions import own_keys
 from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
 from webui.interfaces import (
     Axis,
@@ -78,8 +79,8 @@ def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
             _check_group(value, id)
         elif isinstance(value, PageFile):
             _check_file(hook, value, folder)
-        elif isinstance(value, MetadataField) and not KEY.fullmatch(value.key):
-            raise ExtensionError(f"{value.key[:80]!r} is no key such as 'Face model'")
+        elif isinstance(value, MetadataField):
+            _check_key(value.key, id)
         elif isinstance(value, PromptBlock):
             _check_block(value)
         elif isinstance(value, SettingsPage):
@@ -93,6 +94,12 @@ def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
             raise ExtensionError(f"needs must be a control group of its own, got {needs!r}")
 
 
+def _check_key(key: str, id: str) -> None:
+    if not KEY.fullmatch(key):
+        raise ExtensionError(f"{key[:80]!r} is no key such as 'Face model'")
+    own_keys.check(key, id)
+
+
 def _is_own(name: str, id: str) -> bool:
     return name == id or name.startswith(f"{id}_")
 
@@ -103,6 +110,9 @@ def _check_group(group: ControlGroup, id: str) -> None:
     if not group.fields:
         raise ExtensionError(f"{group.name}: has no fields; 1 to {MOST} fit")
     _check_fields(group.name, [*group.fields, *group.written])
+    for each in (*group.fields, *group.written):
+        if each.metadata is not None:
+            own_keys.check(each.metadata, id)
     texts = {each.name for each in group.fields if isinstance(each, TextField)}
     for name, menu in group.menus.items():
         if name not in texts or not callable(menu):
@@ -136,26 +146,6 @@ def _check_target(target: SendTarget, id: str) -> None:
         raise ExtensionError(f"{target.name}: the label must have 1 to 40 characters")
     if target.address and not _ADDRESS.fullmatch(target.address):
         raise ExtensionError(f"{target.name}: {target.address[:80]!r} is no address like 'receive'")
-
-
-def check_together(tables: Mapping[str, Sequence[Entry]]) -> None:
-    """What one table of an extension says of another. Raises ExtensionError."""
-    groups = {group.name: group for _, group in tables.get("controls", ())}
-    for kind, block in tables.get("prompt_blocks", ()):
-        group = groups.get(block.needs)
-        there = {each.name for each in group.written} if group else set()
-        if missing := set(block.writes) - there:
-            raise ExtensionError(
-                f"register_prompt_blocks: <{kind}:...> writes {min(missing)!r}, which is none of "
-                f"the fields that the group {block.needs!r} has as `written`"
-            )
-    _check_pages([page for _, page in tables.get("settings_pages", ())])
-
-
-def _check_pages(pages: Sequence[SettingsPage]) -> None:
-    names = [each.name for page in pages for each in page.fields]
-    if len(set(names)) != len(names):
-        raise ExtensionError("register_settings_pages: two settings have the same name")
 
 
 def _check_field(where: str, field: Any) -> None:

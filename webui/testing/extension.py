@@ -12,7 +12,7 @@ from PIL import Image
 
 from webui import controls, prompt_blocks
 from webui.events import Event
-from webui.extensions import Catalogue, Conduct, Mishap, OwnSettings, Shelves, of_server
+from webui.extensions import Catalogue, Conduct, Mishap, OwnSettings, Shelves, of_server, together
 from webui.extensions.loading import PACKAGE, Part, module_of, tables_of
 from webui.extensions.manifest import read
 from webui.extensions.registry import Tables
@@ -67,6 +67,8 @@ class Extension:
         if part not in self._tables:
             has = getattr(self.manifest, part) is not None
             self._tables[part] = tables_of(self.folder, self.manifest, part) if has else {}
+            if part == "engine":
+                together.check_needs(self._tables[part], self.tables("server"))
         return self._tables[part]
 
     def module(self, part: Part) -> ModuleType:
