@@ -6,6 +6,7 @@ understood.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,9 @@ from webui import controls, names
 from webui.errors import InvalidRequest
 from webui.fields import (
     AUTOMATIC_VAE,
+    AXES,
     FIELDS,
+    FIRST_AXES,
     OWN_VAE,
     AnyField,
     ChoiceField,
@@ -29,31 +32,7 @@ from webui.interfaces.server_hooks import GENERATING, ControlGroup
 from webui.services import Services
 
 Values = dict[str, Any]
-_LABELS: Mapping[str, str] = {  # A1111's
-    "seed": "Seed",
-    "variation.seed": "Var. seed",
-    "variation.strength": "Var. strength",
-    "guidance_scale": "CFG Scale",
-    "steps": "Steps",
-    "hires.steps": "Hires steps",
-    "sampler": "Sampler",
-    "hires.sampler": "Hires sampler",
-    "model": "Checkpoint name",
-    "vae": "VAE",
-    "sampling.s_churn": "Sigma Churn",
-    "sampling.s_tmin": "Sigma min",
-    "sampling.s_tmax": "Sigma max",
-    "sampling.s_noise": "Sigma noise",
-    "schedule": "Schedule type",
-    "init.noise_multiplier": "Initial noise multiplier",
-    "rng": "RNG source",
-    "hires.strength": "Hires denoising strength",
-    "hires.width": "Hires width",
-    "hires.height": "Hires height",
-}
-_FIRST = ("seed", "steps", "guidance_scale", "sampler", "schedule", "model", "vae")
 _COSTS = {"model": 1.0, "vae": 0.7, "hires.upscaler": 0.4, "init.tiles.upscaler": 0.4}
-_NOT = ("images", "batch_size")  # how many pictures a cell has is no axis
 _NEEDS = {
     "hires": "needs Hires. fix; switch it on",
     "init": "needs a picture to begin with; it is an axis of img2img and inpainting",
@@ -65,27 +44,27 @@ _NEEDS = {
 
 
 def axes_of(services: Services) -> Mapping[str, Axis]:
-    """By their labels, in the order in which they are offered; a field's before a registered one
-    of the same label."""
+    """By their labels, in the order in which they are offered."""
+    fields = {name: _of_field(services, FIELDS[name], label) for name, label in AXES.items()}
     made: dict[str, Axis] = {}
     for axis in (
-        *(_of_field(services, FIELDS[name]) for name in _FIRST),
+        *(fields.pop(name) for name in FIRST_AXES),
         *services.registry.axes.values(),
-        *(_of_field(services, each) for name, each in FIELDS.items() if _is_axis(name)),
-        *_of_controls(services.registry.controls),
+        *fields.values(),
     ):
-        made.setdefault(axis.label, axis)
+        made[axis.label] = axis
+    for group, axis in _of_controls(services.registry.controls):
+        # two extensions may call fold and control the same; capitals are not told apart
+        taken = axis.label.casefold() in {each.casefold() for each in made}
+        label = f"{axis.label} ({group})" if taken else axis.label
+        made[label] = replace(axis, label=label)
     return MappingProxyType(made)
 
 
-def _is_axis(name: str) -> bool:
-    return name not in (*_FIRST, *_NOT) and not name.startswith("upscale.")
-
-
-def _of_field(services: Services, field: AnyField) -> Axis:
+def _of_field(services: Services, field: AnyField, label: str) -> Axis:
     name = field.name
     return Axis(
-        label=_LABELS.get(name) or field.metadata or field.label,
+        label=label,
         help=field.help,
         example=_example(field),
         kind=_kind(field),
@@ -234,17 +213,21 @@ def _put_seed_size(second: bool, values: Values, value: Any, listed: Sequence[An
 # --- extensions' controls ------------------------------------------------------------------------
 
 
-def _of_controls(groups: Mapping[str, ControlGroup]) -> Iterator[Axis]:
+def _of_controls(groups: Mapping[str, ControlGroup]) -> Iterator[tuple[str, Axis]]:
+    """Each with its group's name."""
     for group in groups.values():
         for field in group.fields if group.axes else ():
-            yield Axis(
-                label=f"{group.title}: {field.label}",
-                help=field.help,
-                example=_example(field),
-                kind=_kind(field),
-                choices=_listed(field),
-                put=partial(_put_extra, group, field.name),
-                tabs=group.tabs,
+            yield (
+                group.name,
+                Axis(
+                    label=f"{group.title}: {field.label}",
+                    help=field.help,
+                    example=_example(field),
+                    kind=_kind(field),
+                    choices=_listed(field),
+                    put=partial(_put_extra, group, field.name),
+                    tabs=group.tabs,
+                ),
             )
 
 

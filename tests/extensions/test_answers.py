@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.extensions.made import GOOD, make
-from webui import ControlGroup, EventListener, FlagField, MetadataField, RequestFilter
+from webui import Axis, ControlGroup, EventListener, FlagField, MetadataField, RequestFilter
 from webui.errors import ExtensionError
 from webui.events import Finished
 from webui.extensions import Trials, answers, find, together
+from webui.fields import AXES
 from webui.metadata import images, keys
 from webui.recipes import loras, of_text
 from webui.testing import Extension
@@ -155,3 +156,13 @@ def test_the_engines_half_is_held_against_the_servers(tmp_path, server, needs, s
     if said:
         with pytest.raises(ExtensionError, match=re.escape(said)):
             Extension(folder, tmp_path / "place").tables("engine")
+
+
+def test_an_axis_that_a_field_is_already_is_refused(tmp_path):
+    for label in (*AXES.values(), "cfg scale"):
+        axis = Axis(label=label, help=".", example="1", put=print)
+        with pytest.raises(ExtensionError, match=f"^{re.escape(repr(label))} is the axis of a fie"):
+            answers.check_own("axes", [(label, axis)], "ink", tmp_path)
+    axis = Axis(label="Ink", help=".", example="1", put=print)
+    answers.check_own("axes", [("Ink", axis)], "ink", tmp_path)
+    assert len(set(AXES.values())) == len(AXES)

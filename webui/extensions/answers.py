@@ -10,7 +10,7 @@ from typing import Any
 
 from webui.errors import ExtensionError, InvalidRequest
 from webui.extensions import own_keys
-from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
+from webui.fields import AXES, ChoiceField, FlagField, IntegerField, NumberField, TextField
 from webui.interfaces import (
     Axis,
     LatentResize,
@@ -75,18 +75,11 @@ def entries(hook: str, answer: object, engine: bool) -> list[Entry]:
 def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
     """What is asked of an extension beyond the types. Raises ExtensionError."""
     for name, value in made:
-        if isinstance(value, ControlGroup):
-            _check_group(value, id)
-        elif isinstance(value, PageFile):
+        for kind, check in _OWN:
+            if isinstance(value, kind):
+                check(value, id)
+        if isinstance(value, PageFile):
             _check_file(hook, value, folder)
-        elif isinstance(value, MetadataField):
-            _check_key(value.key, id)
-        elif isinstance(value, PromptBlock):
-            _check_block(value)
-        elif isinstance(value, SettingsPage):
-            _check_fields("settings", value.fields)
-        elif isinstance(value, SendTarget):
-            _check_target(value, id)
         elif hook == "tabs" and not _is_own(name, id):
             raise ExtensionError(f"the tab's id must begin with {id!r}, got {name[:80]!r}")
         needs = getattr(value, "needs", id)
@@ -94,10 +87,17 @@ def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
             raise ExtensionError(f"needs must be a control group of its own, got {needs!r}")
 
 
-def _check_key(key: str, id: str) -> None:
-    if not KEY.fullmatch(key):
-        raise ExtensionError(f"{key[:80]!r} is no key such as 'Face model'")
-    own_keys.check(key, id)
+def _check_key(field: MetadataField, id: str) -> None:
+    if not KEY.fullmatch(field.key):
+        raise ExtensionError(f"{field.key[:80]!r} is no key such as 'Face model'")
+    own_keys.check(field.key, id)
+
+
+def _check_axis(axis: Axis, id: str) -> None:
+    if axis.label.casefold() in {each.casefold() for each in AXES.values()}:
+        raise ExtensionError(
+            f"{axis.label[:80]!r} is the axis of a field already; choose another label"
+        )
 
 
 def _is_own(name: str, id: str) -> bool:
@@ -130,7 +130,7 @@ def _check_fields(where: str, fields: Sequence[Any]) -> None:
         raise ExtensionError(f"{where}: two fields have the same name")
 
 
-def _check_block(block: PromptBlock) -> None:
+def _check_block(block: PromptBlock, id: str) -> None:
     if not _FIELD.fullmatch(block.kind):
         raise ExtensionError(f"{block.kind[:80]!r} is no kind such as 'variety'")
     if not callable(block.read) or not block.writes:
@@ -237,6 +237,15 @@ def _loads(value: object) -> bool:
     return callable(getattr(value, "load", None))
 
 
+_OWN: Sequence[tuple[type, Callable[[Any, str], None]]] = (
+    # the type of an entry, and what is asked of it besides: (entry, the extension's id)
+    (ControlGroup, _check_group),
+    (MetadataField, _check_key),
+    (Axis, _check_axis),
+    (PromptBlock, _check_block),
+    (SettingsPage, lambda page, id: _check_fields("settings", page.fields)),
+    (SendTarget, _check_target),
+)
 _Kind = Any
 _SERVER: Mapping[str, tuple[_Kind, str | None]] = {
     # the type of an entry, and its attribute that is its name; "" for those without one
