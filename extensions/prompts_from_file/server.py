@@ -14,6 +14,8 @@ from webui import (
     RequestFilter,
     TextField,
     hookimpl,
+    with_seed,
+    without,
 )
 
 MOST_LINES = 500
@@ -74,12 +76,10 @@ def lines(request: GenerationRequest, context: FilterContext) -> Sequence[Genera
         raise InvalidRequest(_FIELD, "is empty; write one prompt on each line")
     if len(texts) > MOST_LINES:
         raise InvalidRequest(_FIELD, f"has {len(texts)} lines; at most {MOST_LINES} can be made")
-    rest = {name: each for name, each in request.extras.items() if name != GROUP.name}
-    made = []
+    plain, made = without(request, GROUP.name), []
     for number, text in enumerate(texts):
-        seed = (request.seed + (number if values["seeds"] else 0)) % 2**32
-        changes: dict[str, Any] = {"seed": seed, "extras": rest} | _line(number + 1, text, request)
-        made.append(replace(request, **changes))
+        seed = request.seed + (number if values["seeds"] else 0)
+        made.append(replace(with_seed(plain, seed), **_line(number + 1, text, request)))
     return made
 
 
