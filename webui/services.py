@@ -44,6 +44,8 @@ _TRIES = 5  # to edit a job that others edit too
 
 @dataclass(frozen=True, slots=True)
 class Services:
+    """All of it is the program's own; what extensions may use is listed in docs/extensions.md."""
+
     settings: Settings
     registry: ServerRegistry
     library: Library

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from webui import with_seed, without
 from webui.errors import InvalidRequest
 from webui.extensions import find
 from webui.extensions.discovery import SHIPPED
@@ -145,7 +146,7 @@ def test_a_matrix_has_every_choice_of_the_parts_in_a1111s_order(filtered):
     _, made = filtered("prompt_matrix", request("castle | night | rain"), on=True)
     assert prompts(made) == ["castle", "castle, night", "castle, rain", "castle, night, rain"]
     assert {each.seed for each in made} == {7}
-    assert {each.extras["prompt_matrix"]["on"] for each in made} == {False}
+    assert [each.extras for each in made] == [{}] * 4
 
 
 def test_a_matrix_of_the_negative_prompt_with_seeds_and_parts_first(filtered):
@@ -196,3 +197,23 @@ def test_a_line_that_cannot_be_read_is_named(filtered, lines, said):
         filtered("prompts_from_file", request("x"), on=True, lines=lines)
     assert said in str(caught.value)
     assert caught.value.field == "extras.prompts_from_file.lines"
+
+
+# --- several requests of one ---------------------------------------------------------------------
+
+
+def test_what_makes_several_takes_itself_out_and_leaves_the_others(filtered):
+    asked = replace(request("a | b"), seed=2**32 - 1, extras={"ink": {"on": True}})
+    assert without(replace(asked, extras={**asked.extras, "wash": {}}), "wash") == asked
+    assert without(asked, "wash") == asked
+    assert [with_seed(asked, asked.seed + n).seed for n in (0, 1, 2)] == [2**32 - 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("id", "values"), [("prompt_matrix", {}), ("prompts_from_file", {"lines": "a\nb\nc"})]
+)
+def test_seeds_are_counted_the_same_way_by_all(filtered, id, values):
+    asked = replace(request("a | b"), seed=2**32 - 1)
+    _, made = filtered(id, asked, on=True, seeds=True, **values)
+    assert [each.seed for each in made][:2] == [2**32 - 1, 0]
+    assert [each.extras for each in made] == [{}] * len(made)
