@@ -243,7 +243,8 @@ def test_a_good_folder_would_be_loaded(folder):
         ),
         (
             "again",
-            "from webui import MetadataField, hookimpl\n@hookimpl\ndef register_metadata_fields():\n"
+            "from webui import MetadataField, hookimpl\n"
+            "@hookimpl\ndef register_metadata_fields():\n"
             "    return [MetadataField(key='Template', of=str)]",
             {"touches": ("metadata_fields",)},
             "server",
