@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -138,7 +138,8 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     opened.callback(listeners.close)
     notes = partial(controls.notes, registry, extensions.conduct)
     blocks = prompt_blocks.own_kinds(registry)
-    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes, blocks)
+    said = (notes, blocks, extensions.halves)
+    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, *said)
     line = JobLine(
         store,
         HeardLog(listeners),
@@ -201,10 +202,11 @@ def _workshop(
     needed: Callable[[], set[str]] = set,
     notes: Callable[[GenerationRequest], tuple[str, ...]] = lambda request: (),
     blocks: Sequence[str] = (),
+    halves: Callable[[Iterable[str]], Mapping[str, Sequence[str]]] = lambda groups: {},
 ) -> Workshop:
     """`inputs`: the folder of pictures that requests begin with; `needed`: the jobs whose kept
     steps must stay; `notes`: what extensions say in a picture's text; `blocks`: kinds of tags that
-    they take."""
+    they take; `halves`: what groups of controls need of them in the engine."""
 
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
@@ -218,7 +220,9 @@ def _workshop(
         return _picture(made) if made else None
 
     return Workshop(
-        run=lambda id, request, how: backend.run(id, request, replace(how, blocks=blocks)),
+        run=lambda id, request, how: backend.run(
+            id, request, replace(how, blocks=blocks, halves=halves(_groups(request)))
+        ),
         stop=lambda job_id, keep: backend.call("stop", {"job": job_id, "keep": keep}, timeout=0),
         skip=lambda job_id, batch: backend.call("skip", {"job": job_id, "batch": batch}, timeout=0),
         show=show,
@@ -232,6 +236,11 @@ def _workshop(
         tidy=lambda: trajectories.sweep(needed()),
         preview=preview,
     )
+
+
+def _groups(request: GenerationRequest) -> list[str]:
+    """The groups of controls that it has."""
+    return [name for name in request.extras if name != controls.DID_NOT_RUN]
 
 
 def _picture(made: Mapping[str, object]) -> Picture:

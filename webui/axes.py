@@ -6,12 +6,14 @@ understood.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from webui import controls, names
 from webui.errors import InvalidRequest
+from webui.extensions import BUILTIN, MishapError
 from webui.fields import (
     AUTOMATIC_VAE,
     FIELDS,
@@ -25,10 +27,12 @@ from webui.fields import (
 )
 from webui.interfaces import Axis
 from webui.interfaces.axes import AxisKind
-from webui.interfaces.server_hooks import GENERATING, ControlGroup
+from webui.interfaces.server_hooks import GENERATING, ControlGroup, Owned
 from webui.services import Services
 
+T = TypeVar("T")
 Values = dict[str, Any]
+_HOOK = "axis"
 _LABELS: Mapping[str, str] = {  # A1111's
     "seed": "Seed",
     "variation.seed": "Var. seed",
@@ -66,16 +70,53 @@ _NEEDS = {
 
 def axes_of(services: Services) -> Mapping[str, Axis]:
     """By their labels, in the order in which they are offered; a field's before a registered one
-    of the same label."""
+    of the same label. What fails in an extension's raises InvalidRequest, naming the extension:
+    whoever asked for the axis is not to blame."""
     made: dict[str, Axis] = {}
     for axis in (
         *(_of_field(services, FIELDS[name]) for name in _FIRST),
-        *services.registry.axes.values(),
+        *(_guarded(services, each) for each in services.registry.axes.values()),
         *(_of_field(services, each) for name, each in FIELDS.items() if _is_axis(name)),
         *_of_controls(services.registry.controls),
     ):
         made.setdefault(axis.label, axis)
     return MappingProxyType(made)
+
+
+def _guarded(services: Services, owned: Owned[Axis]) -> Axis:
+    """The axis with its functions called as the owner's."""
+    axis = owned.value
+    if owned.owner == BUILTIN:
+        return axis
+
+    def call(made: Callable[[], T]) -> T:
+        conduct = services.extensions.conduct
+        try:
+            return conduct.attempt(owned.owner, _HOOK, made, (InvalidRequest,))
+        except MishapError as error:
+            raise InvalidRequest(
+                "axis",
+                f"{axis.label}: the axis of the extension {owned.owner} did not run: "
+                f"{error.mishap.text}; the Extensions tab has the traceback",
+            ) from error
+
+    choices, expand = axis.choices, axis.expand
+    return replace(
+        axis,
+        put=lambda values, value, listed: call(lambda: axis.put(values, value, listed)),
+        choices=choices and (lambda services: call(lambda: _texts(choices(services)))),
+        expand=expand and (lambda listed: call(lambda: list(expand(listed)))),
+    )
+
+
+def _texts(made: object) -> Sequence[str]:
+    """Raises TypeError for what is no sequence of them."""
+    if not isinstance(made, Sequence) or isinstance(made, str):
+        raise TypeError(f"choices must give a sequence, gave {type(made).__name__}")
+    for each in made:
+        if not isinstance(each, str):
+            raise TypeError(f"choices must be texts, got {type(each).__name__}")
+    return made
 
 
 def _is_axis(name: str) -> bool:

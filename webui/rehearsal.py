@@ -23,7 +23,8 @@ from typing import IO, Any
 from webui.errors import ExtensionError
 from webui.extensions import manifest, process_state
 from webui.extensions.loading import PACKAGE, Part, tables_of
-from webui.extensions.registry import Tables
+from webui.extensions.own_settings import OwnSettings
+from webui.extensions.registry import Shelves, Tables, of_engine, of_server
 from webui.extensions.trial import OURS
 
 _MEMORY: Mapping[Part, int] = {"server": 3 * 2**29, "engine": 2**34}  # bytes
@@ -79,6 +80,7 @@ def _rehearse(part: Part, folder: Path, said: _Said) -> float:
     before, around = _attributes(), process_state.seen()
     began = time.perf_counter()
     tables = tables_of(folder, known, part, said.begins)
+    _shelve(tables, known.id, part, said)
     seconds = time.perf_counter() - began
     said.begins("import")
     _check_threads()
@@ -87,6 +89,19 @@ def _rehearse(part: Part, folder: Path, said: _Said) -> float:
     if part == "server" and (tables.get("tabs") or tables.get("routes")):
         _build(tables, known.id, said)
     return seconds
+
+
+def _shelve(tables: Tables, id: str, part: Part, said: _Said) -> None:
+    """The registry that the process itself makes of them. Raises what would be raised there."""
+    shelves = Shelves()
+    for hook, made in tables.items():
+        said.begins(f"register_{hook}")
+        shelves.add(id, {hook: made})
+    said.begins("tables")
+    if part == "engine":
+        of_engine(shelves)
+    else:
+        OwnSettings(None, of_server(shelves).settings_pages).values(id)
 
 
 def _build(tables: Tables, id: str, said: _Said) -> None:

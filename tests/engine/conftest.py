@@ -149,7 +149,7 @@ def planned(engine: Engine, asked: GenerationRequest) -> Plan:
     """What a run from noise alone goes by."""
     loaded = engine._models.load(asked.model)
     timeline = loaded.reader.read(asked, asked.steps).timeline
-    return plan_of(engine._registry, Turn(asked, loaded.model), timeline)
+    return plan_of(engine._entries, Turn(asked, loaded.model), timeline)
 
 
 @pytest.fixture

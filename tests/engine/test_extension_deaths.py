@@ -69,7 +69,7 @@ def engine(models_dir, tmp_path_factory):
         environ=environment(),
         log_path=place / "engine.log",
         stall=12,
-        blame=blame,
+        blame=(blame,),
     )
     yield made
     made.close()

@@ -346,7 +346,10 @@ def test_a_registered_axis_and_a_control_of_another_extension_are_axes(plotted):
     registry = plotted.services.registry
     there = replace(
         registry,
-        axes={**registry.axes, "Ending": Axis(label="Ending", help=".", example="1", put=put)},
+        axes={
+            **registry.axes,
+            "Ending": Owned("toy", Axis(label="Ending", help=".", example="1", put=put)),
+        },
         controls={**registry.controls, "toy": group},
     )
     object.__setattr__(plotted.services, "registry", there)
