@@ -80,12 +80,13 @@ class JobHooks:
         call: Callable[[], Any],
         passing: tuple[type, ...] = (),
         *,
-        whole: bool = False,
+        whole: bool = True,
     ) -> Any:
-        """As `Conduct.attempt`. Raises MishapError, which is written down."""
+        """As `Conduct.attempt`, but that the whole is the job. Raises MishapError, which is written
+        down."""
         self._used.add((owner, hook))
         try:
-            return self.conduct.attempt(owner, hook, call, passing, whole=whole)
+            return self.conduct.attempt(owner, hook, call, passing, whole=False)
         except MishapError as error:
             if not self.failed(owner, hook):
                 self.mishaps.append(error.mishap)
