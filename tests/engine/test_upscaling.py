@@ -324,7 +324,7 @@ def test_a_family_that_fails_to_recognise_is_passed_over_and_named(models, store
     image = smooth(30, 20)
     job = asked(store(image), upscaler="4x-random", scale=2.0)
     good = Own(lambda *_: network())
-    engine = make_engine(models, engine_registry({"bad": Own(None, broken), "good": good}))
+    engine = make_engine(models, engine_registry({"bad": Own(broken, broken), "good": good}))
     run = play(engine, job, options(tmp_path))
     (rendered,) = run.of(Rendered)
     assert np.array_equal(opened(rendered.picture), np.asarray(image).repeat(2, 0).repeat(2, 1))
@@ -332,7 +332,7 @@ def test_a_family_that_fails_to_recognise_is_passed_over_and_named(models, store
     assert [each.text for each in run.of(Warned)] == [
         f"{said}; the Extensions tab has the traceback"
     ]
-    alone = make_engine(models, engine_registry({"bad": Own(None, broken)}))
+    alone = make_engine(models, engine_registry({"bad": Own(broken, broken)}))
     with pytest.raises(ModelRefused, match=f"no upscaler that is known recognises it; {said}"):
         play(alone, job, options(tmp_path))
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.extensions.made import GOOD, make
-from webui.extensions import Trials, Verdict, find, load, of_server
+from webui.extensions import Trials, Tried, find, load, of_server
 from webui.hookspecs import hookimpl
 from webui.interfaces import SamplerInfo
 
@@ -365,7 +365,7 @@ def test_one_that_ends_the_process_after_its_trial_is_left_out_by_the_next(tmp_p
 
     class NoneAreTried(Trials):
         def _try(self, found):
-            return Verdict()
+            return Tried()
 
     def start():
         trials = NoneAreTried("server", tmp_path / "kept.json")
@@ -389,7 +389,7 @@ def test_the_file_says_which_one_is_being_loaded(tmp_path, builtin):
 
     class NoneAreTried(Trials):
         def _try(self, found):
-            return Verdict()
+            return Tried()
 
     load("server", builtin, found, NoneAreTried("server"), begun=begun)
     assert sys.modules["darkroom_extensions.says.server"].SAID == "says\nimport"

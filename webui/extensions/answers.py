@@ -254,6 +254,10 @@ def _loads(value: object) -> bool:
     return callable(getattr(value, "load", None))
 
 
+def _recognises(value: object) -> bool:
+    return _loads(value) and callable(getattr(value, "recognises", None))
+
+
 _Kind = Any
 _SERVER: Mapping[str, tuple[_Kind, str | None]] = {
     # the type of an entry, and its attribute that is its name; "" for those without one
@@ -281,7 +285,7 @@ _ENGINE: Mapping[str, tuple[_Kind, str | None]] = {
     "families": (_loads, None),
     "previews": (callable, None),
     "upscalers": ((PictureResize, LatentResize), None),
-    "upscaler_families": (_loads, None),
+    "upscaler_families": (_recognises, None),
     "conditioning_transforms": (ConditioningTransform, ""),
     "denoiser_wrappers": (DenoiserWrapper, ""),
     "attention_processors": (AttentionProcessor, ""),
