@@ -52,8 +52,7 @@ def main() -> int:
     except StartError as error:
         send(Message({"hello": {"error": str(error)}}))
         return 1
-    conduct = Conduct(arguments.blame)
-    trials = Trials("engine", arguments.trials)
+    conduct, trials = Conduct(arguments.blame), Trials("engine", arguments.trials)
     found = named(arguments.extension)
     shelves, standings = load("engine", builtin, found, trials, begun=arguments.begun)
     registry = of_engine(shelves)
