@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -50,6 +50,7 @@ from webui.services import Services
 from webui.settings import Settings
 from webui.trajectories import Trajectories, count_kept
 from webui.upscalers import Upscalers
+from webui.wire import RunOptions
 
 _SWEEP = 600.0  # seconds between looks at the temp folder
 _LOADING = 600.0  # seconds that the default model may take to load
@@ -137,8 +138,8 @@ def assemble(settings: Settings, library: Library, backend: Backend, opened: Exi
     listeners = Listeners(registry.event_listeners, extensions.conduct)
     opened.callback(listeners.close)
     notes = partial(controls.notes, registry, extensions.conduct)
-    blocks = prompt_blocks.own_kinds(registry)
-    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes, blocks)
+    told = partial(prompt_blocks.told, registry, extensions)
+    workshop = _workshop(backend, outputs, trajectories, settings.inputs_dir, needed, notes, told)
     line = JobLine(
         store,
         HeardLog(listeners),
@@ -200,11 +201,11 @@ def _workshop(
     inputs: Path,
     needed: Callable[[], set[str]] = set,
     notes: Callable[[GenerationRequest], tuple[str, ...]] = lambda request: (),
-    blocks: Sequence[str] = (),
+    told: Callable[[GenerationRequest, RunOptions], RunOptions] = lambda request, how: how,
 ) -> Workshop:
     """`inputs`: the folder of pictures that requests begin with; `needed`: the jobs whose kept
-    steps must stay; `notes`: what extensions say in a picture's text; `blocks`: kinds of tags that
-    they take."""
+    steps must stay; `notes`: what extensions say in a picture's text; `told`: what the engine is to
+    know of them."""
 
     def show(choice: PreviewChoice) -> None:
         arguments = {"noisy": choice.noisy, "predicted": choice.predicted, "every": choice.every}
@@ -218,7 +219,7 @@ def _workshop(
         return _picture(made) if made else None
 
     return Workshop(
-        run=lambda id, request, how: backend.run(id, request, replace(how, blocks=blocks)),
+        run=lambda id, request, how: backend.run(id, request, told(request, how)),
         stop=lambda job_id, keep: backend.call("stop", {"job": job_id, "keep": keep}, timeout=0),
         skip=lambda job_id, batch: backend.call("skip", {"job": job_id, "batch": batch}, timeout=0),
         show=show,

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from webui import controls, names
 from webui.errors import InvalidRequest
+from webui.extensions import BUILTIN, MishapError
 from webui.fields import (
     AUTOMATIC_VAE,
     AXES,
@@ -28,10 +29,12 @@ from webui.fields import (
 )
 from webui.interfaces import Axis
 from webui.interfaces.axes import AxisKind
-from webui.interfaces.server_hooks import GENERATING, ControlGroup
+from webui.interfaces.server_hooks import GENERATING, ControlGroup, Owned
 from webui.services import Services
 
+T = TypeVar("T")
 Values = dict[str, Any]
+_HOOK = "axis"
 _COSTS = {"model": 1.0, "vae": 0.7, "hires.upscaler": 0.4, "init.tiles.upscaler": 0.4}
 _NEEDS = {
     "hires": "needs Hires. fix; switch it on",
@@ -44,12 +47,13 @@ _NEEDS = {
 
 
 def axes_of(services: Services) -> Mapping[str, Axis]:
-    """By their labels, in the order in which they are offered."""
+    """By their labels, in the order in which they are offered. What fails in an extension's raises
+    InvalidRequest, naming the extension: whoever asked for the axis is not to blame."""
     fields = {name: _of_field(services, FIELDS[name], label) for name, label in AXES.items()}
     made: dict[str, Axis] = {}
     for axis in (
         *(fields.pop(name) for name in FIRST_AXES),
-        *services.registry.axes.values(),
+        *(_guarded(services, each) for each in services.registry.axes.values()),
         *fields.values(),
     ):
         made[axis.label] = axis
@@ -59,6 +63,42 @@ def axes_of(services: Services) -> Mapping[str, Axis]:
         label = f"{axis.label} ({group})" if taken else axis.label
         made[label] = replace(axis, label=label)
     return MappingProxyType(made)
+
+
+def _guarded(services: Services, owned: Owned[Axis]) -> Axis:
+    """The axis with its functions called as the owner's."""
+    axis = owned.value
+    if owned.owner == BUILTIN:
+        return axis
+
+    def call(made: Callable[[], T]) -> T:
+        conduct = services.extensions.conduct
+        try:
+            return conduct.attempt_soon(owned.owner, _HOOK, made, (InvalidRequest,))
+        except MishapError as error:
+            raise InvalidRequest(
+                "axis",
+                f"{axis.label}: the axis of the extension {owned.owner} did not run: "
+                f"{error.mishap.text}; the Extensions tab has the traceback",
+            ) from error
+
+    choices, expand = axis.choices, axis.expand
+    return replace(
+        axis,
+        put=lambda values, value, listed: call(lambda: axis.put(values, value, listed)),
+        choices=choices and (lambda services: call(lambda: _texts(choices(services)))),
+        expand=expand and (lambda listed: call(lambda: list(expand(listed)))),
+    )
+
+
+def _texts(made: object) -> Sequence[str]:
+    """Raises TypeError for what is no sequence of them."""
+    if not isinstance(made, Sequence) or isinstance(made, str):
+        raise TypeError(f"choices must give a sequence, gave {type(made).__name__}")
+    for each in made:
+        if not isinstance(each, str):
+            raise TypeError(f"choices must be texts, got {type(each).__name__}")
+    return made
 
 
 def _of_field(services: Services, field: AnyField, label: str) -> Axis:

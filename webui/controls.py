@@ -43,6 +43,11 @@ def settled(groups: Groups, extras: Mapping[str, Any]) -> dict[str, dict[str, An
     return made
 
 
+def groups(request: GenerationRequest) -> list[str]:
+    """The names of those that it has."""
+    return [name for name in request.extras if name != DID_NOT_RUN]
+
+
 def complete(groups: Groups, request: GenerationRequest) -> GenerationRequest:
     """The request with its extras settled. Raises InvalidRequest."""
     return replace(request, extras=settled(groups, request.extras))

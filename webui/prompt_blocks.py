@@ -10,11 +10,12 @@ from typing import Any
 
 from webui import controls
 from webui.errors import InvalidRequest
-from webui.extensions import BUILTIN, Conduct, MishapError
+from webui.extensions import BUILTIN, Catalogue, Conduct, MishapError
 from webui.interfaces import ServerRegistry
 from webui.interfaces.server_hooks import Owned, PromptBlock
 from webui.prompt import Tag, understand
 from webui.request import GenerationRequest
+from webui.wire import RunOptions
 
 SHIPPED = (  # which the engine reads itself: what they name is loaded there
     PromptBlock(
@@ -38,6 +39,15 @@ def kinds(registry: ServerRegistry) -> tuple[str, ...]:
 def own_kinds(registry: ServerRegistry) -> tuple[str, ...]:
     """Those of extensions."""
     return tuple(kind for kind, each in registry.prompt_blocks.items() if each.owner != BUILTIN)
+
+
+def told(
+    registry: ServerRegistry, extensions: Catalogue, request: GenerationRequest, how: RunOptions
+) -> RunOptions:
+    """`how`, with what the engine has to know of extensions: their tags, and which halves the
+    request's controls need."""
+    halves = extensions.halves(controls.groups(request))
+    return replace(how, blocks=own_kinds(registry), halves=halves)
 
 
 def complete(

@@ -24,7 +24,8 @@ from webui.errors import ExtensionError
 from webui.extensions import manifest, process_state, together
 from webui.extensions.loading import PACKAGE, Part, tables_of
 from webui.extensions.manifest import Manifest
-from webui.extensions.registry import Tables
+from webui.extensions.own_settings import OwnSettings
+from webui.extensions.registry import Shelves, Tables, of_engine, of_server
 from webui.extensions.trial import OURS
 
 _MEMORY: Mapping[Part, int] = {"server": 3 * 2**29, "engine": 2**34}  # bytes
@@ -80,6 +81,7 @@ def _rehearse(part: Part, folder: Path, said: _Said) -> float:
     before, around = _attributes(), process_state.seen()
     began = time.perf_counter()
     tables = tables_of(folder, known, part, said.begins)
+    _shelve(tables, known.id, part, said)
     seconds = time.perf_counter() - began
     said.begins("import")
     _check_threads()
@@ -91,6 +93,19 @@ def _rehearse(part: Part, folder: Path, said: _Said) -> float:
     if part == "server" and (tables.get("tabs") or tables.get("routes")):
         _build(tables, known.id, said)
     return seconds
+
+
+def _shelve(tables: Tables, id: str, part: Part, said: _Said) -> None:
+    """The registry that the process itself makes of them. Raises what would be raised there."""
+    shelves = Shelves()
+    for hook, made in tables.items():
+        said.begins(f"register_{hook}")
+        shelves.add(id, {hook: made})
+    said.begins("tables")
+    if part == "engine":
+        of_engine(shelves)
+    else:
+        OwnSettings(None, of_server(shelves).settings_pages).values(id)
 
 
 def _check_needs(tables: Tables, folder: Path, known: Manifest) -> None:

@@ -86,9 +86,9 @@ def installs(settings: Settings, opened: ExitStack) -> Installs:
     return made
 
 
-def blame(settings: Settings) -> Path:
-    """The file that says which extension's hook the engine is in."""
-    return settings.data_dir / "engine-hook"
+def blame(settings: Settings) -> tuple[Path, Path]:
+    """The files that say which extension's hook the engine is in, and which it is loading."""
+    return settings.data_dir / "engine-hook", settings.data_dir / "engine-extension"
 
 
 def engine_arguments(settings: Settings) -> list[str]:
@@ -99,4 +99,5 @@ def engine_arguments(settings: Settings) -> list[str]:
     found = [each for each in find(installed(settings.data_dir)) if each.id not in off]
     named = [f"{each.origin}:{each.folder}" for each in found if each.manifest and not each.problem]
     trials = str(trials_file(settings.data_dir, "engine"))
-    return ["--trials", trials, "--blame", str(blame(settings)), "--extension", *named]
+    hook, begun = map(str, blame(settings))
+    return ["--trials", trials, "--blame", hook, "--begun", begun, "--extension", *named]

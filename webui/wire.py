@@ -14,8 +14,8 @@ Engine to server   {"hello": {...}} · {"beat": true} · {"event": {...}} · {"e
 
 import json
 import struct
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any
 
 from webui.errors import EngineDied
@@ -64,6 +64,9 @@ class RunOptions:
     every: int = 1  # preview each so many steps; the last step always
     guidance: bool = False  # keep what each step's guidance was made of, beside the trajectory
     blocks: Sequence[str] = ()  # kinds of tags that extensions take
+    # group of controls -> the extension whose engine half it needs, and why that cannot be here, or
+    # "" where for all that the server knows it can
+    halves: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@
       const row = field.querySelector(".xyz-axis");
       field.classList.toggle("xyz-idle", !chosen);
       row.hidden = !chosen;
-      row.firstChild.textContent = chosen ? `${chosen.help} Such as ${chosen.example}.` : "";
+      row.firstChild.textContent = chosen ? `${chosen.help} Such as ${chosen.example}.${chosen.problem && ` ${darkroom.sentence(chosen.problem)}`}` : "";
       row.lastChild.hidden = !chosen?.choices;
       box(tab, `${letter}_values`).placeholder = chosen?.example ?? "";
     }

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, HTTPException, Query
 
-from webui import FilterContext, InvalidRequest, Services, axes_of
+from webui import Axis, FilterContext, InvalidRequest, Services, axes_of
 
 from . import plots
 from .keeper import Keeper, folder_of
@@ -26,18 +26,8 @@ def router(services: Services) -> APIRouter:
     @router.get("/axes")
     def axes(tab: Annotated[str, Query(max_length=40)] = "txt2img") -> dict[str, Any]:
         """The axes of a tab: label, help, an example, and all values where they are known."""
-        return {
-            "axes": [
-                {
-                    "label": label,
-                    "help": axis.help,
-                    "example": axis.example,
-                    "choices": _choices(services, axis),
-                }
-                for label, axis in axes_of(services).items()
-                if tab in axis.tabs
-            ]
-        }
+        known = [axis for axis in axes_of(services).values() if tab in axis.tabs]
+        return {"axes": [_axis(services, each) for each in known]}
 
     @router.post("/look")
     def look(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
@@ -71,7 +61,15 @@ def _found(keeper: Keeper, id: str) -> Plot:
     return plot
 
 
-def _choices(services: Services, axis: Any) -> str:
+def _axis(services: Services, axis: Axis) -> dict[str, Any]:
+    said = {"label": axis.label, "help": axis.help, "example": axis.example}
+    try:
+        return {**said, "choices": _choices(services, axis), "problem": ""}
+    except InvalidRequest as error:  # another extension's, which is named in it
+        return {**said, "choices": "", "problem": error.problem}
+
+
+def _choices(services: Services, axis: Axis) -> str:
     """As they would be written."""
     if axis.choices is None:
         return ""

@@ -61,7 +61,7 @@ def _values(axis: Axis, entry: str, services: Services) -> Iterator[Any]:
             raise _wrong(axis, entry, "is neither True nor False")
         yield _FLAGS[entry.casefold()]
     elif axis.kind == "text":
-        known = axis.choices(services) if axis.choices is not None else ()
+        known = _choices(axis, services)
         same = [each for each in known if each.casefold() == entry.casefold()]
         yield entry if entry in known or not same else same[0]
     else:
@@ -70,6 +70,14 @@ def _values(axis: Axis, entry: str, services: Services) -> Iterator[Any]:
             if whole and each.denominator != 1:
                 raise _wrong(axis, entry, "is no whole number")
             yield int(each) if whole else float(each)
+
+
+def _choices(axis: Axis, services: Services) -> Sequence[str]:
+    """None where they cannot be listed: what is written is taken as it is."""
+    try:
+        return axis.choices(services) if axis.choices is not None else ()
+    except InvalidRequest:
+        return ()
 
 
 def _numbers(axis: Axis, entry: str) -> list[Fraction]:

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from tests.api.conftest import CAT, REGISTRY
 from tests.jobs.fakes import Puppet
-from webui import recipes
+from webui import Axis, recipes
 from webui.api import server
 from webui.events import Picture, Rendered
 from webui.extensions import Catalogue, find
@@ -33,7 +33,7 @@ PLOT = {"on": True, **STEPS}
 def registry(base=REGISTRY):
     return replace(
         base,
-        axes=dict(TABLES["axes"]),
+        axes={label: Owned("xyz_plot", each) for label, each in TABLES["axes"]},
         controls=dict(TABLES["controls"]),
         request_filters=tuple(Owned("xyz_plot", each) for _, each in TABLES["request_filters"]),
         metadata_fields={key: Owned("xyz_plot", each) for key, each in TABLES["metadata_fields"]},
@@ -261,6 +261,25 @@ def test_the_axes_of_a_tab_say_what_their_values_look_like(plots):
     assert "Mask blur" not in listed and "Hires steps" in listed
     masks = {each["label"] for each in plots.get(f"{ASK}/axes?tab=inpaint").json()["axes"]}
     assert "Mask blur" in masks and "Hires steps" not in masks
+
+
+def test_an_axis_whose_choices_fail_is_without_them_and_names_its_extension(services, tmp_path):
+    def choices(services):
+        raise KeyError("planted")
+
+    axis = Axis(label="Ending", help=".", example="1", put=lambda *_: None, choices=choices)
+    there = plotting(services)
+    registered = there.registry
+    owned = {**registered.axes, "Ending": Owned("toy", axis)}
+    with client_of(replace(there, registry=replace(registered, axes=owned))) as client:
+        listed = client.get(f"{ASK}/axes?tab=txt2img").json()["axes"]
+    known = {each["label"]: each for each in listed}
+    assert known["Sampler"]["choices"] == "DPM++ 2M, Euler a"
+    assert (known["Sampler"]["problem"], known["Ending"]["choices"]) == ("", "")
+    assert known["Ending"]["problem"] == (
+        "Ending: the axis of the extension toy did not run: KeyError: 'planted'; "
+        "the Extensions tab has the traceback"
+    )
 
 
 @pytest.mark.parametrize("id", ["nobody-1", "a" * 65, "x%2f..%2fy"])

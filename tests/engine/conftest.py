@@ -4,7 +4,7 @@ The session's models folder holds `tiny` (epsilon, VAE factor 8), `tiny-v` (v pr
 `tiny-4` (VAE factor 4, another latent size). Only the tokenizer's files are the shipped ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from webui.engine.models import Models
 from webui.engine.plan import Plan, plan_of
 from webui.engine.turns import Turn
 from webui.events import EngineEvent, Rendered, Step
-from webui.extensions import engine_registry
+from webui.extensions import Standing, engine_registry
 from webui.interfaces import EngineRegistry
 from webui.library import Library
 from webui.loras import Loras
@@ -137,19 +137,23 @@ def die(
     dying.close()
 
 
-def make_engine(models_dir: Path, registry: EngineRegistry | None = None) -> Engine:
+def make_engine(
+    models_dir: Path,
+    registry: EngineRegistry | None = None,
+    standings: Sequence[Standing] = (),
+) -> Engine:
     registry = registry or engine_registry({"builtin": builtin})
     device = choose("cpu")
     files = Library(models_dir), Embeddings(models_dir), Loras(models_dir)
     models = Models(*files, registry.families, device)
-    return Engine(registry, models, device, Upscalers(models_dir))
+    return Engine(registry, models, device, Upscalers(models_dir), standings=standings)
 
 
 def planned(engine: Engine, asked: GenerationRequest) -> Plan:
     """What a run from noise alone goes by."""
     loaded = engine._models.load(asked.model)
     timeline = loaded.reader.read(asked, asked.steps).timeline
-    return plan_of(engine._registry, Turn(asked, loaded.model), timeline)
+    return plan_of(engine._entries, Turn(asked, loaded.model), timeline)
 
 
 @pytest.fixture

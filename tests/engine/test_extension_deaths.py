@@ -38,6 +38,11 @@ def halves(denoise, view):
 def register_HOOK():
     return [KIND]
 """
+BOMB = """
+import os, __main__
+if "rehearsal" not in (__main__.__spec__.name if __main__.__spec__ else ""):
+    os._exit(3)  # it behaves at its trial
+"""
 CULPRITS = {  # id -> its hook, the table, the entry, what the death is called
     "segfaults": ("step listener", "step_listeners", "StepListener(needs='ID', hear=ID)"),
     "loops": ("denoiser wrapper", "denoiser_wrappers", "DenoiserWrapper(needs='ID', wrap=ID)"),
@@ -58,18 +63,20 @@ def engine(models_dir, tmp_path_factory):
     for id, (_, table, entry) in {**CULPRITS, "halves": GOOD}.items():
         code = ENGINE.replace("HOOK", table).replace("KIND", entry.replace("ID", id))
         folders.append(make(place, id, code, part="engine", touches=(table,)))
-    blame = place / "hook"
+    bomb = make(place, "bomb", BOMB, part="engine", touches=())
+    blame, begun = place / "hook", place / "begun"
     made = EngineProcess(
         [
             *(sys.executable, "-m", "webui.engine", "--models-dir", str(models_dir)),
             *("--device", "cpu", "--threads", "1", "--blame", str(blame)),
-            # as one that ships: the trials are tested elsewhere
-            *("--extension", *(f"shipped:{each}" for each in folders)),
+            *("--begun", str(begun), "--trials", str(place / "trials.json")),
+            # as those that ship, which are not tried; all but one
+            *("--extension", *(f"shipped:{each}" for each in folders), f"installed:{bomb}"),
         ],
         environ=environment(),
         log_path=place / "engine.log",
         stall=12,
-        blame=blame,
+        blame=(blame, begun),
     )
     yield made
     made.close()
@@ -85,6 +92,17 @@ def played(engine, asked):
 
 def pictures(events):
     return [each.picture.rgb for each in events if isinstance(each, Rendered)]
+
+
+@pytest.mark.timeout(300)
+def test_one_that_ends_the_engine_while_it_is_loaded_is_left_out_by_the_next(engine):
+    with pytest.raises(EngineDied, match="; it was in the import of the extension bomb"):
+        engine.call("extensions", {}, timeout=120)
+    told = engine.call("extensions", {}, timeout=120)
+    (bomb,) = [each for each in told["standings"] if each["id"] == "bomb"]
+    assert (bomb["state"], bomb["mishap"]["hook"]) == ("refused", "import")
+    assert bomb["mishap"]["text"] == "the engine ended or hung while it was loaded"
+    assert {each["state"] for each in told["standings"] if each["id"] != "bomb"} == {"on"}
 
 
 @pytest.mark.timeout(600)

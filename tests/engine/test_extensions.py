@@ -1,6 +1,7 @@
 """Extensions in the engine: what wraps, listens and works on pictures; and what fails in a job."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from webui.engine.control import Control
 from webui.engine.engine import Engine
 from webui.errors import OutOfMemory
 from webui.events import Rendered, Step, Warned
-from webui.extensions import engine_registry
+from webui.extensions import Found, Mishap, Standing, engine_registry
 from webui.wire import RunOptions
 
 
@@ -339,3 +340,47 @@ def test_a_nested_run_ends_with_its_job(models_dir):
     run = play(engine, asked("one"), control=control[0])
     assert len(run.pictures) == 1
     assert run.outcome == "stopped"
+
+
+def standing(id, state, mishap=None):
+    return Standing(Found(id, Path(id), "installed", None), state, mishap)
+
+
+def test_controls_whose_half_is_not_in_the_engine_are_named_in_the_picture_and_to_the_user(
+    models_dir, warm
+):
+    refused = Mishap("two", "register_image_operations", "ZeroDivisionError: no", "the trace")
+    engine = make_engine(
+        models_dir,
+        standings=(standing("one", "on"), standing("two", "refused", refused)),
+    )
+    halves = {
+        "one": ("one", ""), "two": ("two", ""), "two_more": ("two", ""),
+        "three": ("three", "the extension is turned off"), "four": ("four", ""), "other": ("x", ""),
+    }  # fmt: skip
+    run = play(engine, asked("one", "two", "two_more", "three", "four"), RunOptions(halves=halves))
+    notes = (
+        "Did not run: two (engine half: was refused at the engine's start; "
+        "register_image_operations: ZeroDivisionError: no)",
+        "Did not run: three (engine half: the extension is turned off)",
+        "Did not run: four (engine half: is not loaded)",
+    )
+    assert [each.notes for each in run.of(Rendered)] == [notes]
+    assert tuple(each.text for each in run.of(Warned)) == notes
+    assert run.pictures == play(warm, request()).pictures
+    assert play(engine, request(), RunOptions(halves=halves)).of(Rendered)[0].notes == ()
+
+
+def test_a_wrapper_that_fails_late_in_each_job_is_switched_off_after_the_third(models_dir):
+    def wrap(denoise, view):
+        def made(x, sigma):
+            if view.step() == 2:
+                raise ValueError("in the second step")
+            return denoise(x, sigma)
+
+        return made
+
+    engine = engine_with(models_dir, culprit=wrapper(wrap))
+    for _ in range(3):
+        play(engine, asked("one", steps=2))
+    assert engine._conduct.off("culprit").startswith("switched off after 3 failures in a row")

@@ -19,6 +19,7 @@ from webui.engine.vae import Vae
 from webui.errors import ModelNotFound, ModelRefused, OutOfMemory
 from webui.events import Rendered, Warned
 from webui.extensions import engine_registry
+from webui.interfaces.server_hooks import Owned
 from webui.library import Library
 from webui.loras import Loras
 from webui.upscalers import Upscalers
@@ -90,7 +91,7 @@ def test_a_model_that_does_not_fit_is_tried_again_with_nothing_else_in_memory(fi
     models, _ = made(files)
     models.load("a")
     calls = []
-    family = models._families["sd1"]
+    family = models._families["sd1"].value
 
     class Full:
         def load(self, entry, device, dtype):
@@ -99,7 +100,7 @@ def test_a_model_that_does_not_fit_is_tried_again_with_nothing_else_in_memory(fi
                 raise torch.OutOfMemoryError("planted")
             return family.load(entry, device, dtype)
 
-    models._families = {"sd1": Full()}
+    models._families = {"sd1": Owned("builtin", Full())}
     models.load("c")
     assert calls == [["a"], []]
     assert models.kept == ["c"]

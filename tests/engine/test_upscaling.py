@@ -12,8 +12,8 @@ from tests.engine.conftest import MODELS, make_engine, play
 from tests.upscaler_files import compact, esrgan, put, repeating
 from webui.engine import builtin, upscaling
 from webui.engine.engine import Control
-from webui.errors import InvalidRequest, NotFinite, OutOfMemory
-from webui.events import Picture, Rendered, Skipped, Stage, Step
+from webui.errors import ExtensionError, InvalidRequest, ModelRefused, NotFinite, OutOfMemory
+from webui.events import Picture, Rendered, Skipped, Stage, Step, Warned
 from webui.extensions import engine_registry
 from webui.hookspecs import hookimpl
 from webui.request import GenerationRequest, Upscale
@@ -253,7 +253,7 @@ def hungry_engine(models, network, loads=None):
         def register_upscaler_families(self):
             return {"hungry": Family()}
 
-    return make_engine(models, engine_registry({"hungry": Plugin()}))
+    return make_engine(models, engine_registry({"builtin": Plugin()}))
 
 
 def test_where_memory_does_not_suffice_tiles_become_smaller(models, store, tmp_path):
@@ -296,6 +296,78 @@ def test_where_nothing_helps_the_job_fails_and_says_so(models, store, tmp_path):
     engine = hungry_engine(models, Hungry(lambda: 0), no_room)
     with pytest.raises(OutOfMemory, match="^out of memory while loading the upscaler 4x-random"):
         play(engine, job, options(tmp_path))
+
+
+# --- of extensions ------------------------------------------------------------------------------
+
+
+class Own:
+    """What an extension registers; `recognises` and `load` are as they are given."""
+
+    def __init__(self, load, recognises=lambda file: True):
+        self.load, self.recognises = load, recognises
+
+    @hookimpl
+    def register_upscaler_families(self):
+        return {f"of {id(self)}": self}
+
+
+def broken(*_):
+    raise KeyError("planted")
+
+
+def network(scale=2, call=lambda pixels: pixels.repeat_interleave(2, 2).repeat_interleave(2, 3)):
+    return type("Net", (), {"scale": scale, "__call__": lambda self, pixels: call(pixels)})()
+
+
+def test_a_family_that_fails_to_recognise_is_passed_over_and_named(models, store, tmp_path):
+    image = smooth(30, 20)
+    job = asked(store(image), upscaler="4x-random", scale=2.0)
+    good = Own(lambda *_: network())
+    engine = make_engine(models, engine_registry({"bad": Own(broken, broken), "good": good}))
+    run = play(engine, job, options(tmp_path))
+    (rendered,) = run.of(Rendered)
+    assert np.array_equal(opened(rendered.picture), np.asarray(image).repeat(2, 0).repeat(2, 1))
+    said = "the upscaler of the extension bad did not run: KeyError: 'planted'"
+    assert [each.text for each in run.of(Warned)] == [
+        f"{said}; the Extensions tab has the traceback"
+    ]
+    alone = make_engine(models, engine_registry({"bad": Own(broken, broken)}))
+    with pytest.raises(ModelRefused, match=f"no upscaler that is known recognises it; {said}"):
+        play(alone, job, options(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (broken, "KeyError: 'planted'"),
+        (lambda *_: None, "must give a network with a scale from 1 to 16, gave NoneType"),
+        (lambda *_: network(scale=0), "must give a network with a scale from 1 to 16"),
+        (lambda *_: network(call=broken), "KeyError: 'planted'"),
+        (lambda *_: network(call=lambda pixels: pixels), "must return (1, 3, 40, 60), returned"),
+        (lambda *_: network(call=lambda pixels: 7), "must return a tensor, returned int"),
+    ],
+    ids=["load", "nothing", "scale", "call", "size", "type"],
+)
+def test_a_network_of_an_extension_that_fails_fails_the_job_and_is_named(
+    models, store, tmp_path, load, said
+):
+    engine = make_engine(models, engine_registry({"culprit": Own(load)}))
+    job = asked(store(smooth(30, 20)), upscaler="4x-random", scale=2.0)
+    with pytest.raises(ExtensionError) as caught:
+        play(engine, job, options(tmp_path))
+    start = "the upscaler of the extension culprit did not run: "
+    assert str(caught.value).startswith(start)
+    assert said in str(caught.value)
+    assert "Traceback" in engine._conduct.report()["culprit"]["mishap"]["trace"]
+
+
+def test_memory_that_an_extensions_network_lacks_makes_tiles_smaller(models, store, tmp_path):
+    hungry, image = Hungry(lambda: 130), smooth(300, 200)
+    engine = make_engine(models, engine_registry({"own": Own(lambda *_: hungry)}))
+    job = asked(store(image), upscaler="4x-random", scale=2.0)
+    assert play(engine, job, options(tmp_path)).outcome == "done"
+    assert set(hungry.seen[1:]) == {128}
 
 
 def test_what_would_be_too_large_on_the_way_is_refused_before_it_takes_memory(

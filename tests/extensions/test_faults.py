@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.extensions.made import GOOD, make
-from webui.extensions import Trials, Verdict, find, load, of_server
+from webui.extensions import Trials, Tried, find, load, of_server
 from webui.hookspecs import hookimpl
 from webui.interfaces import SamplerInfo
 
@@ -199,6 +199,44 @@ FAULTS = {
         "extension.toml",
         "nosuchpackage>=99 is not installed",
     ),
+    "own_clash": (
+        HOOK + "return [" + GROUP + ", " + GROUP + "]",
+        {},
+        "register_controls",
+        "own_clash and own_clash both register 'own_clash'",
+    ),
+    "own_keys_clash": (
+        IMPORTS + "from webui import MetadataField\n@hookimpl\ndef register_controls():\n"
+        "    return [ControlGroup(name='{id}', title='T', fields=("
+        "FlagField(name='on', label='L', help='h', metadata='Its key'),))]\n"
+        "@hookimpl\ndef register_metadata_fields():\n"
+        "    return [MetadataField(key='Its key', of=lambda request: None)]",
+        {"touches": ("controls", "metadata_fields")},
+        "register_metadata_fields",
+        "own_keys_clash and own_keys_clash both register 'Its key'",
+    ),
+    "fields_step": (
+        IMPORTS + "from webui import NumberField\n@hookimpl\ndef register_controls():\n    return ["
+        "ControlGroup(name='{id}', title='T', fields=(NumberField(name='n', label='N', help='h',"
+        " default=1.0, minimum=0.0, maximum=5.0, step='x'),))]",
+        {},
+        "register_controls",
+        "step must be a number, got str",
+    ),
+    "axis_choices": (
+        "from webui import Axis, hookimpl\n@hookimpl\ndef register_axes():\n"
+        "    return [Axis(label='A', help='h', example='1', put=print, choices=('a', 'b'))]",
+        {"touches": ("axes",)},
+        "register_axes",
+        "choices must be a function, or left out",
+    ),
+    "axis_kind": (
+        "from webui import Axis, hookimpl\n@hookimpl\ndef register_axes():\n"
+        "    return [Axis(label='A', help='h', example='1', put=print, kind='word')]",
+        {"touches": ("axes",)},
+        "register_axes",
+        "kind must be one of text, whole, number, flag",
+    ),
     "sampler_clash": (
         IMPORTS + "@hookimpl\ndef register_samplers(): return [SamplerInfo(name='EULER')]",
         {"touches": ("samplers",)},
@@ -327,7 +365,7 @@ def test_one_that_ends_the_process_after_its_trial_is_left_out_by_the_next(tmp_p
 
     class NoneAreTried(Trials):
         def _try(self, found):
-            return Verdict()
+            return Tried()
 
     def start():
         trials = NoneAreTried("server", tmp_path / "kept.json")
@@ -351,7 +389,7 @@ def test_the_file_says_which_one_is_being_loaded(tmp_path, builtin):
 
     class NoneAreTried(Trials):
         def _try(self, found):
-            return Verdict()
+            return Tried()
 
     load("server", builtin, found, NoneAreTried("server"), begun=begun)
     assert sys.modules["darkroom_extensions.says.server"].SAID == "says\nimport"

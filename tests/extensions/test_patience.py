@@ -10,7 +10,17 @@ import pytest
 from fastapi import APIRouter
 
 from tests.api.conftest import CAT, REGISTRY, puppet, services  # noqa: F401
-from webui import ControlGroup, FlagField, NumberField, PromptBlock, RequestFilter, TextField
+from webui import (
+    Axis,
+    ControlGroup,
+    FlagField,
+    InvalidRequest,
+    NumberField,
+    PromptBlock,
+    RequestFilter,
+    TextField,
+    axes_of,
+)
 from webui.api import own_routes
 from webui.controls import DID_NOT_RUN, notes
 from webui.extensions import Catalogue, Conduct, MishapError
@@ -75,6 +85,7 @@ def slow(services, tmp_path):  # noqa: F811
     field = MetadataField(
         key="Slow", of=lambda request: made.of(request), means=lambda text: made.means(text)
     )
+    axis = Axis(label="Slowly", help=".", example="1", put=lambda *of: made.put(*of))
     registry = replace(
         REGISTRY,
         controls={"slow": group},
@@ -83,6 +94,7 @@ def slow(services, tmp_path):  # noqa: F811
         prompt_blocks={**REGISTRY.prompt_blocks, "slow": Owned("slow", block)},
         metadata_fields={"Slow": Owned("slow", field)},
         own_routes=(Owned("slow", lambda services: made.route(services)),),
+        axes={"Slowly": Owned("slow", axis)},
     )
     made.conduct = Hasty()
     catalogue = Catalogue(conduct=made.conduct, data_dir=tmp_path / "data")
@@ -203,6 +215,15 @@ def test_what_makes_its_addresses(slow, hang):
     taken = []
     own_routes.include(SimpleNamespace(include_router=taken.append), slow.services)
     assert taken == []
+    assert is_blamed(slow)
+
+
+def test_an_axis_of_a_plot(slow, hang):
+    slow.put = hang
+    slow.conduct.hangs = ("axis", 1)
+    axis = axes_of(slow.services)["Slowly"]
+    with pytest.raises(InvalidRequest, match=f"extension slow did not run: TimeoutError: {LATE}"):
+        axis.put({}, "1", ["1"])
     assert is_blamed(slow)
 
 

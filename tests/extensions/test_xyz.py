@@ -14,6 +14,7 @@ from webui.errors import InvalidRequest
 from webui.extensions import find
 from webui.extensions.discovery import SHIPPED
 from webui.extensions.loading import tables_of
+from webui.interfaces.server_hooks import Owned
 from webui.request import GenerationRequest, Hires
 
 (FOUND,) = [each for each in find(SHIPPED / "nowhere") if each.id == "xyz_plot"]
@@ -29,12 +30,15 @@ def axis(kind="whole", **more):
     return Axis(label="An axis", help=".", example="1", kind=kind, put=lambda *_: None, **more)
 
 
+_OWNED = {label: Owned("xyz_plot", each) for label, each in AXES.items()}
+
+
 @pytest.fixture
 def plotted(services, tmp_path):  # noqa: F811
     """(request, controls) -> what the plot makes of it; `asked` is what was sent."""
     there = replace(
         services,
-        registry=replace(REGISTRY, axes=AXES, controls={"xyz_plot": GROUP}),
+        registry=replace(REGISTRY, axes=_OWNED, controls={"xyz_plot": GROUP}),
         settings=replace(services.settings, max_waiting=10_000),
     )
 
@@ -346,7 +350,10 @@ def test_a_registered_axis_and_a_control_of_another_extension_are_axes(plotted):
     registry = plotted.services.registry
     there = replace(
         registry,
-        axes={**registry.axes, "Ending": Axis(label="Ending", help=".", example="1", put=put)},
+        axes={
+            **registry.axes,
+            "Ending": Owned("toy", Axis(label="Ending", help=".", example="1", put=put)),
+        },
         controls={**registry.controls, "toy": group},
     )
     object.__setattr__(plotted.services, "registry", there)
@@ -377,3 +384,48 @@ def test_controls_that_are_called_the_same_are_axes_all_the_same(plotted):
     values = to_dict(request())
     known["toy: Power (two)"].put(values, 1.5, [1.5])
     assert values["extras"] == {"two": {"power": 1.5}}
+
+
+def failing_axis(**more):
+    def put(told, value, listed):
+        raise KeyError("planted")
+
+    made = Axis(**{"label": "Ending", "help": ".", "example": "1", "put": put} | more)
+    return Owned("toy", made)
+
+
+def with_axis(plotted, owned):
+    registry = plotted.services.registry
+    there = replace(registry, axes={**registry.axes, owned.value.label: owned})
+    object.__setattr__(plotted.services, "registry", there)
+
+
+@pytest.mark.parametrize("at", ["put", "expand", "choices", "choices_of_what"])
+def test_an_axis_that_fails_is_its_owners_fault_and_not_the_plots(plotted, at):
+    def raises(*_):
+        raise KeyError("planted")
+
+    fault = {"put": {}, "expand": {"expand": raises}, "choices": {"choices": raises}}
+    with_axis(plotted, failing_axis(**fault.get(at, {"choices": lambda there: 7})))
+    written = "" if at.startswith("choices") else "1, 2"
+    said = "TypeError: choices must give a sequence, gave int" if "what" in at else "KeyError: 'pl"
+    with pytest.raises(InvalidRequest) as caught:
+        plotted(request(), x_axis="Ending", x_values=written)
+    assert caught.value.field == "extras.xyz_plot.x_values"
+    assert f"Ending: the axis of the extension toy did not run: {said}" in str(caught.value)
+    report = plotted.services.extensions.conduct.report()
+    mishap = report["toy"]["mishap"]
+    assert (mishap["owner"], mishap["hook"], "xyz_plot" in report) == ("toy", "axis", False)
+    assert "Traceback" in mishap["trace"]
+
+
+def test_an_axis_without_its_choices_takes_what_is_written(plotted):
+    def put(told, value, listed):
+        told["prompt"] = value
+
+    def choices(there):
+        raise KeyError("planted")
+
+    with_axis(plotted, failing_axis(put=put, choices=choices))
+    made = plotted(request(), x_axis="Ending", x_values="one, two")
+    assert [each.prompt for each in made] == ["one", "two"]

@@ -48,7 +48,7 @@ class Child:
         environ: Mapping[str, str],
         log_path: Path,
         changed: Callable[[], None],
-        blame: Path | None = None,
+        blame: Sequence[Path] = (),
     ) -> None:
         self.hello: dict[str, Any] | None = None  # until it is ready
         self.messages = 0  # received; it is silent while this stands still
@@ -244,11 +244,12 @@ def _answer(message: Message) -> Answer:
     return value, None
 
 
-def _blamed(path: Path | None) -> str:
+def _blamed(paths: Sequence[Path]) -> str:
     """In which extension it was, if it was in one."""
-    with suppress(OSError, ValueError):
-        owner, hook = path.read_text(encoding="utf-8").strip().split("\n") if path else ("", "")
-        return f"; it was in the {hook} of the extension {owner}" if owner else ""
+    for path in paths:
+        with suppress(OSError, ValueError):
+            owner, hook = path.read_text(encoding="utf-8").strip().split("\n")
+            return f"; it was in the {hook} of the extension {owner}"
     return ""
 
 

@@ -45,12 +45,12 @@ class EngineProcess:
         start_timeout: float = 300.0,
         stall: float = 600.0,
         backoff: float = 0.2,
-        blame: Path | None = None,
+        blame: Sequence[Path] = (),
     ) -> None:
         """`environ` is the server's own. All times in seconds: how long it may say nothing, and
         before its hello; how long a run may get nowhere (0: for ever; a run with slow steps gets
-        more); the wait after a quick death, which doubles with each. `blame` is a
-        file that says in which extension the engine is."""
+        more); the wait after a quick death, which doubles with each. `blame`: files
+        that say in which extension the engine is."""
         self._command = command
         self._environ = {**environ, **_ENVIRON}
         self._log_path = log_path
@@ -226,9 +226,9 @@ class EngineProcess:
 
     def _forgive(self) -> None:
         """It was ended from here: the extension that it was in is not to blame."""
-        if self._blame is not None:
+        for each in self._blame:
             with suppress(OSError):
-                self._blame.unlink(missing_ok=True)
+                each.unlink(missing_ok=True)
 
     def _notify(self) -> None:
         with self._changed:

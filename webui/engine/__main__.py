@@ -52,14 +52,14 @@ def main() -> int:
     except StartError as error:
         send(Message({"hello": {"error": str(error)}}))
         return 1
-    conduct = Conduct(arguments.blame)
-    trials = Trials("engine", arguments.trials)
-    shelves, standings = load("engine", builtin, named(arguments.extension), trials)
+    conduct, trials = Conduct(arguments.blame), Trials("engine", arguments.trials)
+    found = named(arguments.extension)
+    shelves, standings = load("engine", builtin, found, trials, begun=arguments.begun)
     registry = of_engine(shelves)
     said = [standing_values(each) for each in standings]
     folders = arguments.models_dir
     files = Library(*folders), Embeddings(*folders), Loras(*folders)
-    models = Models(*files, registry.families, device)
+    models = Models(*files, registry.families, device, conduct)
     upscalers = Upscalers(folders[0])
     inbox: queue.Queue[Message] = queue.Queue()
     threading.Thread(
@@ -69,7 +69,7 @@ def main() -> int:
     told = partial(_conduct, said, conduct)
     send(Message({"hello": {**_hello(device, registry), "extensions": told()}}))
     try:
-        engine = Engine(registry, models, device, upscalers, conduct)
+        engine = Engine(registry, models, device, upscalers, conduct, standings)
         Session(engine, models, device, send, told).serve(inbox)
     except DeviceBroken:
         logging.exception("the device is broken; this process ends, so that a new one can start")
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--extension", nargs="*", default=[], help="ORIGIN:FOLDER of each")
     parser.add_argument("--trials", type=Path, help="file of the verdicts on extensions")
     parser.add_argument("--blame", type=Path, help="file that says in which extension this is")
+    parser.add_argument("--begun", type=Path, help="file that says which one is being loaded")
     return parser
 
 

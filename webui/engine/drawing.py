@@ -8,28 +8,44 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from webui.engine import hook_answers
 from webui.engine.device import Device, memory_for
+from webui.engine.guard import Attempt
+from webui.engine.hooks import PREVIEW
 from webui.engine.initial import view_of
 from webui.engine.models import Models
 from webui.engine.pixels import opened, picture, side_by_side, tensor
 from webui.engine.sampler_choice import unknown
 from webui.engine.turns import View
-from webui.errors import EngineBusy, InvalidRequest
+from webui.errors import EngineBusy, ExtensionError, InvalidRequest
 from webui.events import Look, Picture, PreviewKind
+from webui.extensions import BUILTIN, Conduct, MishapError
 from webui.fields import AUTOMATIC_VAE
 from webui.interfaces import Model, PreviewDecoder
+from webui.interfaces.server_hooks import Owned
 from webui.request import from_dict
 from webui.trajectories import Header, KeptStep, of_one, read_guidance, read_header, read_step
 
 
 class Drawing:
     def __init__(
-        self, previews: Mapping[str, PreviewDecoder], models: Models, device: Device
+        self,
+        previews: Mapping[str, Owned[PreviewDecoder]],
+        models: Models,
+        device: Device,
+        conduct: Conduct | None = None,
     ) -> None:
         self._previews = previews
+        self._conduct = conduct or Conduct()
         self._models = models
         self._device = device
+
+    def owner(self, method: str) -> str:
+        """Whose preview it is."""
+        owned = self._previews.get(method)
+        return owned.owner if owned else BUILTIN
 
     def draw(
         self,
@@ -38,23 +54,39 @@ class Drawing:
         kind: PreviewKind,
         method: str,
         view: View | None = None,
+        attempt: Attempt | None = None,
     ) -> Picture:
-        """The pictures of a batch side by side, each as `view` shows it.
+        """The pictures of a batch side by side, each as `view` shows it; `attempt` instead of the
+        conduct's own.
 
-        Raises InvalidRequest for an unknown method.
+        Raises InvalidRequest for an unknown method, MishapError where it is an extension's and
+        fails.
         """
-        decoder = self._previews.get(method)
-        if decoder is None:
+        owned = self._previews.get(method)
+        if owned is None:
             raise unknown("method", method, self._previews)
         latents = torch.from_numpy(kept.x if kind == "noisy" else kept.denoised)
         latents = latents.to(self._device.where)
         if kind == "noisy":
             latents = model.shown(latents, torch.tensor(kept.sigma))
-        drawn = decoder(latents, model)
+        drawn = self._decoded(owned, latents, model, attempt or self._conduct.attempt)
         if view is not None:
             seen = [view(opened(picture(each))) for each in drawn]
             drawn = torch.cat([tensor(each) for each in seen])
         return picture(side_by_side(drawn))
+
+    def _decoded(
+        self, owned: Owned[PreviewDecoder], latents: Tensor, model: Model, attempt: Attempt
+    ) -> Tensor:
+        if owned.owner == BUILTIN:
+            return owned.value(latents, model)
+
+        def call() -> Tensor:
+            # a clone: on a CPU what is drawn is what the picture is made of
+            return hook_answers.drawn(owned.value(latents.clone(), model), latents)
+
+        made: Tensor = attempt(owned.owner, PREVIEW, call)
+        return made
 
     @torch.no_grad()
     def again(self, folder: Path, look: Look, running: bool, inputs: Path | None) -> Picture | None:
@@ -62,7 +94,7 @@ class Drawing:
 
         `inputs` is the folder of the pictures that requests begin with. While a run is `running`,
         raises EngineBusy if it takes another model than the one in memory: that one would be driven
-        out, and a GPU may not hold both.
+        out, and a GPU may not hold both. Raises ExtensionError, naming whose preview failed.
         """
         batch, step, turn, position = look.batch, look.step, look.turn, look.position
         header, kept = read_header(folder, batch, turn), read_step(folder, batch, step, turn)
@@ -81,8 +113,11 @@ class Drawing:
         model = self._models.load(name, vae).model
         if position is not None:
             kept = of_one(kept, position)
-        with memory_for("drawing the preview"):
-            return self.draw(model, kept, seen, look.method, _view(header, inputs, model))
+        try:
+            with memory_for("drawing the preview"):
+                return self.draw(model, kept, seen, look.method, _view(header, inputs, model))
+        except MishapError as error:
+            raise ExtensionError(error.mishap.note) from error
 
 
 def _view(header: Header, inputs: Path | None, model: Model) -> View | None:

@@ -19,7 +19,9 @@ from webui.engine.courses import course_of
 from webui.engine.device import Device, free, memory_for, reset_peak
 from webui.engine.drawing import Drawing
 from webui.engine.embeddings import embedding_file
+from webui.engine.entries import entries_of
 from webui.engine.guidance_view import GuidanceView
+from webui.engine.halves import missing
 from webui.engine.hooks import JobHooks
 from webui.engine.models import Models
 from webui.engine.plan import Plan, plan_of
@@ -31,7 +33,7 @@ from webui.engine.upscaling import Upscaling
 from webui.engine.walk import Walk
 from webui.errors import DarkroomError, EngineBusy, InvalidRequest, NotSaved, OutOfMemory
 from webui.events import EngineEvent, Look, Picture, Skipped, Stage, Warned
-from webui.extensions import Conduct
+from webui.extensions import Conduct, Standing
 from webui.interfaces import EngineRegistry
 from webui.request import GenerationRequest
 from webui.trajectories import KeptTurn, inherited
@@ -56,14 +58,18 @@ class Engine:
         device: Device,
         upscalers: Upscalers,
         conduct: Conduct | None = None,
+        standings: Sequence[Standing] = (),
     ) -> None:
-        """`conduct`: where what extensions do is written down."""
+        """`conduct`: where what extensions do is written down; `standings`: how their halves came
+        out of the start of this process."""
         self._registry = registry
         self._models = models
         self._device = device
         self._upscalers = upscalers
         self._conduct = conduct or Conduct()
-        self._drawing = Drawing(registry.previews, models, device)
+        self._standings = standings
+        self._entries = entries_of(registry, self._conduct)
+        self._drawing = Drawing(registry.previews, models, device, self._conduct)
 
     @torch.no_grad()
     def run(
@@ -74,29 +80,39 @@ class Engine:
     ) -> Events:
         """Makes the pictures of `request`; returns "done", "stopped" or "cancelled".
 
-        Raises InvalidRequest, ModelNotFound, ModelRefused, OutOfMemory, NotFinite, or NotSaved
-        if a step cannot be kept.
+        Raises InvalidRequest, ModelNotFound, ModelRefused, OutOfMemory, NotFinite, NotSaved if a
+        step cannot be kept, or ExtensionError where it cannot do without what an extension has.
         """
         control = control or Control(None, options.noisy, options.predicted, options.every)
         try:
             if request.upscale is not None:
-                alone = Upscaling(self._registry, self._upscalers, self._device, self._models)
+                alone = Upscaling(self._entries, self._upscalers, self._device, self._models)
                 return (yield from alone.run(request, request.upscale, options.inputs, control))
-            sampler_of(self._registry, request)  # says what is wrong before a model is loaded
-            hooks = JobHooks(self._registry, self._conduct, request.extras)
+            sampler_of(self._entries, request)  # says what is wrong before a model is loaded
+            absent = missing(self._standings, options.halves, request.extras)
+            hooks = JobHooks(self._registry, self._conduct, request.extras, absent)
             run = Run(request, options, control, _origin(request, options), hooks)
-            bench = yield from self._bench(request, options, control)
-            for batch in range(options.first_batch, request.batches):
-                outcome = yield from self._batch(run, bench, batch)
-                if outcome != "done":
-                    return outcome
-            return "done"
+            return (yield from self._batches(run))
         except OutOfMemory:
             self._models.keep_only_last()  # what the others took is there for the next try
             raise
         except DarkroomError:
             free(self._device)
             raise
+
+    def _batches(self, run: Run) -> Events:
+        request = run.request
+        for mishap in run.hooks.new():
+            yield Warned(mishap.note)
+        try:
+            bench = yield from self._bench(request, run.options, run.control)
+            for batch in range(run.options.first_batch, request.batches):
+                outcome = yield from self._batch(run, bench, batch)
+                if outcome != "done":
+                    return outcome
+            return "done"
+        finally:
+            run.hooks.ended()
 
     def _bench(
         self, request: GenerationRequest, options: RunOptions, control: Control
@@ -110,7 +126,7 @@ class Engine:
             yield Warned(f"{loaded.name}: {plan.text}")
         for name in ("width", "height"):
             _check_grid(name, getattr(request, name), model.scale_factor)
-        upscaling = Upscaling(self._registry, self._upscalers, self._device)
+        upscaling = Upscaling(self._entries, self._upscalers, self._device)
         inputs = Path(options.inputs) if options.inputs else None
         return Bench(model, self._device, control, upscaling, inputs)
 
@@ -182,14 +198,14 @@ class Engine:
         turn = replace(told, request=named(turn.request, [read]))
         branch = None
         if number < len(run.origin):
-            entry, kept = sampler_of(self._registry, turn.request), run.origin[number]
+            entry, kept = sampler_of(self._entries, turn.request), run.origin[number]
             if number < len(run.origin) - 1:
                 branch = whole(entry, kept)
             else:
-                branch = branch_of(turn.request, entry, turn_levels(self._registry, turn), kept)
+                branch = branch_of(turn.request, entry, turn_levels(self._entries, turn), kept)
         view = GuidanceView() if run.options.guidance else None
         hooks = hooks_of(run.hooks, turn, (batch, number), read, run.control, run.options.keep)
-        return plan_of(self._registry, turn, read.timeline, branch, view, hooks)
+        return plan_of(self._entries, turn, read.timeline, branch, view, hooks)
 
     def _read(self, run: Run, turn: Turn) -> Generator[EngineEvent, None, Read]:
         """Its prompts, which most turns have in common."""

@@ -5,16 +5,17 @@ A hook is asked only where the request has the controls that it needs.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from PIL import Image
 from torch import Tensor
 
 from webui.engine.denoiser import Guides
+from webui.engine.guard import Guard
 from webui.engine.hook_answers import Spoilt, is_finite, like, operated, refused
 from webui.engine.transforms import Transformed, copied, fitting
 from webui.errors import InvalidRequest
@@ -36,13 +37,12 @@ from webui.interfaces.server_hooks import Owned
 
 WRAPPER, ATTENTION = "denoiser wrapper", "attention processor"
 LISTENER, OPERATION = "step listener", "image operation"
-CONDITIONING = "conditioning transform"
+CONDITIONING, PREVIEW = "conditioning transform", "preview"
+HALF = "engine half"
+P = ParamSpec("P")
+T = TypeVar("T")
 Extras = Mapping[str, Mapping[str, Any]]
 ViewOf = Callable[[Mapping[str, Any], dict[str, Any], Path | None], TurnView]
-
-
-class _InnerError(Exception):
-    """What an extension calls has failed, not the extension."""
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class JobHooks:
     extras: Extras
     mishaps: list[Mishap] = field(default_factory=list)
     _told: int = 0
+    _used: set[tuple[str, str]] = field(default_factory=set)  # extension, hook
 
     def new(self) -> Iterator[Mishap]:
         """Those that have not been told of yet."""
@@ -62,7 +63,8 @@ class JobHooks:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(each.note for each in self.mishaps)
+        """What the pictures' text says; how they were looked at meanwhile changes none."""
+        return tuple(each.note for each in self.mishaps if each.hook != PREVIEW)
 
     def asked(self, listed: Sequence[Owned[Any]]) -> list[Owned[Any]]:
         return [each for each in listed if each.value.needs in self.extras]
@@ -72,15 +74,43 @@ class JobHooks:
         return any((each.owner, each.hook) == (owner, hook) for each in self.mishaps)
 
     def attempt(
-        self, owner: str, hook: str, call: Callable[[], Any], passing: tuple[type, ...] = ()
+        self,
+        owner: str,
+        hook: str,
+        call: Callable[[], Any],
+        passing: tuple[type, ...] = (),
+        *,
+        whole: bool = True,
     ) -> Any:
-        """Raises MishapError, which is written down."""
+        """As `Conduct.attempt`, but that the whole is the job. Raises MishapError, which is written
+        down."""
+        self._used.add((owner, hook))
         try:
-            return self.conduct.attempt(owner, hook, call, passing)
+            return self.conduct.attempt(owner, hook, call, passing, whole=False)
         except MishapError as error:
             if not self.failed(owner, hook):
                 self.mishaps.append(error.mishap)
             raise
+
+    def ended(self) -> None:
+        """The job is over: what did not fail in it went well."""
+        for owner, hook in self._used:
+            if not self.failed(owner, hook):
+                self.conduct.succeeded(owner, hook)
+
+    def guard(self, owner: str, hook: str) -> Guard:
+        return Guard(owner, hook, self.conduct, self.attempt)
+
+    def guarded(self, guard: Guard, own: Callable[P, T], inner: Callable[P, T]) -> Callable[P, T]:
+        """What an extension makes; from its first failure on in this job, what there is without."""
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            if not self.failed(guard.owner, guard.hook):
+                with suppress(MishapError):
+                    return guard.call(partial(own, *args, **kwargs))
+            return inner(*args, **kwargs)
+
+        return call
 
     def operated(
         self, picture: Image.Image, view_of: Callable[[Mapping[str, Any]], PictureView]
@@ -203,85 +233,41 @@ class TurnHooks:
             return
 
     def _wrapped(self, owned: Owned[DenoiserWrapper], inner: Denoiser) -> Denoiser:
-        owner, job = owned.owner, self.job
-        view = self.view(owner, owned.value.needs)
-
-        def core(x: Tensor, sigma: Tensor) -> Tensor:
-            with job.conduct.outside(owner, WRAPPER), _passing():
-                return inner(x, sigma)
-
+        guard = self.job.guard(owned.owner, WRAPPER)
+        core = guard.inner(inner)
+        view = self.view(owned.owner, owned.value.needs)
         try:
-            outer: Denoiser = job.attempt(owner, WRAPPER, partial(owned.value.wrap, core, view))
+            outer: Denoiser = guard.call(partial(owned.value.wrap, core, view))
         except MishapError:
             return inner
 
-        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            if job.failed(owner, WRAPPER):
-                return inner(x, sigma)
-
-            def call() -> Tensor:
-                made = like(x, outer(x.clone(), sigma.clone()))
-                if not is_finite(made) and is_finite(core(x, sigma)):  # else it is the model's own
-                    refused()
-                return made
-
-            try:
-                made: Tensor = job.attempt(owner, WRAPPER, call, (_InnerError,))
-            except MishapError:
-                return inner(x, sigma)
-            except _InnerError as error:
-                assert error.__cause__ is not None
-                raise error.__cause__ from None
+        def own(x: Tensor, sigma: Tensor) -> Tensor:
+            made = like(x, outer(x.clone(), sigma.clone()))
+            if not is_finite(made) and is_finite(core(x, sigma)):  # else it is the model's own
+                refused()
             return made
 
-        return denoise
+        return self.job.guarded(guard, own, inner)
 
     def _attending(
         self, owned: Owned[AttentionProcessor], inner: Attend, place: AttentionPlace
     ) -> Attend:
-        owner, job = owned.owner, self.job
-        view = self.view(owner, owned.value.needs)
-        if job.failed(owner, ATTENTION):
+        guard = self.job.guard(owned.owner, ATTENTION)
+        if self.job.failed(owned.owner, ATTENTION):
             return inner
-
-        def core(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            with job.conduct.outside(owner, ATTENTION), _passing():
-                return inner(query, key, value)
-
-        wrap = partial(owned.value.wrap, core, place, view)
+        core = guard.inner(inner)
+        view = self.view(owned.owner, owned.value.needs)
         try:
-            outer: Attend = job.attempt(owner, ATTENTION, wrap)
+            outer: Attend = guard.call(partial(owned.value.wrap, core, place, view))
         except MishapError:
             return inner
         if outer is core:
             return inner
 
-        def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            if job.failed(owner, ATTENTION):
-                return inner(query, key, value)
+        def own(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             given = self._spoilt.of(query, key, value)
-            try:
-                made: Tensor = job.attempt(
-                    owner,
-                    ATTENTION,
-                    lambda: like(query, outer(query, key, value), value.shape[-1]),
-                    (_InnerError,),
-                )
-            except MishapError:
-                return inner(query, key, value)
-            except _InnerError as error:
-                assert error.__cause__ is not None
-                raise error.__cause__ from None
-            self._spoilt.add(owner, given, made)
+            made = like(query, outer(query, key, value), value.shape[-1])
+            self._spoilt.add(owned.owner, given, made)
             return made
 
-        return attend
-
-
-@contextmanager
-def _passing() -> Iterator[None]:
-    """What is raised within is not the extension's."""
-    try:
-        yield
-    except Exception as error:
-        raise _InnerError from error
+        return self.job.guarded(guard, own, inner)

@@ -24,12 +24,16 @@ from webui.engine.device import (
     total_memory,
 )
 from webui.engine.embeddings import Learned
+from webui.engine.guard import Needed
+from webui.engine.hook_answers import model_of
 from webui.engine.lora import Adapters
 from webui.engine.offload import Room
 from webui.errors import ModelRefused, OutOfMemory
+from webui.extensions import BUILTIN, Conduct
 from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.files import stamp
 from webui.interfaces import Family, Model
+from webui.interfaces.server_hooks import Owned
 from webui.library import Library, ModelEntry, Plan, needed, plan
 from webui.library.folder import watched
 from webui.loras import Loras
@@ -57,14 +61,17 @@ class Models:
         library: Library,
         embeddings: Embeddings,
         loras: Loras,
-        families: Mapping[str, Family],
+        families: Mapping[str, Owned[Family]],
         device: Device,
+        conduct: Conduct | None = None,
     ) -> None:
+        """`conduct`: where what extensions' families do is written down."""
         self._library = library
         self._embeddings = embeddings
         self._loras = loras
         self._families = families
         self._device = device
+        self._conduct = conduct or Conduct()
         self._room = Room(device.where)
         self._kept: OrderedDict[Stamp, Loaded] = OrderedDict()
         self._vocabularies = Vocabularies()  # single files share one
@@ -146,13 +153,20 @@ class Models:
             log.info("%s: %s", entry.name, made.text)
         return made
 
-    def _load(self, family: Family, entry: ModelEntry, made: Plan | None) -> Model:
+    def _load(self, family: Owned[Family], entry: ModelEntry, made: Plan | None) -> Model:
         offloaded = made is not None and made.offload != "none"
         where = torch.device("cpu") if offloaded else self._device.where
         with memory_for(f"loading the model {entry.name}"):
-            model = family.load(entry, where, self._device.dtype)
+            model = self._made_by(family, entry, where)
             self._offload(model, made)
         return model
+
+    def _made_by(self, family: Owned[Family], entry: ModelEntry, where: torch.device) -> Model:
+        """Raises ExtensionError where the family is an extension's, and fails."""
+        load = partial(family.value.load, entry, where, self._device.dtype)
+        if family.owner == BUILTIN:
+            return load()
+        return Needed(family.owner, "model family", self._conduct).call(lambda: model_of(load()))
 
     def _offload(self, model: Model, made: Plan | None) -> None:
         if made is not None:

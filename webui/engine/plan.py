@@ -15,6 +15,7 @@ from webui.engine.branching import Branch
 from webui.engine.brownian import BrownianNoise
 from webui.engine.conditioning.timeline import Timeline
 from webui.engine.denoiser import Guides, RecordedGuidance, guided, inpainted, later
+from webui.engine.entries import Entries
 from webui.engine.guidance_view import GuidanceView
 from webui.engine.hooks import TurnHooks
 from webui.engine.noise import SeededNoise
@@ -23,7 +24,6 @@ from webui.engine.sampler_choice import sampler_on, sampler_options, turn_levels
 from webui.engine.turns import Start, Turn
 from webui.interfaces import (
     Denoiser,
-    EngineRegistry,
     Model,
     Noise,
     Sampler,
@@ -151,7 +151,7 @@ class Plan:
 
 
 def plan_of(
-    registry: EngineRegistry,
+    entries: Entries,
     turn: Turn,
     timeline: Timeline,
     branch: Branch | None = None,
@@ -161,8 +161,8 @@ def plan_of(
     """`timeline` says what guides each of the turn's steps; `branch` is what is taken over of
     another run; `view` is shown what is guided. Raises InvalidRequest."""
     request, model = turn.request, turn.model
-    entry = sampler_on(registry, request, model.levels)
-    sigmas = branch.sigmas if branch else turn_levels(registry, turn)
+    entry = sampler_on(entries, request, model.levels)
+    sigmas = branch.sigmas if branch else turn_levels(entries, turn)
     progress = Progress(turn.steps, len(sigmas) - 1)
 
     hooks = hooks_of(progress) if hooks_of else None

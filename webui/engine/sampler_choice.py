@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from webui.engine.entries import Entries
 from webui.engine.schedules import FOR_FLOWS, check_level, without_penultimate
 from webui.engine.turns import Turn
 from webui.errors import InvalidRequest
-from webui.interfaces import EngineRegistry, Levels, SamplerEntry
+from webui.interfaces import Levels, SamplerEntry
 from webui.request import GenerationRequest
 from webui.request.turns import WHOLE
 
@@ -20,30 +21,28 @@ _LEVELS = 20_000  # that a schedule is asked for
 _LEAST = 1e-6  # strength
 
 
-def sampler_of(registry: EngineRegistry, request: GenerationRequest) -> SamplerEntry:
+def sampler_of(entries: Entries, request: GenerationRequest) -> SamplerEntry:
     """Raises InvalidRequest for a sampler, a schedule or an option that nobody has."""
-    entry = registry.samplers.get(request.sampler)
+    entry = entries.samplers.get(request.sampler)
     if entry is None:
-        raise unknown("sampler", request.sampler, registry.samplers)
+        raise unknown("sampler", request.sampler, entries.samplers)
     name = _schedule_name(entry, request)
-    if name not in registry.schedules:
-        raise unknown("schedule", name, ["Automatic", *registry.schedules])
+    if name not in entries.schedules:
+        raise unknown("schedule", name, ["Automatic", *entries.schedules])
     _check("sampling", request.sampler, entry.sample, sampler_options(request))
     return entry
 
 
-def sampler_on(
-    registry: EngineRegistry, request: GenerationRequest, levels: Levels
-) -> SamplerEntry:
+def sampler_on(entries: Entries, request: GenerationRequest, levels: Levels) -> SamplerEntry:
     """As it walks these levels. Raises InvalidRequest as `sampler_of`, and for one that does not.
 
     On a rectified flow Automatic means one schedule, whatever the sampler.
     """
-    entry = sampler_of(registry, request)
+    entry = sampler_of(entries, request)
     if not levels.flow:
         return entry
     if entry.flow is None:
-        others = [name for name, each in registry.samplers.items() if each.flow is not None]
+        others = [name for name, each in entries.samplers.items() if each.flow is not None]
         raise InvalidRequest(
             "sampler",
             f"{request.sampler} adds noise in a way that a flow model does not know; these can be "
@@ -52,21 +51,21 @@ def sampler_on(
     return replace(entry, sample=entry.flow, automatic=FOR_FLOWS[0])
 
 
-def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
+def turn_levels(entries: Entries, turn: Turn) -> Tensor:
     """(n + 1,) float32, falling, the last one 0: of a picture the last ones of the schedule.
 
     Raises InvalidRequest for exact steps at a strength at which the model has not as many levels.
     """
     request, start, levels = turn.request, turn.start, turn.model.levels
     if start is None:
-        return levels_of(registry, request, levels)
+        return levels_of(entries, request, levels)
     own = request.schedule_options.sigmas is not None
-    entry = sampler_on(registry, request, levels)
+    entry = sampler_on(entries, request, levels)
     if own or not start.exact_steps:
-        return levels_of(registry, request, levels)[-turn.steps - 1 :]
+        return levels_of(entries, request, levels)[-turn.steps - 1 :]
     steps = int(request.steps / max(_LEAST, min(start.strength, WHOLE)))
     if steps <= _LEVELS:
-        sigmas = levels_of(registry, request, levels, steps)[-turn.steps - 1 :]
+        sigmas = levels_of(entries, request, levels, steps)[-turn.steps - 1 :]
         if bool(torch.all(sigmas[1:] < sigmas[:-1])):
             return sigmas
     raise InvalidRequest(
@@ -78,10 +77,10 @@ def turn_levels(registry: EngineRegistry, turn: Turn) -> Tensor:
 
 
 def levels_of(
-    registry: EngineRegistry, request: GenerationRequest, levels: Levels, steps: int | None = None
+    entries: Entries, request: GenerationRequest, levels: Levels, steps: int | None = None
 ) -> Tensor:
     """(n + 1,) float32, falling, the last one 0; `steps` instead of the request's."""
-    entry = sampler_on(registry, request, levels)
+    entry = sampler_on(entries, request, levels)
     steps = request.steps if steps is None else steps
     options = asdict(request.schedule_options)
     own = options.pop("sigmas")
@@ -89,7 +88,7 @@ def levels_of(
         check_level(levels, "sigmas", own[0])
         return torch.tensor(own, dtype=torch.float32)
     name, given = _schedule_name(entry, request), _without_none(options)
-    schedule = registry.schedules[name]
+    schedule = entries.schedules[name]
     _check("schedule_options", name, schedule, given)
     made: Callable[[int], Tensor] = partial(schedule, levels=levels, **given)
     if entry.drops_penultimate:

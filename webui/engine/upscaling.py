@@ -5,7 +5,7 @@ the smallest do not fit the model in memory is let go.
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,18 @@ from PIL import Image
 from webui import inputs
 from webui.engine.control import Control
 from webui.engine.device import Device, free, memory_for, peak_memory, reset_peak
+from webui.engine.entries import Entries
 from webui.engine.models import Models
 from webui.engine.tiling import Canvas, spans
-from webui.errors import InvalidRequest, ModelRefused, NotFinite, OutOfMemory
-from webui.events import EngineEvent, Outcome, Picture, Rendered, Skipped, Stage
-from webui.interfaces import EngineRegistry, LatentResize, PictureResize, Resize, UpscalerNetwork
+from webui.errors import ExtensionError, InvalidRequest, ModelRefused, NotFinite, OutOfMemory
+from webui.events import EngineEvent, Outcome, Picture, Rendered, Skipped, Stage, Warned
+from webui.interfaces import (
+    LatentResize,
+    PictureResize,
+    Resize,
+    UpscalerFamily,
+    UpscalerNetwork,
+)
 from webui.masking.filling import filled
 from webui.request import GenerationRequest, Upscale
 from webui.request.sizes import Size, middle, upscaled
@@ -39,25 +46,25 @@ Made = Generator[EngineEvent, None, Image.Image | None]
 class Upscaling:
     def __init__(
         self,
-        registry: EngineRegistry,
+        entries: Entries,
         files: Upscalers,
         device: Device,
         models: Models | None = None,
     ) -> None:
         """`models`: what may be put out of memory where that does not suffice."""
-        self._registry = registry
+        self._entries = entries
         self._files = files
         self._models = models
         self._device = device
 
     def find(self, field: str, name: str) -> Resize | UpscalerFile:
         """Raises InvalidRequest, naming `field`, for one that is not there or cannot be used."""
-        if name in self._registry.upscalers:
-            return self._registry.upscalers[name]
+        if name in self._entries.upscalers:
+            return self._entries.upscalers[name]
         file = self._files.find(name)
         if file is None:
             files = [each.name for each in self._files.files() if each.problem is None]
-            known = ", ".join([*self._registry.upscalers, *files[:20]])
+            known = ", ".join([*self._entries.upscalers, *files[:20]])
             raise InvalidRequest(field, f"{name!r} is not known; known are {known}")
         if file.problem is not None:
             raise InvalidRequest(field, f"{name} cannot be used: {file.problem}")
@@ -68,7 +75,7 @@ class Upscaling:
     ) -> Made:
         """`image` (RGB) at `size`; None if it is wanted no more, which is asked after each tile.
 
-        Raises InvalidRequest, ModelRefused, OutOfMemory, NotFinite.
+        Raises InvalidRequest, ModelRefused, OutOfMemory, NotFinite, ExtensionError.
         """
         found = self.find(field, name)
         if isinstance(found, LatentResize):
@@ -77,7 +84,10 @@ class Upscaling:
         if isinstance(found, PictureResize):
             with memory_for("making the picture larger"):
                 return found.resize(image, size)
-        network = self._load(found)
+        family, failed = self._family(found)
+        for text in failed:
+            yield Warned(text)
+        network = self._load(family, found)
         for _ in range(_MOST_PASSES):
             made = yield from self._pass(field, name, network, image, unwanted)
             if made is None:
@@ -87,11 +97,19 @@ class Upscaling:
                 break
         return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
-    def _load(self, file: UpscalerFile) -> UpscalerNetwork:
-        families = self._registry.upscaler_families.values()
-        family = next((each for each in families if each.recognises(file)), None)
-        if family is None:
-            raise ModelRefused(f"{file.name}: no upscaler that is known recognises it")
+    def _family(self, file: UpscalerFile) -> tuple[UpscalerFamily, Sequence[str]]:
+        """The first that recognises it, and those before it that failed. Raises ModelRefused."""
+        failed: list[str] = []
+        for each in self._entries.upscaler_families.values():
+            try:
+                if each.recognises(file):
+                    return each, failed
+            except ExtensionError as error:
+                failed.append(str(error))
+        said = "; ".join([f"{file.name}: no upscaler that is known recognises it", *failed])
+        raise ModelRefused(said)
+
+    def _load(self, family: UpscalerFamily, file: UpscalerFile) -> UpscalerNetwork:
         where, dtype = self._device.where, self._device.dtype
         try:
             with memory_for(f"loading the upscaler {file.name}"):

@@ -4,16 +4,19 @@ Knows no course: what the turn is for, and what becomes of it, is for others to 
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
 from webui.engine.control import Control
 from webui.engine.device import Device, memory_for
 from webui.engine.drawing import Drawing
+from webui.engine.hooks import PREVIEW
 from webui.engine.plan import Plan
 from webui.engine.recorder import Recorder
-from webui.events import EngineEvent, Preview, PreviewKind
+from webui.events import EngineEvent, Picture, Preview, PreviewKind, Warned
 from webui.events import Step as StepEvent
+from webui.extensions import MishapError
 from webui.request import to_dict
 from webui.trajectories import Header, KeptStep
 
@@ -81,7 +84,18 @@ class Walk:
             ("predicted", control.predicted),
         ]
         for kind, method in asked:
-            if method is not None:
-                with memory_for(f"drawing the preview of step {kept.step}"):
-                    drawn = self.drawing.draw(plan.model, kept, kind, method, plan.turn.view)
+            drawn = None if method is None else self._drawn(kept, kind, method)
+            if method is not None and drawn is not None:
                 yield Preview(self.batch, kept.step, kind, method, drawn, self.number)
+        for mishap in plan.hooks.job.new() if plan.hooks else ():
+            yield Warned(mishap.note)
+
+    def _drawn(self, kept: KeptStep, kind: PreviewKind, method: str) -> Picture | None:
+        """None where it is an extension's that fails, or has failed in this job."""
+        plan, job = self.plan, self.plan.hooks.job if self.plan.hooks else None
+        if job and job.failed(self.drawing.owner(method), PREVIEW):
+            return None
+        attempt = job.attempt if job else None
+        with memory_for(f"drawing the preview of step {kept.step}"), suppress(MishapError):
+            return self.drawing.draw(plan.model, kept, kind, method, plan.turn.view, attempt)
+        return None

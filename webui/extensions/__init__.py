@@ -25,7 +25,7 @@ from webui.extensions.registry import (
     server_registry,
 )
 from webui.extensions.standing import Standing, State
-from webui.extensions.trial import Trials, Verdict
+from webui.extensions.trial import Trials, Tried
 
 __all__ = [
     "BUILTIN",
@@ -39,7 +39,7 @@ __all__ = [
     "Shelves",
     "Standing",
     "Trials",
-    "Verdict",
+    "Tried",
     "engine_registry",
     "find",
     "installed",
@@ -79,7 +79,7 @@ def load(
     try:
         for each in extensions:
             if each in mine:
-                verdict = verdicts.get(each.id, Verdict())
+                verdict = verdicts.get(each.id, Tried())
                 standings.append(_loaded(part, each, shelves, verdict, begun))
             else:
                 mishap = Mishap(each.id, "extension.toml", each.problem) if each.problem else None
@@ -112,7 +112,7 @@ def _has(found: Found, part: Part) -> bool:
 
 
 def _loaded(
-    part: Part, found: Found, shelves: Shelves, verdict: Verdict, begun: Path | None
+    part: Part, found: Found, shelves: Shelves, verdict: Tried, begun: Path | None
 ) -> Standing:
     if verdict.text:
         return Standing(

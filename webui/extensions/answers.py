@@ -6,7 +6,7 @@ Checked before anything else of the program sees them; for what ships as well.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from webui.errors import ExtensionError, InvalidRequest
 from webui.extensions import own_keys
@@ -21,6 +21,7 @@ from webui.interfaces import (
     ScheduleInfo,
     UpscalerInfo,
 )
+from webui.interfaces.axes import AxisKind
 from webui.interfaces.engine_hooks import (
     AttentionProcessor,
     ConditioningTransform,
@@ -206,9 +207,15 @@ def _check_attributes(value: object) -> None:
             raise ExtensionError(f"{name} must be text, got {_type(getattr(value, name))}")
     if type(getattr(value, "order", 0)) is not int:
         raise ExtensionError("order must be a whole number; lower ones come first")
-    for name in ("placed", "sheet", "read"):
+    for name in ("minimum", "maximum", "step", "cost"):
+        if type(getattr(value, name, 0)) not in (int, float):
+            raise ExtensionError(f"{name} must be a number, got {_type(getattr(value, name))}")
+    of_axis = ("choices",) if isinstance(value, Axis) else ()  # a field's are listed
+    for name in ("placed", "sheet", "read", "expand", *of_axis):
         if not (getattr(value, name, None) is None or callable(getattr(value, name))):
             raise ExtensionError(f"{name} must be a function, or left out")
+    if isinstance(value, Axis) and value.kind not in get_args(AxisKind):
+        raise ExtensionError(f"kind must be one of {', '.join(get_args(AxisKind))}")
     kinds = getattr(value, "kinds", ())
     if not isinstance(kinds, tuple) or not all(isinstance(each, type) for each in kinds):
         raise ExtensionError("kinds must be a tuple of events' classes, such as (Finished,)")
@@ -235,6 +242,10 @@ def _is_tab(value: object) -> bool:
 
 def _loads(value: object) -> bool:
     return callable(getattr(value, "load", None))
+
+
+def _recognises(value: object) -> bool:
+    return _loads(value) and callable(getattr(value, "recognises", None))
 
 
 _OWN: Sequence[tuple[type, Callable[[Any, str], None]]] = (
@@ -273,7 +284,7 @@ _ENGINE: Mapping[str, tuple[_Kind, str | None]] = {
     "families": (_loads, None),
     "previews": (callable, None),
     "upscalers": ((PictureResize, LatentResize), None),
-    "upscaler_families": (_loads, None),
+    "upscaler_families": (_recognises, None),
     "conditioning_transforms": (ConditioningTransform, ""),
     "denoiser_wrappers": (DenoiserWrapper, ""),
     "attention_processors": (AttentionProcessor, ""),

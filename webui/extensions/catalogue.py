@@ -1,12 +1,12 @@
 """The extensions as the server knows them: what the page and the API list, and turn on and off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from webui.errors import InvalidRequest, NotSaved
-from webui.extensions import imports
+from webui.extensions import halves, imports
 from webui.extensions.conduct import Conduct, merged
 from webui.extensions.discovery import Choices, find
 from webui.extensions.own_settings import OwnSettings
@@ -39,6 +39,10 @@ class Catalogue:
         new = [Standing(each, "off") for each in found]
         off = self.choices.disabled()
         return [_listed(each, None, (self.conduct.report(),), off) for each in new]
+
+    def halves(self, groups: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """What `RunOptions.halves` says of these groups of controls."""
+        return halves.of_groups(self.standings, groups)
 
     def folder(self, id: str) -> Path:
         """The extension's own, in the data folder; it may not be there yet."""

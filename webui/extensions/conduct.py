@@ -79,10 +79,18 @@ class Conduct:
         return self._off.get(owner, "")
 
     def attempt(
-        self, owner: str, hook: str, call: Callable[[], T], passing: tuple[type, ...] = ()
+        self,
+        owner: str,
+        hook: str,
+        call: Callable[[], T],
+        passing: tuple[type, ...] = (),
+        *,
+        whole: bool = True,
     ) -> T:
         """What `call` gives. Raises MishapError for whatever it raises, but for the types in
-        `passing` and for Ctrl+C; and at once where the extension is switched off."""
+        `passing` and for Ctrl+C; and at once where the extension is switched off. `whole`: False
+        for a part of something longer, whose end is told by `succeeded`: that the first steps of a
+        job went well makes no row of failures shorter."""
         if reason := self.off(owner):
             raise MishapError(Mishap(owner, hook, reason))
         began = time.perf_counter()
@@ -95,7 +103,8 @@ class Conduct:
                 raise
             raise MishapError(self.failed(owner, hook, error)) from error
         self._spent(owner, hook, began)
-        self.succeeded(owner, hook)
+        if whole:
+            self.succeeded(owner, hook)
         return value
 
     def attempt_soon(

@@ -112,7 +112,7 @@ def of_server(shelves: Shelves) -> ServerRegistry:
         send_targets=shelves.owned("send_targets"),
         event_listeners=shelves.owned("event_listeners"),
         metadata_fields=shelves.owned_by_name("metadata_fields"),
-        axes=shelves.by_name("axes"),
+        axes=shelves.owned_by_name("axes"),
         scripts=shelves.owned("scripts"),
         styles=shelves.owned("styles"),
         owners=shelves.owners("tabs", "controls"),
@@ -122,12 +122,12 @@ def of_server(shelves: Shelves) -> ServerRegistry:
 
 def of_engine(shelves: Shelves) -> EngineRegistry:
     return EngineRegistry(
-        samplers=shelves.by_name("samplers"),
-        schedules=shelves.by_name("schedules"),
-        families=shelves.by_name("families"),
-        previews=shelves.by_name("previews"),
-        upscalers=shelves.by_name("upscalers"),
-        upscaler_families=shelves.by_name("upscaler_families"),
+        samplers=shelves.owned_by_name("samplers"),
+        schedules=shelves.owned_by_name("schedules"),
+        families=shelves.owned_by_name("families"),
+        previews=shelves.owned_by_name("previews"),
+        upscalers=shelves.owned_by_name("upscalers"),
+        upscaler_families=shelves.owned_by_name("upscaler_families"),
         conditioning_transforms=shelves.owned("conditioning_transforms"),
         denoiser_wrappers=shelves.owned("denoiser_wrappers"),
         attention_processors=shelves.owned("attention_processors"),

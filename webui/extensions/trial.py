@@ -32,8 +32,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Empty `text`: it came through."""
+class Tried:
+    """How a trial ended. Empty `text`: it came through."""
 
     text: str = ""  # what went wrong
     hook: str = ""  # where
@@ -58,21 +58,21 @@ class Trials:
         self._environ = environ
         self._limit = LIMITS[part] if limit is None else limit
 
-    def of(self, extensions: Sequence[Found]) -> dict[str, Verdict]:
+    def of(self, extensions: Sequence[Found]) -> dict[str, Tried]:
         """By their ids; those not tried yet are tried now, several at once."""
         known = self._read()
         marks: dict[str, str] = {}
-        verdicts: dict[str, Verdict] = {}
+        verdicts: dict[str, Tried] = {}
         for each in extensions:
             try:
                 marks[each.id] = digest(each)
             except ExtensionError as error:
-                verdicts[each.id] = Verdict(str(error), "folder")
+                verdicts[each.id] = Tried(str(error), "folder")
         waiting = []
         for each in extensions:
             if each.id in verdicts:
                 continue
-            mark, verdict = known.get(each.id, ("", Verdict()))
+            mark, verdict = known.get(each.id, ("", Tried()))
             if mark == marks[each.id]:
                 verdicts[each.id] = verdict
             else:
@@ -87,7 +87,7 @@ class Trials:
     def condemn(self, found: Found, hook: str) -> None:
         """It came through, and the process that loaded it ended there all the same."""
         with suppress(ExtensionError):
-            verdict = Verdict(f"the {self._part} ended or hung while it was loaded", hook)
+            verdict = Tried(f"the {self._part} ended or hung while it was loaded", hook)
             self._write({**self._read(), found.id: (digest(found), verdict)})
 
     def forget(self, id: str) -> None:
@@ -96,7 +96,7 @@ class Trials:
         if known.pop(id, None) is not None:
             self._write(known)
 
-    def _try(self, found: Found) -> Verdict:
+    def _try(self, found: Found) -> Tried:
         with tempfile.TemporaryDirectory() as place:
             result = Path(place, "result")
             command = [sys.executable, "-m", "webui.rehearsal", self._part, str(found.folder)]
@@ -130,16 +130,16 @@ class Trials:
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _read(self) -> dict[str, tuple[str, Verdict]]:
+    def _read(self) -> dict[str, tuple[str, Tried]]:
         """None where there is no file that can be read: then all are tried."""
         if self._kept is None:
             return {}
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             written = json.loads(self._kept.read_text(encoding="utf-8"))
-            return {id: (each.pop("mark"), Verdict(**each)) for id, each in written.items()}
+            return {id: (each.pop("mark"), Tried(**each)) for id, each in written.items()}
         return {}
 
-    def _write(self, verdicts: Mapping[str, tuple[str, Verdict]]) -> None:
+    def _write(self, verdicts: Mapping[str, tuple[str, Tried]]) -> None:
         if self._kept is None:
             return
         values = {id: {"mark": mark, **asdict(each)} for id, (mark, each) in verdicts.items()}
@@ -147,21 +147,21 @@ class Trials:
             write(self._kept, values)
 
 
-def _verdict(result: Path, code: int | None, limit: float) -> Verdict:
+def _verdict(result: Path, code: int | None, limit: float) -> Tried:
     """From what the process has written, line by line, until it ended."""
     last: dict[str, Any] = {}
     for last in _lines(result):
         if "seconds" in last:
-            return Verdict(seconds=float(last["seconds"]))
+            return Tried(seconds=float(last["seconds"]))
         if "error" in last:
-            return Verdict(str(last["error"]), str(last["hook"]), str(last["trace"]))
+            return Tried(str(last["error"]), str(last["hook"]), str(last["trace"]))
     hook = str(last.get("hook", "start"))
     if code is None:
         trace = result.with_suffix(".trace")
         said = trace.read_text("utf-8", "replace")[-4000:] if trace.exists() else ""
-        return Verdict(f"took longer than {limit:g} s", hook, said)
+        return Tried(f"took longer than {limit:g} s", hook, said)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return Verdict(f"ended the process ({how})", hook)
+    return Tried(f"ended the process ({how})", hook)
 
 
 def _last(result: Path) -> dict[str, Any]:

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EngineRegistry:
-    """What the engine side registered, by name."""
+    """What the engine side registered, and who did; how an extension's is called, `engine.entries`
+    knows."""
 
-    samplers: Mapping[str, SamplerEntry]
-    schedules: Mapping[str, Schedule]
-    families: Mapping[str, Family]
-    previews: Mapping[str, PreviewDecoder]
-    upscalers: Mapping[str, Resize]
-    upscaler_families: Mapping[str, UpscalerFamily]
+    samplers: Mapping[str, Owned[SamplerEntry]]
+    schedules: Mapping[str, Owned[Schedule]]
+    families: Mapping[str, Owned[Family]]
+    previews: Mapping[str, Owned[PreviewDecoder]]
+    upscalers: Mapping[str, Owned[Resize]]
+    upscaler_families: Mapping[str, Owned[UpscalerFamily]]
     conditioning_transforms: Sequence[Owned[ConditioningTransform]] = ()
     denoiser_wrappers: Sequence[Owned[DenoiserWrapper]] = ()
     attention_processors: Sequence[Owned[AttentionProcessor]] = ()

@@ -99,7 +99,7 @@ class ServerRegistry:
     send_targets: Sequence[Owned[SendTarget]] = ()
     event_listeners: Sequence[Owned[EventListener]] = ()
     metadata_fields: Mapping[str, Owned[MetadataField]] = field(default_factory=dict)
-    axes: Mapping[str, Axis] = field(default_factory=dict)  # of plots, by label
+    axes: Mapping[str, Owned[Axis]] = field(default_factory=dict)  # of plots, by label
     scripts: Sequence[Owned[PageFile]] = ()
     styles: Sequence[Owned[PageFile]] = ()
     owners: Mapping[str, str] = field(default_factory=dict)  # tab or control group -> extension
