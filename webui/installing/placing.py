@@ -110,8 +110,9 @@ def recover(place: Path) -> None:
     for kept in _folders(all_before(place)):
         if kept.name not in left and not os.path.lexists(place / kept.name):
             shutil.rmtree(kept, ignore_errors=True)  # it was being taken away
-    with suppress(OSError):
-        all_before(place).rmdir()
+    for each in (place / _STAGING, all_before(place)):
+        with suppress(OSError):
+            each.rmdir()
 
 
 def _exchange(place: Path, work: Path, id: str, new: Path) -> None:
