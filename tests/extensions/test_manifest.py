@@ -71,8 +71,24 @@ def test_all_of_it_is_read(tmp_path):
         ({"dependencies": '["git+https://x/y"]'}, "dependencies: 'git+https://x/y' is none such"),
         ({"description": '"' + "x" * 1001 + '"'}, "description: must be text of 1 to 1000"),
         ({"id": "[[["}, "cannot be read"),
+        *(
+            ({key: f'"a{written}b"'}, f"{key}: must be one line of visible characters; {letter}")
+            for key in ("name", "description")
+            for written, letter in (
+                ("\\n", "U+000A"), ("\\u001B[2J", "U+001B"), ("\\u2028", "U+2028"),
+                ("\u202e", "U+202E"), ("\u2067", "U+2067"), ("\u200b", "U+200B"),
+            )
+        ),
+        *(
+            ({"dependencies": f'["{each}"]'}, f"dependencies: {said}")
+            for each, said in (
+                ("numpy-", "'numpy-' is none such as"), ("./numpy", "'./numpy' is none"),
+                ("numpy[extra]", "'numpy[extra]' is none"), ("numpy;x", "'numpy;x' is none"),
+                ("numpy\\n>=2", "must be one line"), ("numpy>=2,\\u000B<3", "must be one line"),
+            )
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_said_with_the_file_and_the_key(tmp_path, changes, said):
     folder = written(tmp_path, **changes)
     with pytest.raises(ExtensionError) as caught:
@@ -168,6 +184,7 @@ def test_choices_that_cannot_be_read_now_are_not_thrown_away(tmp_path):
             start(settings)
     safe = read_settings(["--data-dir", str(tmp_path), "--safe-mode"], {})
     assert server_side.engine_arguments(safe) == []
+    assert server_side._turned_off(safe) == frozenset()
     with pytest.raises(NotSaved, match="cannot be read"):
         Catalogue(data_dir=tmp_path).newcomers()
 
