@@ -285,6 +285,13 @@ def test_a_preview_that_spoils_what_it_is_shown_spoils_no_picture(drawing, warm)
     assert (len(run.of(Preview)), run.of(Warned)) == (6, [])
 
 
+def test_a_preview_that_the_engine_has_not_is_left_out_and_said_once(drawing, warm):
+    run = play(drawing, request(**SHORT), RunOptions(noisy="gone"))
+    said = "Did not run: gone (preview: the engine has none of that name)"
+    assert ([each.text for each in run.of(Warned)], run.of(Preview)) == ([said], [])
+    assert run.pictures == play(warm, request(**SHORT)).pictures
+
+
 # --- upscalers and families ----------------------------------------------------------------------
 
 
