@@ -292,6 +292,20 @@ def test_restart_replaces_an_engine_that_hangs(start):
     assert engine.state().pid != old
 
 
+def test_an_engine_that_was_ended_on_purpose_blames_no_extension(start, tmp_path):
+    blame = (tmp_path / "hook", tmp_path / "begun")
+    engine = start(blame=blame)
+    engine.call("status", {})
+    blame[1].write_text("one\nimport")
+    with pytest.raises(EngineDied, match="; it was in the import of the extension one$"):
+        play(engine, request("die@1"))
+    assert blame[1].exists()  # the next one reads it
+    engine.call("status", {})
+    blame[0].write_text("two\nstep listener".ljust(120))
+    engine.close()
+    assert [each.exists() for each in blame] == [False, False]
+
+
 def test_close_ends_the_process_and_what_runs(start):
     engine = start()
     run = engine.run("job-0001", request("hang@1"), RunOptions())

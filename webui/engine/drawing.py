@@ -42,10 +42,10 @@ class Drawing:
         self._models = models
         self._device = device
 
-    def owner(self, method: str) -> str:
-        """Whose preview it is."""
+    def owner(self, method: str) -> str | None:
+        """Whose preview it is; None for one that nobody has here."""
         owned = self._previews.get(method)
-        return owned.owner if owned else BUILTIN
+        return owned.owner if owned else None
 
     def draw(
         self,

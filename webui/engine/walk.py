@@ -16,7 +16,7 @@ from webui.engine.plan import Plan
 from webui.engine.recorder import Recorder
 from webui.events import EngineEvent, Picture, Preview, PreviewKind, Warned
 from webui.events import Step as StepEvent
-from webui.extensions import MishapError
+from webui.extensions import Mishap, MishapError
 from webui.request import to_dict
 from webui.trajectories import Header, KeptStep
 
@@ -91,9 +91,14 @@ class Walk:
             yield Warned(mishap.note)
 
     def _drawn(self, kept: KeptStep, kind: PreviewKind, method: str) -> Picture | None:
-        """None where it is an extension's that fails, or has failed in this job."""
+        """None where it is an extension's that fails, has failed in this job, or is not here: how
+        a job is looked at must not end it."""
         plan, job = self.plan, self.plan.hooks.job if self.plan.hooks else None
-        if job and job.failed(self.drawing.owner(method), PREVIEW):
+        owner = self.drawing.owner(method)
+        if job and job.failed(owner or method, PREVIEW):
+            return None
+        if job and owner is None:
+            job.mishaps.append(Mishap(method, PREVIEW, "the engine has none of that name"))
             return None
         attempt = job.attempt if job else None
         with memory_for(f"drawing the preview of step {kept.step}"), suppress(MishapError):
