@@ -269,6 +269,7 @@ def _stamp(entry: ModelEntry) -> Stamp:
     if entry.layout == "folder":
         return tuple(map(stamp, folder.watched(entry.path)))
     beside = [entry.path.with_suffix(suffix) for suffix in (".yaml", ".json")]
+    beside.append(single_file.t5_tokenizer(entry.path))
     vae = [entry.vae] if entry.vae else []
     return tuple(map(stamp, [entry.path, *beside, *vae]))
 

@@ -79,12 +79,13 @@ def entry(folder: Path, name: str) -> ModelEntry:
         scale_factor, width, height = native_size(configs[network], configs["vae"], network)
         for part, config in configs.items():
             bounds.check(part, f"{part}/{_CONFIGS[part]}", config)
-        _check_scheduler(configs["scheduler"], network == "transformer")
+        check_scheduler(configs["scheduler"], network == "transformer")
         family = _family(configs)
         return ModelEntry(
             name=name, path=folder, family=family, native_width=width, native_height=height,
             scale_factor=scale_factor, weights=weights, size_bytes=size_bytes, configs=configs,
             tokenizer=folder / ("tokenizer" if "tokenizer" in parts else "tokenizer_2"),
+            t5_tokenizer=folder / "tokenizer_3",
             report=_report(folder, family, network, configs),
         )  # fmt: skip
     except (ProblemError, OSError) as error:
@@ -130,7 +131,8 @@ def _family(configs: Mapping[str, Mapping[str, Any]]) -> str:
     return "sd2" if configs["text_encoder"].get("hidden_act") == "gelu" else "sd1"
 
 
-def _check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
+def check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
+    """Raises ProblemError for noise levels of a kind that is not built here."""
     kind = str(config.get("_class_name", ""))
     if kind.startswith("EDM") or (kind.startswith("FlowMatch") and not flow):
         raise ProblemError(f"scheduler/ says {shown(kind)}; such models cannot be used yet")
