@@ -26,6 +26,7 @@ class Rows(NamedTuple):
         return tensor.chunk(self.parts)[self.at]
 
 
+ALL = Rows()
 _ALONE = {
     "x_embedder.proj": "pos_embed.proj",
     "t_embedder.mlp.0": "time_text_embed.timestep_embedder.linear_1",
@@ -65,7 +66,7 @@ def pieces(module: str, last: int) -> Iterator[tuple[str, Rows]]:
     if module == _FINAL:
         yield "norm_out.linear", Rows(swapped=True)
     elif module in _ALONE:
-        yield _ALONE[module], Rows()
+        yield _ALONE[module], ALL
     elif match := _BLOCK.fullmatch(module):
         names = _IN_BLOCK.get(match[2], ())
         swapped = match[2] == "context_block.adaLN_modulation.1" and int(match[1]) == last
