@@ -1,9 +1,12 @@
-"""Writes tests/published_keys.json.gz: keys and shapes of the published checkpoints.
+"""Writes tests/published_keys.json.gz and tests/published_flows.json.gz: keys and shapes of the
+published checkpoints.
 
 Of Stable Diffusion 1.5 and 2.1, SDXL base and refiner, told from the configs that they were trained
 with (v1-inference.yaml, v2-inference-v.yaml, sd_xl_base.yaml, sd_xl_refiner.yaml) and the modules
-that these name (CompVis' latent-diffusion, Stability's generative-models, OpenCLIP). It knows
-nothing of diffusers, whose tables the product converts with: so the two can be compared.
+that these name (CompVis' latent-diffusion, Stability's generative-models, OpenCLIP); and of Stable
+Diffusion 3 and 3.5, told from the sizes that were published with them and Stability's mmdit.py,
+with the text encoders as transformers names them. It knows nothing of diffusers, whose tables the
+product converts with: so the two can be compared.
 """
 
 import gzip
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OUT = Path(__file__).parents[1] / "tests" / "published_keys.json.gz"
+FLOWS = OUT.with_name("published_flows.json.gz")
 
 Keys = dict[str, tuple[int, ...]]
 
@@ -107,8 +111,71 @@ class UNet:
         return made | _pair(f"{name}.proj_out", *square)
 
 
-def vae() -> Keys:
-    """`ddconfig` of all four: ch 128, ch_mult 1, 2, 4, 4, two blocks, four channels."""
+@dataclass(frozen=True)
+class Joint:
+    """A transformer of mmdit.py: blocks that look at picture and texts at once."""
+
+    blocks: int  # as many as heads, each 64 wide
+    places: int  # of the table, each way
+    normed: bool  # whether queries and keys are
+    dual: int = 0  # the first so many look at the picture a second time
+
+    def keys(self) -> Keys:
+        width = 64 * self.blocks
+        made: Keys = {
+            "pos_embed": (1, self.places**2, width),
+            **_pair("x_embedder.proj", width, 16, 2, 2),
+            **_pair("t_embedder.mlp.0", width, 256),
+            **_pair("t_embedder.mlp.2", width, width),
+            **_pair("y_embedder.mlp.0", width, 2048),
+            **_pair("y_embedder.mlp.2", width, width),
+            **_pair("context_embedder", width, 4096),
+            **_pair("final_layer.linear", 2 * 2 * 16, width),
+            **_pair("final_layer.adaLN_modulation.1", 2 * width, width),
+        }
+        for number in range(self.blocks):
+            last, dual = number + 1 == self.blocks, number < self.dual
+            place = f"joint_blocks.{number}"
+            made |= self._half(f"{place}.x_block", width, 9 if dual else 6, dual)
+            made |= self._half(f"{place}.context_block", width, 2 if last else 6, False)
+        return made
+
+    def _half(self, name: str, width: int, told: int, dual: bool) -> Keys:
+        """`told`: how many shifts, scales and gates it is told; two: it only gives keys."""
+        made = _pair(f"{name}.adaLN_modulation.1", told * width, width)
+        for attention in ("attn", "attn2") if dual else ("attn",):
+            made |= _pair(f"{name}.{attention}.qkv", 3 * width, width)
+            if told > 2:
+                made |= _pair(f"{name}.{attention}.proj", width, width)
+            for each in ("ln_q", "ln_k") if self.normed else ():
+                made[f"{name}.{attention}.{each}.weight"] = (64,)
+        if told > 2:
+            made |= _pair(f"{name}.mlp.fc1", 4 * width, width)
+            made |= _pair(f"{name}.mlp.fc2", width, 4 * width)
+        return made
+
+
+def t5() -> Keys:
+    """T5 v1.1 XXL's encoder, as transformers names it."""
+    width, inner = 4096, 10240
+    made: Keys = {"shared.weight": (32128, width), "encoder.final_layer_norm.weight": (width,)}
+    table = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+    made[table] = (32, 64)
+    for number in range(24):
+        first, second = (f"encoder.block.{number}.layer.{at}" for at in range(2))
+        made |= {f"{first}.SelfAttention.{each}.weight": (width, width) for each in "qkvo"}
+        made |= {f"{second}.DenseReluDense.{each}.weight": (inner, width) for each in _GATED}
+        made[f"{second}.DenseReluDense.wo.weight"] = (width, inner)
+        made |= {f"{each}.layer_norm.weight": (width,) for each in (first, second)}
+    return made
+
+
+_GATED = ("wi_0", "wi_1")
+
+
+def vae(channels: int = 4) -> Keys:
+    """`ddconfig` of all: ch 128, ch_mult 1, 2, 4, 4, two blocks; Stable Diffusion 3's has 16
+    channels and nothing between it and its latents."""
     widths = (128, 256, 512, 512)
     made = _pair("encoder.conv_in", 128, 3, 3, 3)
     now = 128
@@ -119,7 +186,8 @@ def vae() -> Keys:
         if level < 3:
             made |= _pair(f"encoder.down.{level}.downsample.conv", now, now, 3, 3)
     made |= _vae_middle("encoder") | _norm("encoder.norm_out", 512)
-    made |= _pair("encoder.conv_out", 8, 512, 3, 3) | _pair("decoder.conv_in", 512, 4, 3, 3)
+    made |= _pair("encoder.conv_out", 2 * channels, 512, 3, 3)
+    made |= _pair("decoder.conv_in", 512, channels, 3, 3)
     made |= _vae_middle("decoder")
     for level in reversed(range(4)):
         for block in range(3):
@@ -128,6 +196,8 @@ def vae() -> Keys:
         if level:
             made |= _pair(f"decoder.up.{level}.upsample.conv", now, now, 3, 3)
     made |= _norm("decoder.norm_out", 128) | _pair("decoder.conv_out", 3, 128, 3, 3)
+    if channels == 16:
+        return made
     return made | _pair("quant_conv", 8, 8, 1, 1) | _pair("post_quant_conv", 4, 4, 1, 1)
 
 
@@ -147,20 +217,21 @@ def _vae_block(name: str, before: int, after: int) -> Keys:
     return made
 
 
-def clip() -> Keys:
-    """CLIP ViT-L/14's text half, as transformers names it."""
+def clip(width: int = 768, layers: int = 12) -> Keys:
+    """CLIP ViT-L/14's text half, or a larger one's, as transformers names it."""
     made: Keys = {
-        "embeddings.token_embedding.weight": (49408, 768),
-        "embeddings.position_embedding.weight": (77, 768),
+        "embeddings.token_embedding.weight": (49408, width),
+        "embeddings.position_embedding.weight": (77, width),
         "embeddings.position_ids": (1, 77),
     }
-    for number in range(12):
+    for number in range(layers):
         layer = f"encoder.layers.{number}"
         for each in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            made |= _pair(f"{layer}.self_attn.{each}", 768, 768)
-        made |= _pair(f"{layer}.mlp.fc1", 3072, 768) | _pair(f"{layer}.mlp.fc2", 768, 3072)
-        made |= _norm(f"{layer}.layer_norm1", 768) | _norm(f"{layer}.layer_norm2", 768)
-    made |= _norm("final_layer_norm", 768)
+            made |= _pair(f"{layer}.self_attn.{each}", width, width)
+        made |= _pair(f"{layer}.mlp.fc1", 4 * width, width)
+        made |= _pair(f"{layer}.mlp.fc2", width, 4 * width)
+        made |= _norm(f"{layer}.layer_norm1", width) | _norm(f"{layer}.layer_norm2", width)
+    made |= _norm("final_layer_norm", width)
     return {f"text_model.{key}": shape for key, shape in made.items()}
 
 
@@ -220,8 +291,27 @@ def checkpoints() -> Iterator[tuple[str, Keys]]:
     )
 
 
+def flows() -> Iterator[tuple[str, Keys]]:
+    second = clip(1280, 32) | {"text_projection.weight": (1280, 1280)}
+    encoders = {"clip_l": clip(), "clip_g": second, "t5xxl": t5()}
+    texts = {f"text_encoders.{name}.transformer": keys for name, keys in encoders.items()}
+    sizes = {
+        "sd3 medium": Joint(24, 192, normed=False),
+        "sd3.5 medium": Joint(24, 384, normed=True, dual=13),
+        "sd3.5 large": Joint(38, 192, normed=True),
+    }
+    for name, joint in sizes.items():
+        yield (
+            name,
+            _named({"model.diffusion_model": joint.keys(), "first_stage_model": vae(16), **texts}),
+        )
+
+
 def _whole(unet: UNet, encoders: dict[str, Keys]) -> Keys:
-    parts = {"model.diffusion_model": unet.keys(), "first_stage_model": vae(), **encoders}
+    return _named({"model.diffusion_model": unet.keys(), "first_stage_model": vae(), **encoders})
+
+
+def _named(parts: dict[str, Keys]) -> Keys:
     return {f"{name}.{key}": shape for name, part in parts.items() for key, shape in part.items()}
 
 
@@ -233,13 +323,12 @@ def write_packed(path: Path, found: object) -> None:
 
 
 def main() -> None:
-    found = {
-        name: {key: list(shape) for key, shape in keys.items()} for name, keys in checkpoints()
-    }
-    write_packed(OUT, found)
-    for name, keys in found.items():
-        print(f"{name}: {len(keys)} tensors")
-    print(f"{OUT}: {OUT.stat().st_size} bytes")
+    for out, made in ((OUT, checkpoints()), (FLOWS, flows())):
+        found = {name: {key: list(shape) for key, shape in keys.items()} for name, keys in made}
+        write_packed(out, found)
+        for name, keys in found.items():
+            print(f"{name}: {len(keys)} tensors")
+        print(f"{out}: {out.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
