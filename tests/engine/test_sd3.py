@@ -425,18 +425,6 @@ def test_a_folder_says_what_it_is_and_what_is_wrong_with_it(models, tmp_path):
     assert Library(tmp_path).find("wrong").problem == "transformer/ is missing"
 
 
-def test_a_single_file_of_it_is_refused_with_what_works(tmp_path):
-    path = tmp_path / "checkpoints" / "sd3.safetensors"
-    checkpoints.write(path, {
-        "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": torch.zeros(3, 1)
-    })  # fmt: skip
-    problem = Library(tmp_path).find("sd3").problem
-    assert problem == (
-        "this is Stable Diffusion 3, which cannot be used as one file yet; a folder in diffusers' "
-        "layout can"
-    )
-
-
 def test_a_transformer_that_does_not_fit_is_refused(models, tmp_path):
     shutil.copytree(models / "checkpoints" / "without-t5", tmp_path / "checkpoints" / "wrong")
     weights = tmp_path / "checkpoints/wrong/transformer/diffusion_pytorch_model.safetensors"

@@ -85,7 +85,7 @@ def entry(folder: Path, name: str) -> ModelEntry:
             name=name, path=folder, family=family, native_width=width, native_height=height,
             scale_factor=scale_factor, weights=weights, size_bytes=size_bytes, configs=configs,
             tokenizer=folder / ("tokenizer" if "tokenizer" in parts else "tokenizer_2"),
-            t5_tokenizer=folder / "tokenizer_3",
+            t5_tokenizer=folder / "tokenizer_3" if "tokenizer_3" in parts else None,
             report=_report(folder, family, network, configs),
         )  # fmt: skip
     except (ProblemError, OSError) as error:

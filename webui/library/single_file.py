@@ -98,8 +98,8 @@ def _usable(
     return ModelEntry(
         name=name, path=path, layout="file", family=report.family, native_width=width,
         native_height=height, scale_factor=scale_factor, weights=path, size_bytes=size,
-        configs=configs, tokenizer=VOCABULARY, t5_tokenizer=t5_tokenizer(path), vae=vae,
-        report=report,
+        configs=configs, tokenizer=VOCABULARY, vae=vae, report=report,
+        t5_tokenizer=t5_tokenizer(path) if "text_encoder_3" in configs else None,
     )  # fmt: skip
 
 
