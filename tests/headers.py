@@ -19,7 +19,7 @@ def published() -> dict[str, dict[str, list[int]]]:
 
 
 def published_flows() -> dict[str, dict[str, list[int]]]:
-    """name -> key -> shape, of Stable Diffusion 3's; scripts/published_keys.py."""
+    """name -> key -> shape, of Stable Diffusion 3's; scripts/published_flows.py."""
     with gzip.open(_FLOWS) as file:
         return json.load(file)
 

@@ -162,6 +162,22 @@ def test_one_file_gives_the_picture_of_diffusers_pipeline_from_the_same_weights(
     assert np.array_equal(bare, pictures["clips"])
 
 
+def test_t5_is_read_from_the_next_picture_on_where_its_vocabulary_comes_or_goes(files, tmp_path):
+    place, whole, _ = files
+    path = tmp_path / "checkpoints" / "a.safetensors"
+    checkpoints.write(path, checkpoints.joint(whole))
+    mine, words = make_engine(tmp_path), path.with_name("tokenizer_3")
+
+    def made():
+        return play(mine, asked(model="a")).pictures
+
+    bare = made()
+    shutil.copytree(place / "checkpoints" / "sd3" / "tokenizer_3", words)
+    read = made()
+    shutil.rmtree(words)
+    assert made() == bare != read
+
+
 def test_a_file_says_what_it_holds_and_what_is_not_read(files, tmp_path):
     place, whole, _ = files
     found = {each.name: each for each in Library(place).entries()}

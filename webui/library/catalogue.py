@@ -79,6 +79,12 @@ class Library:
         self._read_vaes[key] = known
         return replace(known, name=entry.name)
 
+    def vae_beside(self, model: ModelEntry) -> VaeEntry | None:
+        """The separate one that goes with a model by its name, with what its header says."""
+        if model.vae is None:
+            return None
+        return self._vae_report(VaeEntry(printable(model.vae.stem), model.vae))
+
     def tiny_decoders(self) -> tuple[TinyDecoder, ...]:
         """Those for previews that are there now."""
         with self._lock:
@@ -284,5 +290,5 @@ def _bare(name: str) -> str:
 
 
 def _those(entries: list[ModelEntry]) -> str:
-    usable = [entry.name for entry in entries if entry.problem is None]
+    usable = [entry.name for entry in entries if entry.problem is None and not entry.unread]
     return f"there are {', '.join(usable[:20])}" if usable else "there is none that can be used"

@@ -149,14 +149,14 @@ def _report(
     folder: Path, family: str, network: str, configs: Mapping[str, Mapping[str, Any]]
 ) -> Report:
     found = [
-        (part, _header(path))
+        (part, _header(path, part))
         for part, name in WEIGHTS.items()
         for path in files(folder / part, name)
     ]
-    notes = [f"{part}: {problem}" for part, problem in found if isinstance(problem, str)]
+    notes = []
     if network == "transformer" and "text_encoder_3" not in configs:
         notes.append("it holds no T5: texts are read by CLIP alone")
-    headers = [(part, each) for part, each in found if isinstance(each, Header)]
+    headers = [(part, each) for part, each in found if each is not None]
     own = [each.tensors for part, each in headers if part == network]
     denoising = [tensor for tensors in own for tensor in tensors.values()]
     scheduler = configs["scheduler"]
@@ -178,12 +178,12 @@ def _report(
     )
 
 
-def _header(path: Path) -> Header | str | None:
-    """None if there is no such file; else the header, or why it cannot be read."""
+def _header(path: Path, part: str) -> Header | None:
+    """None if there is no such file. Raises ProblemError, OSError."""
     try:
         return header.read(path) if path.is_file() else None
-    except (HeaderError, OSError) as error:
-        return str(error)
+    except HeaderError as error:
+        raise ProblemError(f"{part}/{path.name}: {error}") from None
 
 
 def _config(folder: Path, part: str) -> dict[str, Any]:
