@@ -8,9 +8,10 @@ each in a process of its own (forked, with everything imported) and in an order 
 engine from the file and from the folder, and diffusers' `from_single_file` and `from_pretrained`,
 offline. Printed: seconds from the call to a model that can draw, and the median of the rounds'
 ratios to diffusers' way from the same files, with its 95 % interval, of the clock's seconds and of
-the processor's (all threads together), which others' work on the machine hardly changes: it helps
-to tell why the clock says what it says, and is no measure of its own; the peak of anonymous memory (a mapped file's pages do not count) beyond what the process had before, to the
-weights' size in the precision that is loaded. Then: switching between two models, in memory and
+the processor's (all threads together). The clock decides whether a way is fast enough; the
+processor, which others' work on the machine hardly changes, helps to tell why it is not. And the
+peak of anonymous memory (a mapped file's pages do not count) beyond what the process had before, to
+the weights' size in the precision that is loaded. Then: switching between two models, in memory and
 from the file; listing 1,000 files.
 """
 

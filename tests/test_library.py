@@ -165,6 +165,9 @@ def test_the_hash_is_kept_until_the_file_changes(tmp_path):
         ("vae/config.json", None, "vae/config.json is missing"),
         ("vae/diffusion_pytorch_model.safetensors", None,
          "vae/diffusion_pytorch_model.safetensors is missing"),
+        ("unet/diffusion_pytorch_model.safetensors", b"\x80\x02" + bytes(6) + b"{",
+         "unet/diffusion_pytorch_model.safetensors: it is no safetensors file, or it is cut: its "
+         "header does not fit into it"),
     ],
 )  # fmt: skip
 def test_a_broken_model_is_listed_with_its_problem_and_breaks_no_other(

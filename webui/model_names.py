@@ -59,6 +59,6 @@ def _check_own_vae(library: Library, model: ModelEntry, name: str) -> None:
     if beside is None and model.layout == "file" and "vae" not in model.report.parts:
         raise InvalidRequest(
             "vae",
-            f"{model.name} holds none: choose one, or put one beside it, called "
+            f"{model.name} holds no VAE: choose one, or put one beside it, called "
             f"{model.path.stem}.vae.safetensors",
         )
