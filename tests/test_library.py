@@ -78,6 +78,11 @@ def test_the_default_is_what_ships_else_the_first_that_works(tmp_path):
     make_model(tmp_path, "b")
     make_model(tmp_path, "a", index={})
     assert Library(tmp_path).default() == "b"
+    refiner = headers.published()["refiner"]
+    headers.write(tmp_path / "checkpoints" / "0.safetensors", refiner)
+    assert Library(tmp_path).default() == "b"
+    headers.write(tmp_path / "alone" / "checkpoints" / "0.safetensors", refiner)
+    assert Library(tmp_path / "alone").default() == "0"
     make_model(tmp_path, "fluent-emoji")
     assert Library(tmp_path).default() == "fluent-emoji"
 

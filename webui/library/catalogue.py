@@ -126,18 +126,21 @@ class Library:
         raise ModelNotFound(f"there is no VAE {shown(name)}; there are: {there}")
 
     def default(self) -> str | None:
-        """What to use when nobody chose: what ships, else the first that can be used."""
+        """What to use when nobody chose: what ships, else the first that can be used; a refiner,
+        which is made to go over a picture, only where there is nothing else."""
         with self._lock:
-            names = list(self._listed())
+            names, refiner = list(self._listed()), None
         for name in sorted(names, key=lambda name: name != PREFERRED):
             with self._lock:
                 entry = self._listed().get(name)
                 if entry is None:
                     continue
                 entry = self._listed()[name] = self._look_into(entry)
-            if entry.problem is None:
+            if entry.problem is None and entry.family != "refiner":
                 return name
-        return None
+            if entry.problem is None:
+                refiner = refiner or name
+        return refiner
 
     def hash(self, name: str, at_once: bool = False) -> str:
         """sha256 of what the model is known by; slow the first time, or with `at_once` "" then.
