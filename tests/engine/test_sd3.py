@@ -202,6 +202,7 @@ def test_a_file_says_what_it_holds_and_what_is_not_read(files, tmp_path):
         "bare": checkpoints.joint(whole, texts=False),
         "scaled-t5": tensors | {f"{t5}scaled_fp8": scale},
         "scaled": tensors | {f"{network}scale_weight": scale},
+        "gap": {key: each for key, each in tensors.items() if ".joint_blocks.0." not in key},
         "cut": {key: each for key, each in tensors.items() if key != f"{network}weight"},
     }
     for name, each in odd.items():
@@ -211,6 +212,8 @@ def test_a_file_says_what_it_holds_and_what_is_not_read(files, tmp_path):
         "this is Stable Diffusion 3 without its text encoders; a file that holds them (it is "
         "called ..._incl_clips...) can be used, and a folder in diffusers' layout"
     )
+    gap = "its transformer's blocks are not numbered one after the other"
+    assert found.find("gap").problem == gap
     assert found.find("scaled-t5").report.notes == (
         "its T5 is scaled fp8, which is not read: texts are read by CLIP alone",
     )
