@@ -64,7 +64,8 @@ def main() -> None:
                 middle, work = (median(each) for each in zip(*taken, strict=True))
                 print(
                     f"{arguments.files} {kind}, {name}: {middle * 1000:.0f} ms "
-                    f"({work * 1000:.0f} ms of the processor), {middle / headers_alone:.2f} times all headers ({headers_alone:.2f} s)"
+                    f"({work * 1000:.0f} ms of the processor), "
+                    f"{middle / headers_alone:.2f} times all headers ({headers_alone:.2f} s)"
                 )
 
 
