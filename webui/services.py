@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import image_checks, loras, names, prompt_blocks
+from webui import image_checks, loras, model_names, names, prompt_blocks
 from webui.backend import Backend
 from webui.downloads import Downloads
 from webui.downloads.names import problem_of
 from webui.embeddings import EmbeddingEntry, Embeddings
-from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
+from webui.errors import InvalidRequest, NotSaved, WrongState
 from webui.extensions import Catalogue
-from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
+from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, TextField, shown
 from webui.inputs import Inputs
 from webui.installing import Installs, nowhere
 from webui.interfaces import ServerRegistry
@@ -156,9 +156,9 @@ def request_of(
     height are the picture's that it begins with, on the model's grid.
     """
     filled = dict(values)
-    entry = _model(services.library, filled.pop("model", None))
+    entry = model_names.model(services.library, filled.pop("model", None))
     filled["model"] = entry.name
-    filled["vae"] = _vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
+    filled["vae"] = model_names.vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
     filled.setdefault("prompt", "")
     sized = {"width", "height"} & filled.keys()
     filled = {"width": entry.native_width, "height": entry.native_height} | filled
@@ -204,7 +204,8 @@ def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEn
             f"letter or digit; got {shown(name)}",
         )
     _TEXT.check(text)
-    model, embeddings = _model(services.library, values.get("model")), services.embeddings
+    model = model_names.model(services.library, values.get("model"))
+    embeddings = services.embeddings
     known = {entry.name.casefold(): entry for entry in embeddings.entries()}
     if name.casefold() in known:
         raise InvalidRequest("name", f"is taken by {known[name.casefold()].path.name}; try another")
@@ -217,41 +218,6 @@ def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEn
     except OSError as error:
         raise NotSaved(f"{path} could not be written: {error.strerror or error}") from error
     return next(entry for entry in embeddings.entries() if entry.path == path)
-
-
-def _model(library: Library, name: object) -> ModelEntry:
-    if name is None:
-        name = library.default()
-        if name is None:
-            raise InvalidRequest("model", f"there is no model to use in {library.folder}")
-    if not isinstance(name, str):
-        raise InvalidRequest("model", f"must be a name, got {shown(name)}")
-    try:
-        entry = library.find(name)
-    except ModelNotFound:
-        usable = [each.name for each in library.entries() if each.problem is None]
-        raise InvalidRequest("model", names.unknown(name, usable)) from None
-    if entry.problem is not None:
-        raise InvalidRequest("model", f"{entry.name} cannot be used: {entry.problem}")
-    return entry
-
-
-def _vae(library: Library, model: ModelEntry, name: object) -> object:
-    """As the library calls it, one that goes with that model. Raises InvalidRequest."""
-    if not isinstance(name, str) or not name:
-        return name  # the request says what is wrong with it
-    known = {each.casefold(): each for each in (AUTOMATIC_VAE, OWN_VAE)}
-    if name.casefold() in known:
-        return known[name.casefold()]
-    try:
-        found = library.find_vae(name)
-    except ModelNotFound:
-        usable = [each.name for each in library.vae_reports() if each.problem is None]
-        there = [AUTOMATIC_VAE, OWN_VAE, *usable]
-        raise InvalidRequest("vae", names.unknown(name, there)) from None
-    if problem := found.misfit(model):
-        raise InvalidRequest("vae", f"{found.name} cannot be used: {problem}")
-    return found.name
 
 
 def _fill_variation(filled: dict[str, Any], id: str | None) -> None:
