@@ -10,7 +10,7 @@ import pytest
 from tests.extensions.made import GOOD, make
 from webui import server_side
 from webui.errors import ExtensionError, NotSaved, StartError
-from webui.extensions import Catalogue, Choices, Trials, Verdict, find
+from webui.extensions import Catalogue, Choices, Trials, Tried, find
 from webui.extensions.discovery import SHIPPED, digest
 from webui.extensions.imports import complaints
 from webui.extensions.manifest import Manifest, missing, read
@@ -202,7 +202,7 @@ def test_clicks_at_the_same_time_all_count(tmp_path):
     ids = [f"e{number}" for number in range(12)]
     at_once(*(partial(Choices(tmp_path).turn, id, on=False) for id in ids))
     assert Choices(tmp_path).disabled() == {*ids}
-    verdicts = {id: {"mark": "m", **asdict(Verdict("bad"))} for id in ids}
+    verdicts = {id: {"mark": "m", **asdict(Tried("bad"))} for id in ids}
     (tmp_path / "trials").write_text(json.dumps(verdicts))
     at_once(*(partial(Trials("server", tmp_path / "trials").forget, id) for id in ids[1:]))
     assert list(json.loads((tmp_path / "trials").read_text())) == ids[:1]
@@ -213,12 +213,12 @@ def test_what_is_forgotten_while_others_are_tried_stays_so(tmp_path, monkeypatch
         make(tmp_path / "x", id, GOOD)
     found = find(tmp_path / "x", tmp_path / "none")
     trials = Trials("server", tmp_path / "trials")
-    monkeypatch.setattr(Trials, "_try", lambda self, each: Verdict("bad"))
+    monkeypatch.setattr(Trials, "_try", lambda self, each: Tried("bad"))
     trials.of(found[:1])
 
     def tried(self, each):
         trials.forget("one")
-        return Verdict("bad")
+        return Tried("bad")
 
     monkeypatch.setattr(Trials, "_try", tried)
     assert trials.of(found).keys() == {"one", "two"}
