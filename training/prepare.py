@@ -90,7 +90,8 @@ def _premultiplied(encoded: bytes, side: int) -> np.ndarray:
             for band in range(4)
         ]
         picture = np.stack([np.asarray(band) for band in bands], -1)
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    whole: np.ndarray = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return whole
 
 
 def _write_classes(packages: Path, data: Path) -> None:

@@ -13,6 +13,8 @@ class Preset:
     source: int  # width and height that the emoji are kept at before they are composed
     # budgets: trained minutes, summed over the runs that a training is interrupted into
     vae_minutes: float
+    encoder_share: float  # of them, after which the encoder stays as it is and the decoder goes on
+    words_minutes: float  # only where the training starts with a model of another text encoder
     unet_minutes: float
     tiny_minutes: float
     # batches
@@ -27,6 +29,7 @@ class Preset:
     text_layers: int
     unet_channels: tuple[int, ...]
     # the pictures' world
+    grid: int  # corners and sides of things are multiples of so many pixels; 0: of any
     flat_share: float  # of pictures in the second style
     several_share: float  # of pictures of two or three things
     familiar_share: float  # of things drawn from the familiar classes (animals, food, ...)
@@ -76,6 +79,8 @@ PRESETS = {
         pixels=128,
         source=144,
         vae_minutes=60,
+        encoder_share=0.4,
+        words_minutes=5,
         unet_minutes=480,
         tiny_minutes=15,
         vae_batch=16,
@@ -87,6 +92,7 @@ PRESETS = {
         width=96,
         text_layers=3,
         unet_channels=(80, 160, 240),
+        grid=8,
         flat_share=0.0,
         several_share=0.15,
         familiar_share=0.8,
@@ -98,6 +104,8 @@ PRESETS = {
         pixels=256,
         source=256,
         vae_minutes=7,
+        encoder_share=0.85,
+        words_minutes=0,
         unet_minutes=18,
         tiny_minutes=1,
         vae_batch=64,
@@ -109,6 +117,7 @@ PRESETS = {
         width=112,
         text_layers=4,
         unet_channels=(64, 112, 160, 192),
+        grid=0,
         flat_share=0.15,
         several_share=0.35,
         familiar_share=0.4,
@@ -120,6 +129,8 @@ PRESETS = {
         pixels=64,
         source=32,
         vae_minutes=0.01,
+        encoder_share=0.5,
+        words_minutes=0.01,
         unet_minutes=0.01,
         tiny_minutes=0.01,
         vae_batch=2,
@@ -131,6 +142,7 @@ PRESETS = {
         width=16,
         text_layers=1,
         unet_channels=(16, 16, 32),
+        grid=8,
         flat_share=0.2,
         several_share=0.5,
         familiar_share=0.5,

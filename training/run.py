@@ -5,6 +5,7 @@ what was planned: the learning rate falls at the end of the minutes, however man
 """
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,9 +101,14 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(weights, 1.0)
     optimizer.step()
+
+
+def workers(device: torch.device) -> int:
+    """How many other processes prepare batches: none without a GPU, which would wait for them."""
+    return min(12, (os.cpu_count() or 2) - 2) if device.type == "cuda" else 0
 
 
 def device() -> torch.device:

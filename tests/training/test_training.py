@@ -1,6 +1,7 @@
 """The whole way, with networks that learn nothing: what is made can be used, and goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import torch
 from diffusers.loaders import single_file_utils
 from safetensors.torch import load_file
 
-from training import original_layout, parcels
+from training import autoencoder, networks, original_layout, parcels, prepare
 from training.__main__ import main
 from training.autoencoder import difference, divergence
+from training.compose import Composer
 from training.diffusion import signal
+from training.presets import PRESETS
 from training.run import Run, average, rate
 from training.tiny import least_squares
 
@@ -85,6 +88,22 @@ def same(
     for key, weight in wanted.items():
         near = 0 if exact else 1e-3  # the table of tokens was rounded before it was scaled
         assert (found[key].view(weight.shape) - weight).abs().max() <= near, key
+
+
+def test_after_its_share_the_encoder_stays_and_the_decoder_goes_on(
+    work: Path, tmp_path: Path
+) -> None:
+    preset = replace(PRESETS["tiny"], encoder_share=0.0)
+    known = prepare.classes(work / "data")
+    pictures = prepare.pictures(work / "data", known, preset.source)
+    autoencoder.train(preset, known, Composer(pictures, torch.device("cpu")), tmp_path, left=1.0)
+    state = torch.load(tmp_path / "vae.pt", weights_only=True)
+    assert state["step"] > 0
+    torch.manual_seed(0)
+    began = networks.autoencoder(preset).state_dict()
+    for name, weight in state["parts"]["mean"].items():
+        stayed = torch.equal(weight, began[name])
+        assert stayed == name.startswith(("encoder.", "quant_conv.")), name
 
 
 # --- its pieces --------------------------------------------------------------------------------

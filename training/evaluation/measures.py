@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 from training import autoencoder
@@ -13,6 +12,7 @@ from training.compose import Composer
 from training.emoji import Emoji, held_out
 from training.evaluation.likeness import Likeness
 from training.evaluation.model import Model
+from training.networks import Autoencoder
 from training.presets import Preset
 from training.scenes import COLOURS, PALETTE, PLAIN, Scene, Thing
 
@@ -41,7 +41,7 @@ def references(composer: Composer, known: Sequence[Emoji], pixels: int) -> Tenso
 
 
 def reconstruction(
-    vae: AutoencoderKL, composer: Composer, known: Sequence[Emoji], preset: Preset, count: int
+    vae: Autoencoder, composer: Composer, known: Sequence[Emoji], preset: Preset, count: int
 ) -> float:
     """Mean over compositions that no training saw of 10 log10(1 / squared error), colours from 0
     to 1, through encoder and decoder; dB."""

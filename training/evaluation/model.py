@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
@@ -20,19 +21,19 @@ _AT_A_TIME = 16
 class Model:
     """`pixels`: width and height of its pictures."""
 
-    pipeline: StableDiffusionPipeline
+    pipeline: Any  # StableDiffusionPipeline
     pixels: int
     guidance: float
 
     @classmethod
     def of(cls, folder: Path, guidance: float, device: torch.device) -> "Model":
         """Raises OSError if the folder is no model."""
-        pipeline = StableDiffusionPipeline.from_pretrained(
+        kind: Any = StableDiffusionPipeline
+        sampler: Any = DPMSolverMultistepScheduler
+        pipeline = kind.from_pretrained(
             str(folder), local_files_only=True, torch_dtype=torch.float32, safety_checker=None
         ).to(device)
-        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(
-            pipeline.scheduler.config, use_karras_sigmas=True
-        )
+        pipeline.scheduler = sampler.from_config(pipeline.scheduler.config, use_karras_sigmas=True)
         pipeline.set_progress_bar_config(disable=True)
         pixels = 8 * pipeline.unet.config.sample_size
         return cls(pipeline, pixels, guidance)

@@ -88,7 +88,7 @@ def _by_likeness(
             [
                 Row("features: augmented references found", seen, "%", 0.99),
                 Row("features: noise found", noise, "%"),
-                Row("features: classes that are not one", len(likeness.group.unique()), ""),
+                Row("features: classes that are not one", len(set(likeness.group.tolist())), ""),
             ],
         )
 
