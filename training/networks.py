@@ -53,9 +53,7 @@ def text_encoder(preset: Preset) -> TextEncoder:
 def read(model: Path, part: str) -> Any:
     """`part`, "vae", "unet" or "text_encoder", of a model's folder, in float32, for use and not for
     training. Raises OSError if it is not there."""
-    made = _classes[part].from_pretrained(
-        str(model / part), local_files_only=True, torch_dtype=torch.float32
-    )
+    made = _classes[part].from_pretrained(str(model / part), local_files_only=True).float()
     if part == "vae":
         made = made.to(memory_format=torch.channels_last)
     return made.eval().requires_grad_(False)

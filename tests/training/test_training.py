@@ -1,19 +1,23 @@
 """The whole way, with networks that learn nothing: what is made can be used, and goes on."""
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers.loaders import single_file_utils
+from PIL import Image
 from safetensors.torch import load_file
 
-from training import autoencoder, networks, original_layout, parcels, prepare
+from training import autoencoder, networks, original_layout, parcels, prepare, sheet, sources
 from training.__main__ import main
 from training.autoencoder import difference, divergence
 from training.compose import Composer
 from training.diffusion import signal
+from training.evaluation import table
+from training.evaluation.model import Model
 from training.presets import PRESETS
 from training.run import Run, average, rate
 from training.tiny import least_squares
@@ -37,6 +41,45 @@ def test_each_part_of_the_model_is_there_in_half_precision(model: Path) -> None:
         weights = load_file(next((model / part).glob("*.safetensors")))
         assert {weight.dtype for weight in weights.values()} == {torch.float16}
         assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_the_model_is_shown_measured_and_described(work: Path, model: Path) -> None:
+    trained(work, "evaluate", "card", "--scale", "quick")
+    found = json.loads((work / "tiny" / "found-model-quick.json").read_text("utf-8"))
+    assert tuple(found["found"]) == table.PARTS
+    shown = sum(len(part) for part in found["found"].values())
+    told = (model / "README.md").read_text("utf-8")
+    assert "# model\n" in told
+    assert "64 x 64 pixels,\nlatents of 4 x 8 x 8" in told
+    assert "- 6 things" in told and "3 of them" in told
+    assert re.search(r"VAE: PSNR .*: [\d.]+ dB, where 30 dB was the aim", told)
+    assert len(re.findall(r"^\| .* \|$", told, re.M)) == 2 + shown + 2 + len(sources.PACKAGES)
+    assert "| npm `@lobehub/fluent-emoji-3d` 1.1.0 |" in told
+    examples = told.split("## Examples")[1].split("## ")[0]
+    assert len(set(re.findall(r"^- (.+)$", examples, re.M))) == 30
+
+
+def test_a_sheet_has_a_picture_for_each_prompt_in_rows(model: Path, tmp_path: Path) -> None:
+    shown = Model.of(model, 4.0, torch.device("cpu"))
+    sheet.sheet(shown, ["red square", "green disc", "fire"], tmp_path / "sheet.webp", across=2)
+    alone = ((shown.pictures(["green disc", "red square"], [1, 0]) + 1) * 127.5).round()
+    with Image.open(tmp_path / "sheet.webp") as paper:
+        assert paper.size == (128, 128)
+        seen = torch.tensor(list(paper.crop((64, 0, 128, 64)).get_flattened_data())).view(64, 64, 3)
+        away = (seen.permute(2, 0, 1) - alone).abs().mean((1, 2, 3))
+        assert away[0] < away[1] / 2
+        assert paper.getpixel((100, 100)) == (255, 255, 255)
+
+
+def test_measures_of_other_weights_are_not_taken_for_these(tmp_path: Path) -> None:
+    kept = tmp_path / "found.json"
+    (tmp_path / "unet.safetensors").write_bytes(b"one")
+    row = table.Row("seconds", 1.5, "s", None)
+    mark = table._mark(tmp_path)
+    kept.write_text(json.dumps({"weights": mark, "found": {"speed": [asdict(row)]}}), "utf-8")
+    assert table.kept(tmp_path, kept) == [row]
+    (tmp_path / "unet.safetensors").write_bytes(b"two")
+    assert table.kept(tmp_path, kept) == []
 
 
 def test_the_table_of_tokens_stays_as_it_began(work: Path, model: Path) -> None:

@@ -31,7 +31,7 @@ class Model:
         kind: Any = StableDiffusionPipeline
         sampler: Any = DPMSolverMultistepScheduler
         pipeline = kind.from_pretrained(
-            str(folder), local_files_only=True, torch_dtype=torch.float32, safety_checker=None
+            str(folder), local_files_only=True, dtype=torch.float32, safety_checker=None
         ).to(device)
         pipeline.scheduler = sampler.from_config(pipeline.scheduler.config, use_karras_sigmas=True)
         pipeline.set_progress_bar_config(disable=True)
