@@ -33,6 +33,7 @@ def main(given: Sequence[str] | None = None) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
     for step in arguments.steps or STEPS:
         left = (ends - time.monotonic()) / 60
         if left <= 0 or not _DO[step](arguments, preset, left):

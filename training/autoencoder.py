@@ -82,7 +82,7 @@ def train(
     are cheaper, and as latents stay what they are, the UNet may be trained meanwhile.
     """
     device = run.device()
-    network = _network(preset, start).to(device)
+    network = _network(preset, start).to(device, memory_format=run.layout(device))
     mean = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     parts = {"network": network, "mean": mean, "optimizer": optimizer}
@@ -100,12 +100,13 @@ def train(
         pictures = composer(scenes, preset.pixels)
         if progress < _WHOLE_PICTURES:
             pictures = cropped(pictures, preset.vae_crop, rng)
-        pictures = pictures.to(memory_format=torch.channels_last)
+        pictures = pictures.to(memory_format=run.layout(device))
         with torch.autocast(device.type, torch.bfloat16):
             loss = (decoder if frozen else both)(network, pictures)
         run.descend(optimizer, loss, run.rate(preset.vae_rate, training.step, progress))
         run.average(mean, network, training.step, 0.998)
-        shown = 0.98 * shown + 0.02 * loss.item() if shown else loss.item()
+        if training.step % 10 == 0:  # not more often: reading the number waits for a GPU
+            shown = 0.9 * shown + 0.1 * loss.item() if shown else loss.item()
         if training.step % 100 == 0:
             print(f"vae {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
     mean.register_to_config(scaling_factor=_scaling(mean, composer, known, preset))
@@ -149,7 +150,7 @@ def _loss_of_decoder(network: Autoencoder, pictures: Tensor) -> Tensor:
 def _compiled(
     loss: Callable[[Autoencoder, Tensor], Tensor], device: torch.device
 ) -> Callable[[Autoencoder, Tensor], Tensor]:
-    return torch.compile(loss) if device.type == "cuda" else loss
+    return torch.compile(loss, dynamic=False) if device.type == "cuda" else loss
 
 
 def _network(preset: Preset, start: Path | None) -> Autoencoder:

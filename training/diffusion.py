@@ -10,10 +10,10 @@ what is learnt is to read meanings, so that words that no caption held are under
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -85,7 +85,9 @@ def train(
         if not inheritance.inherit(network.text, network.unet, preset, words, start, folder, left):
             return False
     network = network.to(device)
-    network.unet.to(memory_format=torch.channels_last)
+    network.unet.to(memory_format=run.layout(device))
+    if device.type == "cpu":  # the fused attention's way back takes a third longer there
+        network.unet.set_attn_processor(AttnProcessor())
     mean = copy.deepcopy(network).eval().requires_grad_(False)
     learnt = [weight for weight in network.parameters() if weight.requires_grad]
     fused = {"fused": True} if device.type == "cuda" else {}
@@ -102,7 +104,8 @@ def train(
 
 def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> None:
     network, optimizer = training.parts["network"], training.parts["optimizer"]
-    loss_of: Any = torch.compile(network) if device.type == "cuda" else network
+    if device.type == "cuda":
+        network.unet.compile(dynamic=False)
     coming = feed.batches(training.step)
     torch.manual_seed(training.step)
     shown = 0.0
@@ -111,7 +114,7 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
         noise = torch.randn_like(latents)
         levels = torch.randint(0, LEVELS, (len(latents),), device=device)
         with torch.autocast(device.type, torch.bfloat16):
-            loss = loss_of(latents, words, noise, levels)
+            loss = network(latents, words, noise, levels)
         run.descend(optimizer, loss, run.rate(preset.unet_rate, training.step, progress))
         run.average(training.parts["mean"], network, training.step, 0.999)
         if training.step % 50 == 0:

@@ -26,7 +26,7 @@ _classes: dict[str, Any] = {
 
 
 def autoencoder(preset: Preset) -> Autoencoder:
-    return _classes["vae"](**preset.vae()).to(memory_format=torch.channels_last)
+    return _classes["vae"](**preset.vae())
 
 
 def unet(preset: Preset) -> UNet:

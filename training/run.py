@@ -106,6 +106,12 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None
     optimizer.step()
 
 
+def layout(device: torch.device) -> torch.memory_format:
+    """Of pictures and of convolutions' weights: on a CPU, group normalisation's way back takes
+    twice as long with the channels last."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
 def workers(device: torch.device) -> int:
     """How many other processes prepare batches: none without a GPU, which would wait for them."""
     return min(12, (os.cpu_count() or 2) - 2) if device.type == "cuda" else 0

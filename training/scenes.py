@@ -79,12 +79,15 @@ class Chances:
 
 def drawn(known: Sequence[Emoji], chances: Chances, rng: random.Random) -> Scene:
     """A scene by these chances."""
-    familiar = [number for number, each in enumerate(known) if each.familiar]
 
     def which() -> int:
-        if familiar and rng.random() < chances.familiar:
-            return rng.choice(familiar)
-        return rng.randrange(len(known))
+        one = rng.randrange(len(known))
+        if rng.random() < chances.familiar:
+            for _ in range(64):  # where none is familiar, any will do
+                if known[one].familiar:
+                    break
+                one = rng.randrange(len(known))
+        return one
 
     stacked = False
     if rng.random() >= chances.several:

@@ -42,10 +42,11 @@ def train(
     training = Run(folder / "tiny.pt", parts, preset.tiny_minutes, left)
     training.resume()
     rng = random.Random(training.step)
+    batch = max(8, preset.vae_batch // 2)
     latents: list[Tensor] = []
     colours: list[Tensor] = []
     for progress in training.steps():
-        scenes = [autoencoder.for_reconstruction(known, preset, rng) for _ in range(8)]
+        scenes = [autoencoder.for_reconstruction(known, preset, rng) for _ in range(batch)]
         latent = autoencoder.encoded(vae, composer(scenes, preset.pixels))
         wanted = autoencoder.decoded(vae, latent)
         latent = latent * vae.config.scaling_factor
@@ -60,7 +61,7 @@ def train(
     weights = {f"decoder.{key}": w.half().cpu() for key, w in mean.state_dict().items()}
     save_file(weights, folder / "tiny.safetensors", {"format": "pt"})
     if latents:
-        matrix = least_squares(torch.cat(latents), torch.cat(colours))
+        matrix = least_squares(torch.cat(latents).cpu(), torch.cat(colours).cpu())
         (folder / "latent_rgb.json").write_text(json.dumps(matrix.tolist()), "utf-8")
     return training.finished
 

@@ -14,7 +14,7 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from torch import Tensor
 
 STEPS = 20
-_AT_A_TIME = 16
+_AT_A_TIME = {"cpu": 16, "cuda": 100}
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Model:
         """(prompts, 3, pixels, pixels) from -1 to 1, on the CPU; a seed for each prompt, whose
         picture does not depend on the others."""
         made = []
-        for start in range(0, len(prompts), _AT_A_TIME):
-            now = slice(start, start + _AT_A_TIME)
+        several = _AT_A_TIME[self.pipeline.device.type]
+        for start in range(0, len(prompts), several):
+            now = slice(start, start + several)
             noise = [torch.Generator().manual_seed(seed) for seed in seeds[now]]
             answer = self.pipeline(
                 list(prompts[now]),
