@@ -6,8 +6,11 @@ what was planned: the learning rate falls at the end of the minutes, however man
 
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,18 +51,22 @@ class Run:
         return self.trained >= self.budget
 
     def steps(self) -> Iterator[float]:
-        """The progress, from 0 to 1, before each step; ends with the budget or with the minutes of
-        this process. The state is written every few minutes and at the end."""
+        """The progress, from 0 to 1, before each step; ends with the budget, with the minutes of
+        this process, or when the process is asked to end (SIGTERM). The state is written every few
+        minutes and at the end."""
         before, spent_before = self.trained, _spent()
         began = saved = time.monotonic()
-        while not self.finished and time.monotonic() - began < self.left * 60:
-            yield min(1.0, self.trained / self.budget)
-            self.step += 1
-            self.trained = before + (_spent() - spent_before) / 60
-            if time.monotonic() - saved > _SAVED_EVERY:
-                self.save()
-                saved = time.monotonic()
-        self.save()
+        with _asked_to_end() as asked:
+            while not self.finished and time.monotonic() - began < self.left * 60:
+                yield min(1.0, self.trained / self.budget)
+                self.step += 1
+                self.trained = before + (_spent() - spent_before) / 60
+                if time.monotonic() - saved > _SAVED_EVERY:
+                    self.save()
+                    saved = time.monotonic()
+                if asked.is_set():
+                    self.left = 0.0
+            self.save()
 
     def save(self) -> None:
         """Whole or not at all: a process that ends in the middle leaves the former state."""
@@ -67,6 +74,17 @@ class Run:
         part = self.path.with_suffix(".part")
         torch.save({"parts": state, "step": self.step, "trained": self.trained}, part)
         part.replace(self.path)
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[threading.Event]:
+    """Set by SIGTERM, which ends nothing meanwhile."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _spent() -> float:

@@ -1,7 +1,9 @@
 """The whole way, with networks that learn nothing: what is made can be used, and goes on."""
 
 import json
+import os
 import re
+import signal
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from training import autoencoder, networks, original_layout, parcels, prepare, s
 from training.__main__ import main
 from training.autoencoder import difference, divergence
 from training.compose import Composer
-from training.diffusion import signal
+from training.diffusion import signal as signal_at
 from training.evaluation import table
 from training.evaluation.model import Model
 from training.presets import PRESETS
@@ -170,6 +172,20 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path: Path) -> None:
     assert second.parts["network"].weight.tolist() == [[5.0, 5.0], [5.0, 5.0]]
 
 
+def test_a_run_that_is_asked_to_end_keeps_the_step_that_it_is_in(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    started = Run(tmp_path / "state.pt", {"network": network}, budget=1e9, left=1e9)
+    before = signal.getsignal(signal.SIGTERM)
+    for _ in started.steps():
+        if started.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            torch.nn.init.constant_(network.weight, 7.0)
+    assert signal.getsignal(signal.SIGTERM) is before
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["step"] == 3
+    assert state["parts"]["network"]["weight"].tolist() == [[7.0, 7.0], [7.0, 7.0]]
+
+
 def test_the_rate_rises_stays_and_falls() -> None:
     assert rate(1.0, 0, 0.0) == pytest.approx(1 / 200)
     assert rate(1.0, 5000, 0.5) == 1.0
@@ -200,7 +216,7 @@ def test_the_divergence_of_the_normal_distribution_is_none() -> None:
 
 
 def test_the_levels_are_stable_diffusions() -> None:
-    noise = ((1 - signal()) / signal()).sqrt()
+    noise = ((1 - signal_at()) / signal_at()).sqrt()
     assert noise[[0, -1]].tolist() == pytest.approx([0.0292, 14.6146], abs=1e-4)
 
 
