@@ -13,8 +13,8 @@ from diffusers.loaders import single_file_utils
 from PIL import Image
 from safetensors.torch import load_file
 
+from tests.training.conftest import trained
 from training import autoencoder, networks, original_layout, parcels, prepare, sheet, sources
-from training.__main__ import main
 from training.autoencoder import difference, divergence
 from training.compose import Composer
 from training.diffusion import signal as signal_at
@@ -26,16 +26,6 @@ from training.tiny import least_squares
 
 pytestmark = pytest.mark.timeout(600)
 PARTS = {"vae", "unet", "text_encoder"}
-
-
-def trained(work: Path, *steps: str) -> None:
-    main(["--preset", "tiny", "--work", str(work), "--threads", "1", *steps])
-
-
-@pytest.fixture(scope="module")
-def model(work: Path) -> Path:
-    trained(work, "vae", "unet", "tiny", "export")
-    return work / "tiny" / "model"
 
 
 def test_each_part_of_the_model_is_there_in_half_precision(model: Path) -> None:
