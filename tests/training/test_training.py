@@ -51,6 +51,12 @@ def test_the_model_is_shown_measured_and_described(work: Path, model: Path) -> N
     assert len(set(re.findall(r"^- (.+)$", examples, re.M))) == 30
 
 
+def test_the_page_on_training_names_every_package() -> None:
+    page = (Path(original_layout.__file__).with_name("README.md")).read_text("utf-8")
+    for registry, name, _, _, licence in sources.PACKAGES:
+        assert re.search(rf"^\| {registry} `{name}` \| .* \| {licence} \|$", page, re.M), name
+
+
 def test_a_sheet_has_a_picture_for_each_prompt_in_rows(model: Path, tmp_path: Path) -> None:
     shown = Model.of(model, 4.0, torch.device("cpu"))
     sheet.sheet(shown, ["red square", "green disc", "fire"], tmp_path / "sheet.webp", across=2)
