@@ -126,4 +126,6 @@ def test_a_text_encoder_learns_to_say_what_an_older_one_says(
     with torch.no_grad():
         wanted = networks.read(tmp_path / "older", "text_encoder")(asked).last_hidden_state
         said = text(asked).last_hidden_state @ state["parts"]["bridge"]["weight"].T
-    assert (said - wanted).square().mean() < 0.9 * wanted.var()
+    off = (said - wanted).square().mean()
+    assert off < 0.5 * wanted.var()
+    assert off < 0.95 * (said - wanted.roll(1, 0)).square().mean()  # these captions, not any

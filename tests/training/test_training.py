@@ -1,5 +1,6 @@
 """The whole way, with networks that learn nothing: what is made can be used, and goes on."""
 
+import copy
 import json
 import os
 import re
@@ -145,6 +146,18 @@ def test_after_its_share_the_encoder_stays_and_the_decoder_goes_on(
     for name, weight in state["parts"]["mean"].items():
         stayed = torch.equal(weight, began[name])
         assert stayed == name.startswith(("encoder.", "quant_conv.")), name
+
+
+def test_the_encoder_that_stays_is_the_averaged_one() -> None:
+    network, mean = (networks.autoencoder(PRESETS["tiny"]) for _ in range(2))
+    before = copy.deepcopy(network.decoder.state_dict())
+    autoencoder._freeze_encoder(network, mean)
+    for part in (network.encoder, network.quant_conv):
+        assert not any(weight.requires_grad for weight in part.parameters())
+    assert torch.equal(network.encoder.conv_in.weight, mean.encoder.conv_in.weight)
+    assert torch.equal(network.quant_conv.weight, mean.quant_conv.weight)
+    assert all(torch.equal(now, before[name]) for name, now in network.decoder.state_dict().items())
+    assert all(weight.requires_grad for weight in network.decoder.parameters())
 
 
 # --- its pieces --------------------------------------------------------------------------------
