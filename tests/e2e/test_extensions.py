@@ -88,7 +88,7 @@ def test_an_extension_from_a_repository_comes_changes_and_goes(workshop, open_ta
     page.get_by_role("radio", name="Get more").click()
     assert page.locator("#extensions-known li").first.inner_text().startswith("Finishing touches")
     page.fill("#extensions-search", "libraries of nothing")
-    page.get_by_text("None of that name.").wait_for()
+    page.get_by_text("None has all these words.").wait_for()
 
     page.fill("#extensions-source", "ext::sh -c touch")
     page.get_by_role("button", name="Look", exact=True).click()
