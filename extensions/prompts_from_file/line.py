@@ -136,7 +136,7 @@ def _variation(request: GenerationRequest, values: Mapping[str, Any]) -> dict[st
 
 
 def _seed_size(request: GenerationRequest, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Sides of 0 or less turn it off, as there. Raises ValueError for one side without the other."""
+    """Sides of 0 or less turn it off, as there. Raises ValueError for one without the other."""
     if not {"seed_resize.width", "seed_resize.height"} & values.keys():
         return {}
     before = request.seed_resize or (0, 0)
