@@ -79,7 +79,7 @@
       }, ".dk-fold", GRIP);
     }
     for (const place of document.querySelectorAll(".dk-groups")) {
-      for (const fold of groupsOf(place)) if (!fold.querySelector(":scope > .dk-grip")) grip(place, fold);
+      for (const fold of groupsOf(place)) if (fold.querySelector(".dk-fold-button") && !fold.querySelector(".dk-grip")) grip(place, fold);
     }
   }
 
