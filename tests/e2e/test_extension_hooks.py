@@ -16,7 +16,8 @@ from tests.hub import Hub
 ALBUM = """
 import json
 from fastapi import APIRouter, Body
-from webui import PageFile, SendTarget, FlagField, SettingsPage, TextField, hookimpl
+from webui import (EventListener, Finished, FlagField, PageFile, SendTarget, SettingsPage,
+                   TextField, hookimpl)
 
 @hookimpl
 def register_send_targets():
@@ -53,6 +54,13 @@ def router(services):
 @hookimpl
 def register_routes():
     return (router,)
+
+def bent(job, event):
+    raise ValueError("the shelf is bent")
+
+@hookimpl
+def register_event_listeners():
+    return (EventListener(hear=bent, kinds=(Finished,)),)
 """
 SCRIPT = """
 darkroom.receivers.album_frame = async ({ name, answer, keep }) =>
@@ -77,7 +85,7 @@ def hub():
 def album(tmp_path_factory, hub):
     """With an extension that has a bit of everything, and an index from elsewhere."""
     place = tmp_path_factory.mktemp("album")
-    touches = ("send_targets", "settings_pages", "scripts", "routes")
+    touches = ("send_targets", "settings_pages", "scripts", "routes", "event_listeners")
     folder = make(place / "data" / "extensions", "album", ALBUM, touches=touches)
     (folder / "album.js").write_text(SCRIPT)
     index = f"{hub.address}/ann/list/resolve/main/index.json"
@@ -131,6 +139,13 @@ def test_a_picture_is_sent_to_an_extension_whose_settings_were_changed(album, op
     held = page.evaluate("darkroom.formValues('img2img')")
     assert held["prompt"] == "panda <variety:0.25>"
     assert held["extras.variety.strength"] == 0
+    page.get_by_role("tab", name="Extensions", exact=True).click()
+    page.click("#extensions-refresh")
+    card.get_by_text("Event listener: ValueError: the shelf is bent.").wait_for()
+    assert card.locator(".dk-ext-state").inner_text() == "On, failed"
+    assert "1 with a problem." in page.inner_text("#extensions-said")
+    card.get_by_text("Traceback", exact=True).click()
+    assert 'raise ValueError("the shelf is bent")' in card.locator("pre").inner_text()
 
 
 def unfolded(page, name):

@@ -85,13 +85,13 @@ class Index:
         try:
             with Web(self._access) as web, web.get(self.address) as answer:
                 if answer.status != 200:
-                    raise WebError(f"{self.address} answers {answer.status}")
+                    raise WebError(f"the server of {self.address} answers {answer.status}")
                 data = answer.whole(_MOST)
             found = read(data)
         except WebError as error:
             raise DownloadFailed(str(error)) from None
         except ValueError as error:
-            raise DownloadFailed(f"{self.address} is no index: {error}") from None
+            raise DownloadFailed(f"what is at {self.address} is no index: {error}") from None
         try:
             write(
                 self._kept,
