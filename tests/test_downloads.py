@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpcore
@@ -97,9 +98,13 @@ def held(hub, downloads, source):
 
 
 def tree(folder):
-    """All files under it -> their bytes."""
-    found = sorted(each for each in folder.rglob("*") if each.is_file())
-    return {str(each.relative_to(folder)): each.read_bytes() for each in found}
+    """All files under it -> their bytes; some may be going away."""
+    files = {}
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            with suppress(FileNotFoundError):
+                files[str(path.relative_to(folder))] = path.read_bytes()
+    return dict(sorted(files.items()))
 
 
 # --- what is looked at, before anything is fetched ----------------------------------------------

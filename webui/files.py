@@ -1,9 +1,20 @@
 """A file as lists of what lies on disk have it: its name made printable, and whether it changed.
+And which letters no name or line of text from outside may have.
 
 Opens none.
 """
 
+import unicodedata
 from pathlib import Path
+
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's categories
+
+
+def invisible(text: str) -> str:
+    """The first character that cannot be seen, or changes how others are, as "U+202E"; "" without:
+    line breaks, turns of direction, halves of characters, what Unicode has not assigned."""
+    found = (each for each in text if unicodedata.category(each) in _INVISIBLE)
+    return next((f"U+{ord(each):04X}" for each in found), "")
 
 
 def printable(name: str) -> str:

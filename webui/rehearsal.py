@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -34,6 +35,7 @@ _WATCHED = ("os", "json", "pathlib", "shutil", "socket", "subprocess", "threadin
 
 def main(part: Part, folder: Path, result: Path, limit: float) -> int:
     _limit_memory(_MEMORY[part])
+    tempfile.tempdir = str(result.parent)  # which goes away, however this ends
     with (
         result.open("w", encoding="utf-8") as file,
         result.with_suffix(".trace").open("w") as trace,

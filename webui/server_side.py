@@ -1,5 +1,6 @@
 """The extensions' server halves: found, tried, loaded; and which halves the engine is to load."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from webui import settings as settings_module
 from webui.downloads import Access
+from webui.errors import StartError
 from webui.extensions import (
     Catalogue,
     Choices,
@@ -26,11 +28,14 @@ from webui.installing import Git, Index, Installs, Pip, Tools
 from webui.interfaces import ServerRegistry
 from webui.settings import Settings
 
+_logger = logging.getLogger(__name__)
+
 
 def load(settings: Settings) -> tuple[ServerRegistry, Catalogue]:
-    """Everything that is registered in this process, and what came of each extension."""
+    """Everything that is registered in this process, and what came of each extension. Raises
+    StartError."""
     found = find(installed(settings.data_dir))
-    disabled = Choices(settings.data_dir).disabled()
+    disabled = _turned_off(settings)
     trials = Trials(
         "server", trials_file(settings.data_dir, "server"), settings_module.environment()
     )
@@ -54,6 +59,23 @@ def load(settings: Settings) -> tuple[ServerRegistry, Catalogue]:
         own_settings=OwnSettings(settings.data_dir, registry.settings_pages),
     )
     return registry, catalogue
+
+
+def _turned_off(settings: Settings) -> frozenset[str]:
+    """Raises StartError where nobody can say: none is loaded against somebody's will."""
+    if settings.safe_mode:
+        return frozenset()
+    choices = Choices(settings.data_dir)
+    try:
+        disabled = choices.disabled()
+    except OSError as error:
+        raise StartError(
+            f"{choices.path} cannot be read: {error.strerror}; it says which extensions are turned "
+            "off: make it readable, or start with --safe-mode"
+        ) from error
+    if choices.notice:
+        _logger.warning("%s", choices.notice)
+    return disabled
 
 
 def _try(trials: Trials, found: Sequence[Found], disabled: frozenset[str]) -> None:
@@ -92,10 +114,10 @@ def blame(settings: Settings) -> Path:
 
 
 def engine_arguments(settings: Settings) -> list[str]:
-    """Which extensions the engine is to load its halves of."""
+    """Which extensions the engine is to load its halves of. Raises StartError."""
     if settings.safe_mode:
         return []
-    off = Choices(settings.data_dir).disabled()
+    off = _turned_off(settings)
     found = [each for each in find(installed(settings.data_dir)) if each.id not in off]
     named = [f"{each.origin}:{each.folder}" for each in found if each.manifest and not each.problem]
     trials = str(trials_file(settings.data_dir, "engine"))

@@ -24,6 +24,8 @@ _ACTIVE = ("queued", "paused", "running")
 _MOST_CRASHES = 2  # of a cell that takes the server down with it
 _REMEMBERED = 4000  # cells that have ended
 _ALL = 2**30  # events
+_LOOK = 60.0  # seconds between two looks at what nobody told of
+_MOST_SAID = 300  # characters
 _PATIENCE = 30.0  # seconds that a large grid may take to be drawn
 _logger = logging.getLogger(__name__)
 
@@ -50,13 +52,15 @@ class Keeper:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._folder = folder_of(services)
-        self._lock = threading.Lock()  # of saving
+        self._lock = threading.Lock()  # of `_known`, which requests read too
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()  # ended jobs
         self._over: set[str] = set()  # plots
+        self._problems: dict[str, str] = {}  # plot -> why it has no grid
         self._woken = threading.Event()
         self._seen = services.line.read_all(2**62, 0)[1]
         self._go_on()
         self._unwatch = services.line.watch(self._woken.set)
+        self._woken.set()  # for what has ended meanwhile
         threading.Thread(target=self._serve, name="plots", daemon=True).start()
 
     # --- looking ----------------------------------------------------------------------------------
@@ -70,8 +74,9 @@ class Keeper:
         return {**first, "state": state}
 
     def _job(self, id: str) -> dict[str, Any]:
-        if id in self._known:
-            return self._known[id]
+        with self._lock:
+            if (known := self._known.get(id)) is not None:
+                return known
         try:
             job = self._services.line.job(id)
         except DarkroomError:
@@ -87,29 +92,17 @@ class Keeper:
             "error": job.error.text if job.error else "",
         }
         if job.state in _ENDED:
-            self._known[id] = made
-            while len(self._known) > _REMEMBERED:
-                with suppress(KeyError):
+            with self._lock:
+                self._known[id] = made
+                while len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
         return made
 
-    # --- working ----------------------------------------------------------------------------------
+    def problem(self, id: str) -> str:
+        """Why the grid of a plot could not be saved, since the start; "" if nothing went wrong."""
+        return self._problems.get(id, "")
 
-    def finish(self, id: str) -> Plot | None:
-        """The plot; its grid is saved if all its jobs have ended and it is not saved yet."""
-        with self._lock:
-            plot = plots.read(self._folder, id)
-            if plot is None or plot.over:
-                return plot
-            cells = [self.cell(each) for each in plot.jobs]
-            if any(each["state"] in (*_ACTIVE, "interrupted") for each in cells):
-                return plot
-            if all(each["state"] == "gone" for each in cells):
-                return plot  # they are not in the line yet
-            plot = replace(plot, over=True, grid=self._saved(plot, cells))
-            plots.write(self._folder, plot)
-            plots.sweep(self._folder)
-            return plot
+    # --- working ----------------------------------------------------------------------------------
 
     def cancel(self, plot: Plot) -> int:
         """All cells that wait or run, the last first, so that none begins meanwhile; how many."""
@@ -146,12 +139,12 @@ class Keeper:
                     job = line.job(id)
                     if job.state == "interrupted" and job.crashes < _MOST_CRASHES:
                         line.order.resume(id)
-            self._try(plot.id)
+            self._try(plot)
 
     def _open(self) -> list[Plot]:
         found = []
         for id in plots.ids(self._folder):
-            if id not in self._over:
+            if id not in self._over and id not in self._problems:
                 plot = plots.read(self._folder, id)
                 if plot is None or plot.over:
                     self._over.add(id)
@@ -162,19 +155,31 @@ class Keeper:
     def _serve(self) -> None:
         line = self._services.line
         while not line.hung_up:
-            self._woken.wait(60)
+            told = self._woken.wait(_LOOK)
             self._woken.clear()
             entries, self._seen = line.read_all(self._seen, _ALL)
             ended = {each.job_id for each in entries if isinstance(each.event, Finished)}
-            if not ended:
+            if told and not ended:
                 continue
             for plot in self._open():
-                if any(id in ended for jobs in plot.jobs for id in jobs):
-                    self._try(plot.id)
+                if not told or any(id in ended for jobs in plot.jobs for id in jobs):
+                    self._try(plot)
         self._unwatch()
 
-    def _try(self, id: str) -> None:
+    def _try(self, plot: Plot) -> None:
+        """Once: what went wrong would go wrong again, until the next start."""
         try:
-            self.finish(id)
-        except (DarkroomError, OSError, ValueError, MemoryError) as error:
-            _logger.warning("the grid of plot %s could not be saved: %s", id, error)
+            self._finish(plot)
+        except Exception as error:  # whatever it is, this is the one thread that sees to plots
+            _logger.warning("the grid of plot %s could not be saved: %s", plot.id, error)
+            self._problems[plot.id] = str(error)[:_MOST_SAID] or type(error).__name__
+
+    def _finish(self, plot: Plot) -> None:
+        """Its grid is saved if all its jobs have ended."""
+        cells = [self.cell(each) for each in plot.jobs]
+        if any(each["state"] in (*_ACTIVE, "interrupted") for each in cells):
+            return
+        if all(each["state"] == "gone" for each in cells):
+            return  # they are not in the line yet
+        plots.write(self._folder, replace(plot, over=True, grid=self._saved(plot, cells)))
+        plots.sweep(self._folder)

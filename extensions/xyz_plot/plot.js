@@ -50,7 +50,8 @@
     root.dataset.state = plot.over ? "over" : "running";
     const failed = plot.cells.filter(({ state }) => state === "failed").length;
     const left = plot.active && plot.seconds ? `about ${darkroom.duration(plot.seconds)} left` : "";
-    root.querySelector("#xyz-facts").textContent = [`${plot.done} of ${plot.of}`, failed ? `${failed} failed` : "", left].filter(Boolean).join(" · ");
+    const lost = plot.problem ? `the grid could not be saved: ${plot.problem}` : "";
+    root.querySelector("#xyz-facts").textContent = [`${plot.done} of ${plot.of}`, failed ? `${failed} failed` : "", left, lost].filter(Boolean).join(" · ");
     root.querySelector("#xyz-cancel").hidden = !plot.active;
     const open = root.querySelector("#xyz-open");
     open.hidden = !plot.grid;

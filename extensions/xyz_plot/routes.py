@@ -48,24 +48,27 @@ def router(services: Services) -> APIRouter:
     def newest(limit: Annotated[int, Query(ge=1, le=50)] = 10) -> dict[str, Any]:
         """The newest first: their ids, and whether they are over."""
         known = (plots.read(folder_of(services), id) for id in plots.ids(folder_of(services)))
-        listed = [{"id": plot.id, "over": plot.over} for plot in known if plot is not None]
+        listed = [
+            {"id": plot.id, "over": plot.over or bool(keeper.problem(plot.id))}
+            for plot in known
+            if plot is not None
+        ]
         return {"plots": listed[:limit]}
 
     @router.get("/plots/{plot}")
     def one(plot: str) -> dict[str, Any]:
-        return _view(services, keeper, _found(keeper, plot))
+        return _view(services, keeper, _found(services, plot))
 
     @router.post("/plots/{plot}/cancel")
     def cancel(plot: str) -> dict[str, Any]:
         """Ends all cells that wait or run; what is finished stays."""
-        found = _found(keeper, plot)
-        return {"cancelled": keeper.cancel(found)}
+        return {"cancelled": keeper.cancel(_found(services, plot))}
 
     return router
 
 
-def _found(keeper: Keeper, id: str) -> Plot:
-    plot = keeper.finish(id)
+def _found(services: Services, id: str) -> Plot:
+    plot = plots.read(folder_of(services), id)
     if plot is None:
         raise HTTPException(404, "there is no such plot")
     return plot
@@ -110,6 +113,7 @@ def _seconds(services: Services, count: int) -> float | None:
 
 
 def _view(services: Services, keeper: Keeper, plot: Plot) -> dict[str, Any]:
+    problem = keeper.problem(plot.id)
     cells, done, active = [], 0, 0
     for place, jobs in zip(plot.cells, plot.jobs, strict=True):
         cell = keeper.cell(jobs)
@@ -127,7 +131,8 @@ def _view(services: Services, keeper: Keeper, plot: Plot) -> dict[str, Any]:
         "done": done,
         "of": len(cells),
         "active": active,
-        "over": plot.over,
+        "over": plot.over or bool(problem),
+        "problem": problem,
         "seconds": _left(services, cells),
         "grid": _url(plot.grid),
     }

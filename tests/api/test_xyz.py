@@ -25,6 +25,8 @@ from webui.request import from_dict
 
 (FOUND,) = [each for each in find(SHIPPED / "nowhere") if each.id == "xyz_plot"]
 TABLES = tables_of(FOUND.folder, FOUND.manifest, "server")
+from darkroom_extensions.xyz_plot import keeper  # noqa: E402  # loaded by the line before
+
 ASK = "/api/v1/extensions/xyz_plot"
 STEPS = {"x_axis": "Steps", "x_values": "1-3", "y_axis": "CFG Scale", "y_values": "2, 3.5"}
 PLOT = {"on": True, **STEPS}
@@ -172,6 +174,41 @@ def test_a_cell_that_fails_leaves_its_place_empty(plots, puppet):
         cell = plots.services.line.job("plot-0001").pictures[0]
         assert image.size == (3 * cell.width, cell.height)
         assert image.getpixel((cell.width + 1, 0)) == (226, 226, 230)
+
+
+def test_a_grid_that_cannot_be_saved_is_said_and_not_tried_at_each_look(plots, puppet, monkeypatch):
+    tried = []
+
+    def full(*given):
+        tried.append(given)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keeper, "save_sheet", full)
+    begin(plots)
+    puppet.order(*["finish"] * 6)
+    said = seen(plots, lambda said: said["over"])
+    assert (said["grid"], said["problem"]) == ("", "[Errno 28] No space left on device")
+    for _ in range(5):
+        assert plots.get(f"{ASK}/plots/plot-0001").json() == said
+    assert plots.get(f"{ASK}/plots").json()["plots"] == [{"id": "plot-0001", "over": True}]
+    assert len(tried) == 1
+    monkeypatch.undo()
+    with client_of(plots.services) as again:  # as a start does
+        said = again.get(f"{ASK}/plots/plot-0001").json()
+    assert (said["over"], said["problem"], said["grid"] != "") == (True, "", True)
+
+
+def test_who_asks_for_a_plot_writes_nothing(plots, puppet, monkeypatch):
+    monkeypatch.setattr(keeper.Keeper, "_try", lambda self, plot: None)
+    begin(plots)
+    puppet.order(*["finish"] * 6)
+    said = seen(plots, lambda said: said["done"] == 6)
+    folder = plots.services.settings.data_dir / "extension-data" / "xyz_plot" / "plots"
+    before = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
+    for _ in range(3):
+        assert plots.get(f"{ASK}/plots/plot-0001").json() == said
+    assert (said["over"], said["active"]) == (False, 0)
+    assert {each: each.stat().st_mtime_ns for each in folder.iterdir()} == before
 
 
 def test_all_of_it_is_cancelled_at_once(plots, puppet):

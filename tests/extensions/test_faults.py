@@ -1,7 +1,9 @@
 """Every way in which an extension can fail to start: it is named, with the hook and the traceback,
 and the others are there."""
 
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -302,6 +304,20 @@ def test_two_of_one_name_both_are_named_and_the_later_is_left_out(tmp_path, buil
     assert (first.state, second.state) == ("on", "refused")
     assert second.mishap.text == "register_samplers: first and second both register 'Mine'"
     assert list(of_server(shelves).samplers) == ["Euler", "Mine"]
+
+
+def test_a_trial_leaves_no_files_behind_however_it_ends(tmp_path):
+    """As the server's folder that it builds tabs and routes in, where it hangs there."""
+    temp, told = tmp_path / "temp", tmp_path / "told"
+    temp.mkdir()
+    code = "import tempfile, time\nfrom pathlib import Path\nmade = tempfile.mkdtemp()\n"
+    code += f"Path({str(told)!r}).write_text(made)\ntime.sleep(600)"
+    make(tmp_path / "here", "hangs", code)
+    environ = {**os.environ, "TMPDIR": str(temp)}
+    trials = Trials("server", environ=environ, limit=1.0)
+    verdicts = trials.of(find(tmp_path / "here", shipped=tmp_path / "none"))
+    assert verdicts["hangs"].text == "took longer than 1 s"
+    assert not Path(told.read_text()).exists() and list(temp.iterdir()) == []
 
 
 def test_what_is_off_and_safe_mode_run_nothing(tmp_path, builtin):

@@ -1,14 +1,21 @@
 """`extension.toml`, its versions, what is found, and what is turned off."""
 
+import json
+import threading
+from dataclasses import asdict
+from functools import partial
+
 import pytest
 
 from tests.extensions.made import GOOD, make
-from webui.errors import ExtensionError
-from webui.extensions import Choices, find
+from webui import server_side
+from webui.errors import ExtensionError, NotSaved, StartError
+from webui.extensions import Catalogue, Choices, Trials, Verdict, find
 from webui.extensions.discovery import SHIPPED, digest
 from webui.extensions.imports import complaints
 from webui.extensions.manifest import Manifest, missing, read
 from webui.extensions.versions import lies_in
+from webui.settings import read as read_settings
 
 LINES = {
     "id": '"mine"',
@@ -64,8 +71,24 @@ def test_all_of_it_is_read(tmp_path):
         ({"dependencies": '["git+https://x/y"]'}, "dependencies: 'git+https://x/y' is none such"),
         ({"description": '"' + "x" * 1001 + '"'}, "description: must be text of 1 to 1000"),
         ({"id": "[[["}, "cannot be read"),
+        *(
+            ({key: f'"a{written}b"'}, f"{key}: must be one line of visible characters; {letter}")
+            for key in ("name", "description")
+            for written, letter in (
+                ("\\n", "U+000A"), ("\\u001B[2J", "U+001B"), ("\\u2028", "U+2028"),
+                ("\u202e", "U+202E"), ("\u2067", "U+2067"), ("\u200b", "U+200B"),
+            )
+        ),
+        *(
+            ({"dependencies": f'["{each}"]'}, f"dependencies: {said}")
+            for each, said in (
+                ("numpy-", "'numpy-' is none such as"), ("./numpy", "'./numpy' is none"),
+                ("numpy[extra]", "'numpy[extra]' is none"), ("numpy;x", "'numpy;x' is none"),
+                ("numpy\\n>=2", "must be one line"), ("numpy>=2,\\u000B<3", "must be one line"),
+            )
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_said_with_the_file_and_the_key(tmp_path, changes, said):
     folder = written(tmp_path, **changes)
     with pytest.raises(ExtensionError) as caught:
@@ -146,6 +169,60 @@ def test_a_damaged_file_of_choices_is_laid_aside(tmp_path, cut):
     assert choices.disabled() == frozenset()
     assert "was damaged; it is kept as extensions.json.bad-" in choices.notice
     assert len(list(tmp_path.glob("extensions.json.bad-*"))) == 1
+
+
+def test_choices_that_cannot_be_read_now_are_not_thrown_away(tmp_path):
+    """A disk or a permission that fails for a moment must not turn all extensions on."""
+    path = tmp_path / "extensions.json"
+    path.mkdir()  # what no user may read, root among them
+    with pytest.raises(OSError):
+        Choices(tmp_path).disabled()
+    assert path.is_dir() and not list(tmp_path.glob("*.bad-*"))
+    settings = read_settings(["--data-dir", str(tmp_path)], {})
+    for start in (server_side.engine_arguments, server_side.load):
+        with pytest.raises(StartError, match="extensions.json cannot be read: .*--safe-mode"):
+            start(settings)
+    safe = read_settings(["--data-dir", str(tmp_path), "--safe-mode"], {})
+    assert server_side.engine_arguments(safe) == []
+    assert server_side._turned_off(safe) == frozenset()
+    with pytest.raises(NotSaved, match="cannot be read"):
+        Catalogue(data_dir=tmp_path).newcomers()
+
+
+def at_once(*calls):
+    ready = threading.Barrier(len(calls))
+    threads = [threading.Thread(target=lambda each=each: (ready.wait(), each())) for each in calls]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+def test_clicks_at_the_same_time_all_count(tmp_path):
+    ids = [f"e{number}" for number in range(12)]
+    at_once(*(partial(Choices(tmp_path).turn, id, on=False) for id in ids))
+    assert Choices(tmp_path).disabled() == {*ids}
+    verdicts = {id: {"mark": "m", **asdict(Verdict("bad"))} for id in ids}
+    (tmp_path / "trials").write_text(json.dumps(verdicts))
+    at_once(*(partial(Trials("server", tmp_path / "trials").forget, id) for id in ids[1:]))
+    assert list(json.loads((tmp_path / "trials").read_text())) == ids[:1]
+
+
+def test_what_is_forgotten_while_others_are_tried_stays_so(tmp_path, monkeypatch):
+    for id in ("one", "two"):
+        make(tmp_path / "x", id, GOOD)
+    found = find(tmp_path / "x", tmp_path / "none")
+    trials = Trials("server", tmp_path / "trials")
+    monkeypatch.setattr(Trials, "_try", lambda self, each: Verdict("bad"))
+    trials.of(found[:1])
+
+    def tried(self, each):
+        trials.forget("one")
+        return Verdict("bad")
+
+    monkeypatch.setattr(Trials, "_try", tried)
+    assert trials.of(found).keys() == {"one", "two"}
+    assert list(json.loads((tmp_path / "trials").read_text())) == ["two"]
 
 
 def test_imports_of_what_is_not_public_are_listed(tmp_path):

@@ -9,14 +9,15 @@ import os
 import shutil
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.installing.conftest import looked, put
 from tests.installing.repositories import Repository, files_of, service, tree_of
 from webui.errors import DarkroomError, InvalidRequest
-from webui.extensions import imports
-from webui.installing import placing
+from webui.extensions import find, imports
+from webui.installing import index, placing, trees
 from webui.installing.errors import InstallError
 from webui.installing.running import Limits
 from webui.installing.sources import Source
@@ -331,6 +332,8 @@ MANIFESTS = {
     'api = ">=1"\nserver = "nothing"',
     "dependency from elsewhere": 'id = "shout"\nname = "S"\nversion = "1"\ndescription = "d"\n'
     'api = ">=1"\nserver = "server"\ndependencies = ["x @ https://example.org/x.whl"]',
+    "a name from right to left": 'id = "shout"\nname = "\\u202ES"\nversion = "1"\n'
+    'description = "d"\napi = ">=1"\nserver = "server"',
     "dependency that is an option": 'id = "shout"\nname = "S"\nversion = "1"\ndescription = "d"\n'
     'api = ">=1"\nserver = "server"\ndependencies = ["--index-url=https://example.org"]',
 }  # fmt: skip
@@ -420,17 +423,88 @@ def test_a_folder_with_links_pipes_or_itself_is_refused(unharmed, installs, data
         assert "there is no extension.toml at its top" in looked(installs, str(folder)).error
 
 
+def test_a_folder_of_folders_has_an_end(unharmed, installs, tmp_path, monkeypatch):
+    folder = folder_with(tmp_path)
+    (folder / "/".join(["a"] * 30)).mkdir(parents=True)
+    with unharmed():
+        assert "lies too deep" in looked(installs, str(folder)).error
+    shutil.rmtree(folder / "a")
+    monkeypatch.setattr(trees, "_MOST_WALKED", 50)
+    for number in range(51):
+        (folder / f"d{number}").mkdir()
+    with unharmed():
+        assert "more than 50 files and folders" in looked(installs, str(folder)).error
+    (folder / "d0").rmdir()
+    for number in range(1, 5):
+        (folder / f"d{number}").rmdir()
+    assert looked(installs, str(folder)).state == "seen"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "device", "a link on the way"])
+def test_what_has_become_something_else_since_it_was_listed_is_not_opened(tmp_path, kind):
+    """A pipe would be waited for for ever, by the one thread that installs."""
+    folder, read = folder_with(tmp_path), trees.reader_of(tmp_path / "mine")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.txt").write_text("secret")
+    entry = trees.Entry("sub/a.txt", "100644", "", 6)
+    assert read(entry) == b"secret"
+    if kind == "a link on the way":
+        (folder / "sub").rename(tmp_path / "elsewhere")
+        (folder / "sub").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    else:
+        (folder / "sub" / "a.txt").unlink()
+        if kind == "pipe":
+            os.mkfifo(folder / "sub" / "a.txt")
+            entry = replace(entry, size=0)  # as what comes out of it
+        else:
+            to = "/dev/zero" if kind == "device" else folder / "server.py"
+            (folder / "sub" / "a.txt").symlink_to(to)
+    with pytest.raises(InstallError, match=r"a\.txt"):
+        read(entry)
+
+
+def test_a_pipe_by_hand_keeps_no_server_from_starting(data):
+    folder = data / "extensions" / "handmade"
+    os.mkfifo(folder / "more.py")
+    assert imports.complaints(folder) == []
+    (folder / "extension.toml").unlink()
+    os.mkfifo(folder / "extension.toml")
+    (found,) = find(data / "extensions", data / "none")
+    assert found.problem == f"{folder}/extension.toml is no file"
+
+
 def test_a_record_of_somebody_elses_making_is_not_believed(installs, data):
     """It would make the page offer to remove what was put there by hand."""
     folder = data / "extensions" / "handmade"
     names = ("kind", "source", "revision", "commit", "digest", "version")
     numbers = json.dumps({name: 5 for name in names} | {"time": 1, "packages": []})
-    for text in (numbers, "{}", "[]", "no", '{"kind": 1}', '{"time": {}}', "[" * 100_000):
+    good = {name: "" for name in names} | {"time": 1, "packages": []}
+    strange = [
+        json.dumps(good | changed)
+        for changed in (
+            {"commit": "--output=pwned"}, {"commit": "main"}, {"commit": "a" * 41},
+            {"source": "\ud800"}, {"version": "1\n2"}, {"packages": ["\u202e"]},
+            {"time": float("nan")}, {"time": float("inf")},
+        )
+    ]  # fmt: skip
+    for text in (*strange, numbers, "{}", "[]", "no", '{"kind": 1}', '{"time": {}}', "[" * 100_000):
         (folder / ".installed.json").write_text(text)
         assert installs.records() == {}
         with pytest.raises(DarkroomError):
             installs.remove("handmade")
+    (folder / ".installed.json").write_text(json.dumps(good | {"commit": "a" * 40}))
+    assert list(installs.records()) == ["handmade"]
     assert (folder / "server.py").exists()
+
+
+@pytest.mark.parametrize("letter", ["\ud800", "\u202e", "\n", "\u2066"])
+@pytest.mark.parametrize("key", ["name", "description"])
+def test_an_index_with_what_cannot_be_shown_is_none(letter, key):
+    entry = {"id": "shout", "name": "Shout", "description": "Louder.", "source": ""}
+    assert index.read(json.dumps({"extensions": [entry]}).encode())[0].name == "Shout"
+    entry[key] += letter
+    with pytest.raises(ValueError, match=rf"entry 0: .* U\+{ord(letter):04X} is none"):
+        index.read(json.dumps({"extensions": [entry]}).encode())
 
 
 @pytest.mark.parametrize("id", ["old", "git", "cache", "older"])

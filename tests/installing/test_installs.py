@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -126,8 +128,13 @@ def test_what_is_removed_is_gone_with_all_that_came_with_it(installs, repository
     put(installs, "", update="shout")
     Choices(data).turn("shout", on=False)
     (data / "extension-data" / "shout").mkdir(parents=True)
+    settings = data / "extension-settings"
+    settings.mkdir()
+    for name in ("shout.json", "shout.json.bad-1", "shouting.json"):
+        (settings / name).write_text('{"token": "secret"}')
     installs.remove("shout")
     assert kept(data) == ["handmade"]
+    assert [each.name for each in settings.iterdir()] == ["shouting.json"]
     assert Choices(data).disabled() == frozenset()
     assert (data / "extension-data" / "shout").is_dir()
     put(installs, repository.address)
@@ -211,6 +218,25 @@ def test_many_looks_push_out_the_oldest(installs, repository, data):
     assert [each.id for each in installs.all()] == [each.id for each in others]
 
 
+def test_removing_a_large_tree_holds_nobody(installs, repository, monkeypatch):
+    """Who asks how far it is meanwhile is answered at once: by the ways in which one goes."""
+    real, answered = placing.clear, []
+
+    def clear(work):
+        asking = threading.Thread(target=installs.all, daemon=True)
+        asking.start()
+        asking.join(10)
+        answered.append(not asking.is_alive())
+        real(work)
+
+    monkeypatch.setattr(placing, "clear", clear)
+    seen = [looked(installs, repository.address) for _ in range(5)]  # one is pushed out
+    looked(installs, repository.address, "nosuch")  # another, and one that fails
+    installs.end(seen[-1].id)
+    settled(installs, installs.confirm(seen[-2].id, False))
+    assert answered == [True] * 5
+
+
 def test_without_git_it_says_so_and_folders_still_work(data, tmp_path, repository):
     made = service(data, environ={"PATH": str(tmp_path)})
     assert "git is not installed on this computer" in looked(made, repository.address).error
@@ -253,62 +279,156 @@ import os, signal, sys
 from pathlib import Path
 from tests.installing.conftest import looked, settled
 from tests.installing.repositories import service
-from webui.installing import placing
-at = sys.argv[3]
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-if at == "placed":
-    placing._keep = die
-elif at == "moved":
-    old = Path.rename
-    def rename(self, target):
-        done = old(self, target)
-        if ".old" in Path(target).parts:
-            die()
-        return done
+left, real = int(sys.argv[4]), Path.rename
+def rename(self, target):
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return real(self, target)
+what, installs = sys.argv[2], service(Path(sys.argv[1]))
+if what == "roll_back":
     Path.rename = rename
-else:
-    placing.put = die
-installs = service(Path(sys.argv[1]))
-update = "shout" if "shout" in installs.records() else ""
-found = looked(installs, "" if update else sys.argv[2], update=update)
+    installs.roll_back("shout")
+update = "shout" if what == "update" else ""
+found = looked(installs, "" if update else sys.argv[3], update=update)
+Path.rename = rename
 settled(installs, installs.confirm(found.id, False))
 """
 
 
-def killed(data, repository, at):
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, data, repository.address, at],
-        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-
-
-def test_a_server_that_is_killed_while_it_installs_leaves_nothing(data, repository):
-    before = tree_of(data)
-    killed(data, repository, "before")
-    assert tree_of(data) != before
-    recover(data / "extensions")
-    assert tree_of(data) == before
+def versions(place):
+    """What is there, and what was before."""
+    folders = (place / "shout", placing.before(place, "shout"))
+    return tuple(read(each).version if each.exists() else None for each in folders)
 
 
 @pytest.mark.parametrize(
-    ("at", "version"), [("before", "1.0"), ("moved", "1.0"), ("placed", "2.0")]
+    ("what", "renames", "left"),
+    [
+        ("install", 0, (None, None)),
+        ("update", 1, ("1.0", None)),
+        ("update", 2, ("2.0", "1.0")),
+        ("roll_back", 1, ("2.0", "1.0")),
+        ("roll_back", 2, ("2.0", "1.0")),
+    ],
 )
-def test_a_server_that_is_killed_while_it_updates_has_one_or_the_other(
-    data, repository, at, version
+def test_a_server_that_is_killed_has_one_or_the_other_at_its_next_start(
+    data, repository, what, renames, left
 ):
+    """Killed by the system, instead of its next rename after so many."""
     made = service(data)
-    put(made, repository.address)
+    if what != "install":
+        put(made, repository.address)
+        repository.add(files_of("shout", "2.0"), "Second")
+    if what == "roll_back":
+        put(made, "", update="shout")
     made.close()
-    repository.add(files_of("shout", "2.0"), "Second")
-    killed(data, repository, at)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, data, what, repository.address, str(renames)],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    assert ".staging" in kept(data)
     recover(data / "extensions")
-    assert read(data / "extensions" / "shout").version == version
+    assert versions(data / "extensions") == left
     assert ".staging" not in kept(data)
-    before = placing.before(data / "extensions", "shout")
-    assert before.is_dir() == (version == "2.0")
+
+
+class KilledError(BaseException):
+    """Nothing in what places folders ends in a `finally`: this leaves what a kill leaves."""
+
+
+@pytest.mark.parametrize(
+    ("what", "renames", "before", "after"),
+    [
+        ("put", 1, (None, None), ("1.0", None)),
+        ("put", 3, ("1.0", None), ("2.0", "1.0")),
+        ("put", 4, ("2.0", "1.0"), ("3.0", "2.0")),
+        ("roll_back", 4, ("2.0", "1.0"), ("1.0", "2.0")),
+        ("take_away", 2, ("2.0", "1.0"), (None, None)),
+    ],
+)
+def test_between_any_two_renames_is_one_or_the_other(tmp_path, dying, what, renames, before, after):
+    """And so it is where the next start is killed too while it sets that right, anywhere."""
+    ends = set()
+    for count, again in product(range(renames + 1), range(4)):
+        place = tmp_path / f"{count}-{again}" / "extensions"
+        work = standing(place, before)
+        if what == "put":
+            lying(work / "shout", after[0])
+        done = dying(partial(getattr(placing, what), place, work, "shout"), count)
+        assert done == (count == renames)
+        dying(partial(recover, place), again)
+        recover(place)
+        ends.add(versions(place))
+        assert versions(place) in ((after,) if done else (before, after)), (count, again)
+        assert not (place / ".staging").exists()
+        assert (place / ".before").exists() == bool(versions(place)[1])
+    assert ends == {before, after}
+
+
+def standing(place, versions):
+    """A place of extensions, and a folder of work in it."""
+    place.mkdir(parents=True)
+    for folder, version in zip(("shout", ".before/shout"), versions, strict=True):
+        if version:
+            lying(place / folder, version)
+    return placing.workplace(place, "token")
+
+
+def lying(folder, version):
+    folder.mkdir(parents=True)
+    for name, text in files_of("shout", version).items():
+        (folder / name).write_text(text)
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """(call, count) -> whether it came to its end with so many renames, instead of the next."""
+    real, left = Path.rename, [-1]
+
+    def rename(self, target):
+        if left[0] == 0:
+            raise KilledError
+        done = real(self, target)
+        left[0] -= 1
+        return done
+
+    def lived(call, count):
+        left[0] = count
+        try:
+            call()
+        except KilledError:
+            return False
+        finally:
+            left[0] = -1
+        return True
+
+    monkeypatch.setattr(Path, "rename", rename)
+    return lived
+
+
+def test_what_cannot_be_put_back_is_not_thrown_away(installs, repository, data, monkeypatch):
+    """A disk that refuses all but the first two renames of an update: the next start has both."""
+    put(installs, repository.address)
+    repository.add(files_of("shout", "2.0"), "Second")
+    seen, real, renames = looked(installs, "", update="shout"), Path.rename, []
+
+    def rename(self, target):
+        renames.append(target)
+        if len(renames) > 2:
+            raise OSError(5, "Input/output error")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    failed = settled(installs, installs.confirm(seen.id, False))
+    assert "cannot be written to: Input/output error" in failed.error
+    installs.close()
+    monkeypatch.undo()
+    recover(data / "extensions")
+    assert versions(data / "extensions") == ("2.0", "1.0")
 
 
 def test_a_disk_that_refuses_the_rename_changes_nothing(installs, repository, data, monkeypatch):

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from webui.files import invisible
 from webui.weight_files import PICKLES, SUFFIX
 
 CONFIGS = (".json", ".txt")  # of a folder in diffusers layout, besides weights
@@ -20,14 +21,13 @@ _RESERVED = re.compile(
     r"( *\..*)?",
     re.IGNORECASE,
 )
-_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's categories
 
 
 def problem_of(name: str) -> str | None:
     """Why no file may be called so, in folders or not; None if it may."""
     if not name:
         return "it has no name"
-    if any(unicodedata.category(letter) in _INVISIBLE for letter in name):
+    if invisible(name):
         return "there are invisible characters in its name"
     if name.startswith("/") or _FORBIDDEN.search(name):
         return "its name is a path of this computer, or has characters that not every disk takes"

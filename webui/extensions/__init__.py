@@ -15,7 +15,7 @@ from webui.extensions.catalogue import Catalogue, installed, standing_values, tr
 from webui.extensions.conduct import Conduct, Mishap, MishapError
 from webui.extensions.discovery import Choices, Found, find
 from webui.extensions.loading import Part, asked, tables_of
-from webui.extensions.own_settings import OwnSettings
+from webui.extensions.own_settings import OwnSettings, forget_settings
 from webui.extensions.registry import (
     BUILTIN,
     Shelves,
@@ -42,6 +42,7 @@ __all__ = [
     "Verdict",
     "engine_registry",
     "find",
+    "forget_settings",
     "installed",
     "load",
     "of_engine",

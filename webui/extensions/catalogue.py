@@ -26,7 +26,7 @@ class Catalogue:
         """JSON's own types; `engine` is what the engine says: {"standings", "conduct"}."""
         there = {each["id"]: each for each in engine.get("standings", ())}
         reports = (self.conduct.report(), engine.get("conduct", {}))
-        off = self.choices.disabled() if self.data_dir else frozenset()
+        off = self._off() if self.data_dir else frozenset()
         return [_listed(each, there.get(each.found.id), reports, off) for each in self.standings]
 
     def newcomers(self) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ class Catalogue:
         there = find(installed(self.data_dir))
         found = [each for each in there if each.origin == "installed" and each.id not in known]
         new = [Standing(each, "off") for each in found]
-        off = self.choices.disabled()
+        off = self._off()
         return [_listed(each, None, (self.conduct.report(),), off) for each in new]
 
     def folder(self, id: str) -> Path:
@@ -58,6 +58,14 @@ class Catalogue:
                     Trials(part, trials_file(self.data_dir, part)).forget(id)
         except OSError as error:
             raise NotSaved(f"{self.data_dir} cannot be written to: {error}") from error
+
+    def _off(self) -> frozenset[str]:
+        """Raises NotSaved where the file cannot be read."""
+        choices = self.choices
+        try:
+            return choices.disabled()
+        except OSError as error:
+            raise NotSaved(f"{choices.path} cannot be read: {error.strerror}") from error
 
     @property
     def choices(self) -> Choices:

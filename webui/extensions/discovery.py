@@ -19,6 +19,7 @@ from webui.errors import ExtensionError
 from webui.extensions import manifest as manifests
 from webui.extensions.manifest import Manifest
 from webui.extensions.packages import PACKAGES
+from webui.extensions.turns import alone
 
 SHIPPED = Path(webui.__file__).resolve().parents[1] / "extensions"
 _CHOICES = "extensions.json"
@@ -102,29 +103,31 @@ def digest(found: Found) -> str:
 
 
 class Choices:
-    """Which extensions are turned off. A file that cannot be read is laid aside, and none is."""
+    """Which extensions are turned off. What is no file of choices is laid aside, and none is."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / _CHOICES
+        self.path = data_dir / _CHOICES
         self.notice = ""  # for the user, where the file was damaged
 
     def disabled(self) -> frozenset[str]:
+        """Raises OSError where nobody can say: it is another time that it cannot be read at."""
         try:
-            written = json.loads(self._path.read_text(encoding="utf-8"))
+            written = json.loads(self.path.read_text(encoding="utf-8"))
             return frozenset(_texts(written["disabled"]))
         except FileNotFoundError:
             return frozenset()
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            aside = self._path.with_name(f"{_CHOICES}.bad-{time.time_ns()}")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            aside = self.path.with_name(f"{_CHOICES}.bad-{time.time_ns()}")
             with suppress(OSError):
-                self._path.replace(aside)
-            self.notice = f"{self._path} was damaged; it is kept as {aside.name}, all are on"
+                self.path.replace(aside)
+            self.notice = f"{self.path} was damaged; it is kept as {aside.name}, all are on"
             return frozenset()
 
     def turn(self, id: str, *, on: bool) -> None:
         """From the next start on. Raises OSError."""
-        left = self.disabled() - {id} if on else self.disabled() | {id}
-        write(self._path, {"disabled": sorted(left)})
+        with alone(self.path):
+            left = self.disabled() - {id} if on else self.disabled() | {id}
+            write(self.path, {"disabled": sorted(left)})
 
 
 def write(path: Path, values: Mapping[str, object]) -> None:

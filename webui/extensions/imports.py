@@ -20,7 +20,7 @@ def complaints(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = sorted(folder.rglob("*.py"))
+    found = sorted(each for each in folder.rglob("*.py") if each.is_file())
     return [each for each in found if PACKAGES not in each.relative_to(folder).parts]
 
 

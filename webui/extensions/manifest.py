@@ -22,13 +22,14 @@ from webui import extension_ids
 from webui.errors import ExtensionError
 from webui.extensions.packages import version_of
 from webui.extensions.versions import lies_in, version
+from webui.files import invisible
 from webui.hookspecs import EngineHooks, ServerHooks
 
 API_VERSION = "1.0"  # of what extensions may import and register
 FILE = "extension.toml"
 _MOST = 64 * 1024  # bytes
 _MODULE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-_DEPENDENCY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})\s*([<>=].*)?", re.ASCII)
+_DEPENDENCY = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?) *([<>=].*)?", re.ASCII)
 _BESIDE_HOOKS = ("files", "network")
 
 
@@ -57,6 +58,8 @@ def read(folder: Path) -> Manifest:
     """Raises ExtensionError, naming the file, the key, and what would work."""
     path = folder / FILE
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise ExtensionError(f"{path} is no file")
         if path.stat().st_size > _MOST:
             raise ExtensionError(f"{path} has more than {_MOST // 1024} KiB")
         given = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -77,15 +80,21 @@ def missing(manifest: Manifest, folder: Path) -> list[str]:
     of its own in `folder`, each with why."""
     problems = []
     for each in manifest.dependencies:
-        match = _DEPENDENCY.fullmatch(each)
-        assert match is not None, "it was checked"
-        found = version_of(match[1], folder)
+        name, bounds = split(each)
+        found = version_of(name, folder)
         if found is None:
             problems.append(f"{each} is not installed")
             continue
-        if match[2] and not lies_in(found, match[2]):
+        if bounds and not lies_in(found, bounds):
             problems.append(f"{each} is needed, and {found} is installed")
     return problems
+
+
+def split(dependency: str) -> tuple[str, str]:
+    """The name and the bounds of one that was checked: ("numpy", ">=2,<3"), ("numpy", "")."""
+    match = _DEPENDENCY.fullmatch(dependency)
+    assert match is not None, "it was checked"
+    return match[1], match[2] or ""
 
 
 def _checked(given: Mapping[str, Any], folder: Path) -> Manifest:
@@ -147,7 +156,14 @@ def _text(given: Mapping[str, Any], key: str) -> str:
     value = given[key]
     if not isinstance(value, str) or not value.strip() or len(value) > 1000:
         raise ValueError(f"{key}: must be text of 1 to 1000 characters, got {str(value)[:80]!r}")
+    _check_visible(key, value)
     return value
+
+
+def _check_visible(key: str, text: str) -> None:
+    """It is shown before anybody agrees to anything, and must not look like other text."""
+    if letter := invisible(text):
+        raise ValueError(f"{key}: must be one line of visible characters; {letter} is none")
 
 
 def _texts(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -156,4 +172,6 @@ def _texts(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
         raise ValueError(f"{key}: must be a list of texts, got {str(value)[:80]!r}")
     if len(value) > 100:
         raise ValueError(f"{key}: has {len(value)} entries; at most 100 fit")
+    for each in value:
+        _check_visible(key, each)
     return tuple(value)

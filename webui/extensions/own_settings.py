@@ -89,3 +89,10 @@ class OwnSettings:
                 path.replace(path.with_name(f"{path.name}.bad-{time.time_ns()}"))
             return {}
         return given
+
+
+def forget_settings(data_dir: Path, id: str) -> None:
+    """What was set for it: another extension of that name is not to be given it. Raises OSError."""
+    folder = data_dir / FOLDER
+    for each in (folder / f"{id}.json", *folder.glob(f"{id}.json.*")):
+        each.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from webui.errors import ExtensionError
 from webui.extensions.discovery import Found, digest, write
 from webui.extensions.loading import Part
+from webui.extensions.turns import alone
 
 LIMITS: Mapping[Part, float] = {"server": 20.0, "engine": 90.0}  # seconds; torch takes many
 OURS = "start"  # what the process is at while the program prepares itself
@@ -81,23 +82,40 @@ class Trials:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 tried = list(pool.map(self._try, waiting))
             verdicts |= zip((each.id for each in waiting), tried, strict=True)
-            self._write({id: (marks[id], verdicts[id]) for id in marks})
+            fresh = {each.id for each in waiting}
+            with self._changing() as now:  # what was forgotten meanwhile stays so
+                kept = [id for id in marks if id in fresh or id in now]
+                self._write({id: (marks[id], verdicts[id]) for id in kept})
         return verdicts
 
     def condemn(self, found: Found, hook: str) -> None:
         """It came through, and the process that loaded it ended there all the same."""
         with suppress(ExtensionError):
             verdict = Verdict(f"the {self._part} ended or hung while it was loaded", hook)
-            self._write({**self._read(), found.id: (digest(found), verdict)})
+            mark = digest(found)
+            with self._changing() as known:
+                self._write({**known, found.id: (mark, verdict)})
 
     def forget(self, id: str) -> None:
         """It is tried anew at the next start. Raises OSError."""
-        known = self._read()
-        if known.pop(id, None) is not None:
-            self._write(known)
+        with self._changing() as known:
+            if known.pop(id, None) is not None:
+                self._write(known)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, tuple[str, Verdict]]]:
+        """What is kept, while nobody else changes it."""
+        if self._kept is None:
+            yield {}
+            return
+        with ExitStack() as turn:
+            with suppress(OSError):  # a disk that cannot be written to keeps nothing anyhow
+                turn.enter_context(alone(self._kept))
+            yield self._read()
 
     def _try(self, found: Found) -> Verdict:
-        with tempfile.TemporaryDirectory() as place:
+        # what it leaves goes too, unless something of it still writes there
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
             result = Path(place, "result")
             command = [sys.executable, "-m", "webui.rehearsal", self._part, str(found.folder)]
             code = self._run([*command, str(result), str(self._limit)], result)

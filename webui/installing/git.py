@@ -2,6 +2,7 @@
 of a repository ever acts. Its own settings and the user's are not read.
 """
 
+import re
 import shutil
 import subprocess
 import threading
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from webui.downloads.sockets import WebError, check_public, resolved
+from webui.installing import running
 from webui.installing.errors import InstallError
+from webui.installing.routes import Route, route
 from webui.installing.running import Ended, Limits, Told, end, run
 from webui.installing.sources import Source
 
@@ -24,7 +26,7 @@ _LOG = 50  # commits
 _REF = "refs/looked/at"
 _OBJECTS = ".git"  # with a point, as no extension is called
 _KEPT = ("PATH", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
+_PINNING = (2, 37)  # the first git that goes to the address that it is told, and asks no name
 _SSH = "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oClearAllForwardings=yes"
 _OPTIONS = {
     "core.hooksPath": "/dev/null",
@@ -35,6 +37,7 @@ _OPTIONS = {
     "credential.helper": "",
     "fetch.recurseSubmodules": "false",
     "fetch.unpackLimit": "1",
+    "pack.threads": "1",
     "transfer.fsckObjects": "true",
     "transfer.bundleURI": "false",
     "gc.auto": "0",
@@ -77,13 +80,15 @@ class Git:
 
     def fetch(self, source: Source, place: Path, told: Told) -> str:
         """Its commit, now in the repository `place`/.git. Raises InstallError, and as `told`."""
-        pinned = self._pinned(source)
+        way = route(source.host, self._environ, private=self._private)
+        if way.options:
+            self._check_pins(source, place, told)
         self._run(source, place, ["init", "--bare", "--quiet", "--template=", _OBJECTS], told)
         refspec = f"+{source.revision or 'HEAD'}:{_REF}"
         options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
         options += ["--no-auto-maintenance", f"--depth={_LOG}"]
-        fetch = [*pinned, "fetch", *options, "--", source.address, refspec]
-        ended = self._run(source, place, fetch, told, failing=True)
+        fetch = [*way.options, "fetch", *options, "--", source.address, refspec]
+        ended = self._run(source, place, fetch, told, failing=True, way=way)
         if ended.code:
             raise _failure(ended.said, source)
         return self._asked(source, place, ["rev-parse", "--verify", _REF + "^{commit}"], told)
@@ -109,7 +114,7 @@ class Git:
     @contextmanager
     def blobs(self, source: Source, place: Path) -> Iterator["Blobs"]:
         process = subprocess.Popen(
-            [*self._command(place), "cat-file", "--batch"],
+            running.program([*self._command(), "cat-file", "--batch"], _LIST),
             env=self._clean(source, place),
             cwd=place,
             stdin=subprocess.PIPE,
@@ -133,16 +138,36 @@ class Git:
         return self._run(source, place, arguments, told).out.decode("ascii", "replace").strip()
 
     def _run(
-        self, source: Source, place: Path, arguments: list[str], told: Told, failing: bool = False
+        self,
+        source: Source,
+        place: Path,
+        arguments: list[str],
+        told: Told,
+        *,
+        failing: bool = False,
+        way: Route | None = None,
     ) -> Ended:
-        limits = self._limits if "fetch" in arguments else _LIST
-        command = [*self._command(place), *arguments]
-        ended = run(command, self._clean(source, place), place, limits, told)
+        """`way`: to another computer, which nothing else than a fetch goes to."""
+        limits = self._limits if way else _LIST
+        command = running.program([*self._command(), *arguments], limits)
+        environ = self._clean(source, place) | (way.environ if way else {})
+        ended = run("git", command, environ, place, limits, told)
         if ended.code and not failing:
             raise _failure(ended.said, source)
         return ended
 
-    def _command(self, place: Path) -> list[str]:
+    def _check_pins(self, source: Source, place: Path, told: Told) -> None:
+        """An older git would ask for the address once more, and may be told another one."""
+        said = self._asked(source, place, ["--version"], told)
+        found = re.search(r"(\d{1,9})\.(\d{1,9})", said)
+        if found is None or (int(found[1]), int(found[2])) < _PINNING:
+            raise InstallError(
+                f"this computer has {said[:80] or 'a git that does not say which'}, and only git "
+                "2.37 and newer fetches from the very address that was checked; update git, or "
+                "install it from a folder"
+            )
+
+    def _command(self) -> list[str]:
         if not self.program:
             raise InstallError("git is not installed on this computer; install it from git-scm.com")
         options = [f"{name}={value}" for name, value in _OPTIONS.items()]
@@ -150,7 +175,7 @@ class Git:
 
     def _clean(self, source: Source, place: Path) -> dict[str, str]:
         """An environment in which git finds nothing of the user's, and may go one way alone."""
-        kept = (*_KEPT, *_PROXIES, *(("SSH_AUTH_SOCK",) if source.kind == "ssh" else ()))
+        kept = (*_KEPT, *(("SSH_AUTH_SOCK",) if source.kind == "ssh" else ()))
         environ = {name: self._environ[name] for name in kept if name in self._environ}
         return environ | {
             "GIT_DIR": str(place / _OBJECTS),
@@ -167,28 +192,12 @@ class Git:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_LFS_SKIP_SMUDGE": "1",
             "GIT_OPTIONAL_LOCKS": "0",
+            "MALLOC_ARENA_MAX": "2",
             "HOME": str(place),
             "TMPDIR": str(place),
             "XDG_CONFIG_HOME": str(place),
             "LC_ALL": "C",
         }
-
-    def _pinned(self, source: Source) -> list[str]:
-        """Options by which git connects to the very address that was checked."""
-        if source.host is None or any(self._environ.get(name) for name in _PROXIES[:4]):
-            return []  # a proxy asks for the name itself
-        host, port = source.host
-        try:
-            addresses = resolved(host, port)
-        except OSError:
-            raise InstallError(f"there is no computer called {host} to be found") from None
-        if self._private or not addresses:
-            return []
-        try:
-            check_public(host, addresses)
-        except WebError as error:
-            raise InstallError(str(error)) from None
-        return ["-c", f"http.curloptResolve={host}:{port}:{','.join(addresses)}"]
 
 
 class Blobs:
@@ -240,6 +249,7 @@ _REASONS = (
     ("not found", "there is no repository", "source"),
     ("does not appear to be a git repository", "there is no repository", "source"),
     ("Could not resolve host", "there is no computer of that name", "source"),
+    ("out of memory", "git takes more memory for it than an extension should need", "source"),
 )
 
 

@@ -20,6 +20,7 @@ from webui.downloads.sockets import WebError
 from webui.downloads.web import Web
 from webui.errors import DownloadFailed, InvalidRequest, NotSaved
 from webui.extensions.discovery import SHIPPED, write
+from webui.files import invisible
 from webui.installing import sources
 
 _MOST = 4 * 2**20  # bytes
@@ -136,6 +137,8 @@ def _entry(given: Any, number: int) -> Listed:
     if not texts or not all(isinstance(each, str) and len(each) <= 1000 for each in texts):
         raise ValueError(f"entry {number}: must have the texts id, name, description, source")
     id, name, description, source = texts
+    if letter := next((found for each in texts if (found := invisible(each))), ""):
+        raise ValueError(f"entry {number}: must be visible characters; {letter} is none")
     if extension_ids.problem(id):
         raise ValueError(f"entry {number}: {id[:80]!r} is no id")
     if source:

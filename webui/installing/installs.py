@@ -20,12 +20,12 @@ from webui.errors import (
     NotSaved,
     WrongState,
 )
-from webui.extensions import Choices, Trials, installed, trials_file
+from webui.extensions import Choices, Trials, forget_settings, installed, trials_file
 from webui.installing import placing, records, sources
 from webui.installing.errors import EndedError, InstallError
 from webui.installing.index import Index
 from webui.installing.install import Install
-from webui.installing.looks import Look, Tools
+from webui.installing.looks import Tools
 from webui.installing.records import Record
 from webui.installing.sources import Source
 
@@ -89,10 +89,12 @@ class Installs:
         wanted = wanted or sources.read(source, revision, self.allowed)
         made = Install(secrets.token_hex(8), wanted, update, time.time())
         with self._lock:
-            self._make_room()
+            pushed_out = self._make_room()
             work = placing.workplace(self.place, made.id)
             self._all[made.id], self._works[made.id] = made, work
             self._start(made.id, self._look)
+        for each in pushed_out:
+            self._clear(each)
         return made
 
     def confirm(self, id: str, packages: bool) -> Install:
@@ -122,8 +124,8 @@ class Installs:
             self._known(id)
             del self._all[id]
             self._ended.add(id)
-            thread = self._threads.get(id)
-        if thread is None or not thread.is_alive():
+            works = id in self._threads
+        if not works:  # else what works clears up
             self._clear(id)
 
     def close(self) -> None:
@@ -138,14 +140,14 @@ class Installs:
     def roll_back(self, extension: str) -> None:
         """To what it was before the last update, and once more forth again. Raises NotAllowed,
         InvalidRequest, WrongState, NotSaved."""
-        self._change(extension, placing.roll_back, turn_on=False)
+        self._change(extension, placing.roll_back, gone=False)
 
     def remove(self, extension: str) -> None:
-        """With its packages; its own folder of files stays. Raises as `roll_back`."""
-        self._change(extension, placing.take_away, turn_on=True)  # if it comes again
+        """With its packages and settings; its own folder of files stays. Raises as `roll_back`."""
+        self._change(extension, placing.take_away, gone=True)
 
     def _change(
-        self, extension: str, change: Callable[[Path, Path, str], None], *, turn_on: bool
+        self, extension: str, change: Callable[[Path, Path, str], None], *, gone: bool
     ) -> None:
         self._check_allowed()
         self._record(extension)
@@ -155,7 +157,9 @@ class Installs:
         try:
             work = placing.workplace(self.place, secrets.token_hex(8))
             change(self.place, work, extension)
-            self._try_anew(extension, turn_on=turn_on)
+            self._try_anew(extension, turn_on=gone)  # if it comes again
+            if gone:
+                forget_settings(self._data_dir, extension)
         except OSError as error:
             raise NotSaved(f"{self.place} cannot be written to: {error.strerror}") from error
         finally:
@@ -198,7 +202,7 @@ class Installs:
         if look.packages:
             told = self._told(id, "packages")
             self.tools.pip.install(look.packages, work / name, work, told)
-        record = _record(look)
+        record = look.record()
         records.write(work / name, record)
         self._told(id, "placing")(0)
         self._check_unchanged(found, name)
@@ -239,12 +243,15 @@ class Installs:
         except Exception as problem:  # the person waits for a word
             _logger.error("an installation failed", exc_info=problem)
             error = "something in the server went wrong; the log file says what"
+        if made is None or made.state != "seen":
+            self._clear(id)
         with self._lock:
-            if id not in self._all or made is None or made.state != "seen":
-                self._clear(id)
-            if id in self._all:
+            del self._threads[id]
+            if there := id in self._all:
                 failed = replace(self._all[id], state="failed", stage="", error=error, field=field)
                 self._all[id] = made or failed
+        if not there:
+            self._clear(id)
 
     def _told(self, id: str, stage: str) -> Callable[[int], None]:
         def told(count: int) -> None:
@@ -264,33 +271,22 @@ class Installs:
         if self.forbidden:
             raise NotAllowed(self.forbidden)
 
-    def _make_room(self) -> None:
-        """The oldest that nobody agreed to goes. Raises InvalidRequest where all work."""
+    def _make_room(self) -> list[str]:
+        """The oldest that nobody agreed to goes, and is still to be cleared. Raises InvalidRequest
+        where all work."""
         seen = [each.id for each in self._all.values() if each.state == "seen"]
-        if sum(each.is_open for each in self._all.values()) >= _MOST_OPEN:
+        if was_full := sum(each.is_open for each in self._all.values()) >= _MOST_OPEN:
             if not seen:
                 raise InvalidRequest("source", f"{_MOST_OPEN} are being looked at already; wait")
             del self._all[seen[0]]
-            self._clear(seen[0])
         over = [each.id for each in self._all.values() if not each.is_open][: -_MOST or None]
         for id in over:
             del self._all[id]
+        return seen[:1] if was_full else []
 
     def _clear(self, id: str) -> None:
-        work = self._works.pop(id, None)
-        self._threads.pop(id, None)
+        """By nobody who holds the lock: a large tree takes its time."""
+        with self._lock:
+            work = self._works.pop(id, None)
         if work is not None:
             placing.clear(work)
-
-
-def _record(look: Look) -> Record:
-    return Record(
-        kind=look.source.kind,
-        source=look.source.address,
-        revision=look.source.revision,
-        commit=look.commit.id if look.commit else "",
-        digest=look.digest,
-        version=look.manifest.version,
-        time=time.time(),
-        packages=tuple(each.pinned for each in look.packages),
-    )

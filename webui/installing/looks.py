@@ -4,6 +4,7 @@ Its files lie beside where they would go, so that what is looked at is what is i
 its code is run.
 """
 
+import time
 import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -41,6 +42,19 @@ class Look:
     problem: str  # why it cannot be installed all the same
     replaced: Record | None  # what is installed of it
     changes: tuple[Commit, ...] | None  # since that, the newest first; None: not known
+
+    def record(self) -> Record:
+        """Of its installation, now."""
+        return Record(
+            kind=self.source.kind,
+            source=self.source.address,
+            revision=self.source.revision,
+            commit=self.commit.id if self.commit else "",
+            digest=self.digest,
+            version=self.manifest.version,
+            time=time.time(),
+            packages=tuple(each.pinned for each in self.packages),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Python packages that an extension needs: resolved against what Darkroom is locked to before
 anything changes, then fetched by their hashes into a folder of the extension's own.
 
-Only wheels: building a package would run its code. pip reads its own settings for where to fetch.
+Only wheels, and only from indexes: building a package would run its code, so pip can start no other
+program here. pip reads its own settings for where to fetch.
 """
 
 import importlib.metadata
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from webui.extensions.manifest import split
 from webui.extensions.packages import PACKAGES
+from webui.files import invisible
 from webui.installing.errors import InstallError
-from webui.installing.running import Limits, Told, run
+from webui.installing.running import Limits, Told, module, run
 
 _LIMITS = Limits(seconds=600, most_bytes=512 * 2**20)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -25,6 +28,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MOST_REPORT = 32 * 2**20  # bytes
 # of pip's settings in the environment those that say where to fetch; no other
 _PIP = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "TRUSTED_HOST", "CERT", "PROXY")
+# and of the rest what leads to its settings, and to other computers; not our tokens and passwords
+_KEPT = (
+    "PATH", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMROOT",
+    "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "NETRC", "LANG", "LC_ALL", "LC_CTYPE",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
+    "NO_PROXY", "no_proxy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +51,8 @@ class Package:
 
 class Pip:
     def __init__(self, environ: Mapping[str, str]) -> None:
-        pip = {f"PIP_{name}" for name in _PIP} | {"PIP_CONFIG_FILE"}
-        self._environ = {
-            name: value
-            for name, value in environ.items()
-            if name in pip or not name.startswith(("PIP_", "PYTHON"))
-        }
+        kept = (*_KEPT, *(f"PIP_{name}" for name in _PIP), "PIP_CONFIG_FILE")
+        self._environ = {name: environ[name] for name in kept if name in environ}
 
     def resolve(
         self, dependencies: Sequence[str], locked: Sequence[str], work: Path, told: Told
@@ -55,7 +62,8 @@ class Pip:
         Raises InstallError, saying what conflicts.
         """
         self._check_there()
-        (work / "asked.txt").write_text("\n".join(dependencies), encoding="utf-8")
+        asked = "\n".join(map(_requirement, dependencies))
+        (work / "asked.txt").write_text(asked, encoding="utf-8")
         (work / "locked.txt").write_text("\n".join(locked), encoding="utf-8")
         report = work / "report.json"
         options = ["--dry-run", "--report", str(report), "--constraint", str(work / "locked.txt")]
@@ -77,10 +85,10 @@ class Pip:
 
     def _run(self, arguments: Sequence[str], work: Path, told: Told) -> None:
         fixed = ["--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
-        command = [sys.executable, "-I", "-m", "pip", "install", *fixed]
-        command += ["--cache-dir", str(work / ".cache"), *arguments]
+        fixed += ["--cache-dir", str(work / ".cache")]
+        command = module("pip", ["install", *fixed, *arguments], _LIMITS)
         environ = {**self._environ, "TMPDIR": str(work), "HOME": self._environ.get("HOME", "")}
-        ended = run(command, environ, work, _LIMITS, told)
+        ended = run("pip", command, environ, work, _LIMITS, told)
         if ended.code:
             out = ended.out.decode("utf-8", "replace")
             raise InstallError(_reason(out, ended.said), "packages")
@@ -102,20 +110,42 @@ def locked(others: Iterable[Path]) -> list[str]:
     for each in importlib.metadata.distributions(path=[*here, *there]):
         name, version = each.metadata["Name"] or "", each.version or ""
         if _NAME.fullmatch(name) and _VERSION.fullmatch(version):
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
+            found.setdefault(_normal(name), version)
     return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
+def _normal(name: str) -> str:
+    """As indexes have it (PEP 503). Without points in it, pip takes it for no file or address."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _requirement(dependency: str) -> str:
+    """A manifest's, in one line for pip: name and bounds, nothing else."""
+    name, bounds = split(dependency)
+    return _normal(name) + "".join(bounds.split())
+
+
 def _package(given: Mapping[str, Any]) -> Package:
+    """Raises InstallError for what is of no index: by its address anything can come later."""
     name, version = given["metadata"]["name"], given["metadata"]["version"]
+    if given.get("is_direct"):
+        where = str(given["download_info"].get("url"))[:200]
+        raise InstallError(
+            f"{str(name)[:80]!r} would come from {where!r}; packages come from an index alone",
+            "packages",
+        )
     sha256 = given["download_info"]["archive_info"]["hashes"]["sha256"]
     if not (_NAME.fullmatch(name) and _VERSION.fullmatch(version) and _SHA256.fullmatch(sha256)):
         raise ValueError(f"{str(name)[:80]!r} is no package")
-    return Package(name, version, sha256)
+    return Package(_normal(name), version, sha256)
 
 
 def _reason(out: str, said: str) -> str:
-    """What pip says of a conflict, else its last errors."""
+    """What pip says of a conflict, else its last errors; packages' words are in it."""
+    out, said = (
+        "".join(each for each in text if each == "\n" or not invisible(each))
+        for text in (out, said)
+    )
     lines = [line.strip() for line in out.splitlines()]
     errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if "ERROR: " in line]
     if "The conflict is caused by:" in lines:

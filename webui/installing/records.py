@@ -1,12 +1,15 @@
 """Where an installed extension came from: a file in its folder, so that it goes where that goes."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from webui.extensions.discovery import write as write_json
+from webui.files import invisible
+from webui.installing.sources import COMMIT
 
 FILE = ".installed.json"  # hidden files are never installed: no extension brings its own
 _MOST = 2**20  # bytes
@@ -54,6 +57,11 @@ def _checked(given: Mapping[str, Any]) -> Record:
     values: dict[str, Any] = {each.name: given[each.name] for each in fields(Record)}
     packages = values.pop("packages")
     time = values.pop("time")
-    if not all(isinstance(each, str) for each in (*values.values(), *packages)):
+    texts = (*values.values(), *packages)
+    if not all(isinstance(each, str) and not invisible(each) for each in texts):
         raise TypeError("must be texts")
-    return Record(**values, time=float(time), packages=tuple(packages))
+    if values["commit"] and not COMMIT.fullmatch(values["commit"]):
+        raise ValueError("it is handed to git")
+    if not math.isfinite(time := float(time)):
+        raise ValueError("no time")
+    return Record(**values, time=time, packages=tuple(packages))

@@ -23,7 +23,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,6
 _PATH = re.compile(r"(/[A-Za-z0-9_~+@][A-Za-z0-9._~+@-]*)+", re.ASCII)
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}", re.ASCII)
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _ENDS = (".", "/", ".lock")
 
 
@@ -36,7 +36,7 @@ class Source:
     @property
     def is_pinned(self) -> bool:
         """Always the same files."""
-        return _COMMIT.fullmatch(self.revision) is not None
+        return COMMIT.fullmatch(self.revision) is not None
 
     @property
     def host(self) -> tuple[str, int] | None:
@@ -112,7 +112,7 @@ def _check_revision(text: str) -> None:
         raise InvalidRequest(
             "revision", f"must be a branch, a tag or a whole commit, got {text[:80]!r}; try main"
         )
-    if re.fullmatch(r"[0-9a-f]{7,63}", text) and not _COMMIT.fullmatch(text):
+    if re.fullmatch(r"[0-9a-f]{7,63}", text) and not COMMIT.fullmatch(text):
         raise InvalidRequest("revision", "a commit is given whole, with all 40 digits")
 
 

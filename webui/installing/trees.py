@@ -19,10 +19,13 @@ from webui.installing.git import Entry
 MOST_FILES = 2000
 MOST_BYTES = 64 * 2**20
 _MOST_ONE = 32 * 2**20
-_MOST_WALKED = 5 * MOST_FILES  # with what is left out
-_LINK, _SUBMODULE = "120000", "160000"
+_MOST_WALKED = 5 * MOST_FILES  # with folders and what is left out
+_DEEPEST = 20  # folders in folders; names have a limit of their own
+_LINK, _SUBMODULE, _FOLDER = "120000", "160000", "040000"
 _PLAIN = ("100644", "100755", "100664")
 _COMPILED = (".pyc", ".pyo", ".pth")
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_READ |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 Read = Callable[[Entry], bytes]
 
 
@@ -89,24 +92,34 @@ def write(tree: Tree, read: Read, folder: Path, told: Callable[[int], None]) -> 
 
 def of_folder(folder: Path) -> list[Entry]:
     """What lies in it, links not followed. Raises InstallError."""
-    found = []
+    found: list[Entry] = []
+    waiting, count = [""], 0
     try:
-        for each in _walked(folder, ""):
-            found.append(each)
-            if len(found) > _MOST_WALKED:
-                raise InstallError(f"{folder} has more than {_MOST_WALKED} files")
+        while waiting:
+            for entry in _listed(folder, waiting.pop()):
+                count += 1
+                if count > _MOST_WALKED:
+                    raise InstallError(f"{folder} has more than {_MOST_WALKED} files and folders")
+                if entry.mode != _FOLDER:
+                    found.append(entry)
+                elif entry.name.count("/") >= _DEEPEST:
+                    raise InstallError(f"{_shown(entry.name)} lies too deep in {folder}")
+                elif not _is_left_out(entry.name):
+                    waiting.append(entry.name + "/")
     except OSError as error:
         raise InstallError(f"{folder} cannot be read: {error.strerror or error}") from None
-    return found
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def reader_of(folder: Path) -> Read:
-    """Of files of a folder; a link that has come since is not followed."""
+    """Of files of a folder; what has become a link or a pipe since is neither followed nor waited
+    for."""
 
     def read(entry: Entry) -> bytes:
         try:
-            handle = os.open(folder / entry.name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-            with os.fdopen(handle, "rb") as file:
+            with os.fdopen(_opened(folder, entry.name), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise InstallError(f"{entry.name} is no plain file any more")
                 data = file.read(entry.size + 1)
         except OSError as error:
             raise InstallError(f"{entry.name} cannot be read: {error.strerror}") from None
@@ -117,19 +130,32 @@ def reader_of(folder: Path) -> Read:
     return read
 
 
-def _walked(folder: Path, inside: str) -> Iterator[Entry]:
-    for each in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        name = inside + each.name
-        status = each.stat(follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            if not _is_left_out(name):
-                yield from _walked(folder / each.name, name + "/")
-            continue
-        if stat.S_ISLNK(status.st_mode):
-            mode = _LINK
-        else:
-            mode = _PLAIN[0] if stat.S_ISREG(status.st_mode) else "0"
-        yield Entry(name, mode, "", status.st_size)
+def _opened(folder: Path, name: str) -> int:
+    """A handle; each folder on the way is one, and no link. Raises OSError."""
+    *folders, last = name.split("/")
+    if os.open not in os.supports_dir_fd:
+        return os.open(folder / name, _READ)
+    at = os.open(folder, _READ | os.O_DIRECTORY)
+    try:
+        for each in folders:
+            below = os.open(each, _READ | os.O_DIRECTORY, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(last, _READ, dir_fd=at)
+    finally:
+        os.close(at)
+
+
+def _listed(folder: Path, inside: str) -> Iterator[Entry]:
+    """One by one: there may be millions."""
+    with os.scandir(folder / inside) as listed:
+        for each in listed:
+            yield _entry(inside + each.name, each.stat(follow_symlinks=False))
+
+
+def _entry(name: str, status: os.stat_result) -> Entry:
+    kinds = {stat.S_IFDIR: _FOLDER, stat.S_IFLNK: _LINK, stat.S_IFREG: _PLAIN[0]}
+    return Entry(name, kinds.get(stat.S_IFMT(status.st_mode), "0"), "", status.st_size)
 
 
 def _is_left_out(name: str) -> bool:

@@ -114,7 +114,7 @@
 
     function ask() {
       row.replaceChildren(
-        node("span", "", `Remove ${one.name}? Its code goes; files that it has made stay.`),
+        node("span", "", `Remove ${one.name}? Its code and its settings go; files that it has made stay.`),
         named(button("Remove", () => act("DELETE", ""), "dk-plain dk-danger")), button("Keep", show));
       row.lastElementChild.focus();
     }

@@ -90,7 +90,7 @@ def _add_installed(router: APIRouter, installs: Installs) -> None:
 
     @router.delete("/installed/{id}", **says(Removed, errors=(507,)))
     def remove(id: str) -> dict[str, Any]:
-        """Its code and packages go; its own folder of files stays."""
+        """Its code, packages and settings go; its own folder of files stays."""
         installs.remove(id)
         return {"removed": id}
 
