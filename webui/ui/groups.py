@@ -33,10 +33,13 @@ def fields(registry: ServerRegistry) -> dict[str, FormField]:
 
 
 def build(tab: str, services: Services) -> dict[str, Component]:
-    """A fold for each group that belongs to the tab."""
+    """A fold for each group that belongs to the tab; in the browser they can be moved."""
     components: dict[str, Component] = {}
-    for group in services.registry.controls.values():
-        if tab in group.tabs:
+    there = [each for each in services.registry.controls.values() if tab in each.tabs]
+    if not there:
+        return components
+    with gr.Column(elem_id=f"{tab}_groups", elem_classes="dk-groups"):
+        for group in there:
             with options.fold(group.title, tab, f"{group.name}_fold"):
                 components |= _group(tab, group, services)
     return components
