@@ -387,7 +387,7 @@ def test_its_family_stands_beside_ours_and_changes_none(example):
     families = dict(of_engine(shelves).families)
     assert families.keys() - ours.keys() == {"example"}
     with pytest.raises(NotImplementedError):
-        families["example"].load(None, None, None)
+        families["example"].value.load(None, None, None)
     assert len(pixels(extension.run())) == 1  # with a model of one of ours
 
 
