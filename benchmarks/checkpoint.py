@@ -5,6 +5,7 @@ What the benchmarks of loading and of speed work with; `quick` makes a tiny one 
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def write(folder: Path, held: str, quick: bool) -> None:
     os.link(place / "file.safetensors", place / "second.safetensors")
     from_file(folder, DTYPES[held]).save_pretrained(place / "folder")
     (folder / "done").touch()
+
+
+def quietly() -> None:
+    """diffusers and transformers say nothing of progress, nor of the configs that are ours."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    warnings.simplefilter("ignore", FutureWarning)
+    for each in (of_diffusers, of_transformers):
+        each.disable_progress_bar()
+        each.set_verbosity_error()
 
 
 def from_file(folder: Path, dtype: torch.dtype) -> Any:

@@ -1,12 +1,14 @@
 """Seconds per step of a model of Stable Diffusion 1.5's size, ours beside diffusers' pipeline.
 
-    python -m benchmarks.speed [--dtypes fp32 bf16] [--rounds 8] [--steps 4] [--size 256]
-                               [--threads 0] [--folder F] [--quick]
+    python -m benchmarks.speed [--dtypes fp32 bf16] [--rounds 8] [--seconds 240] [--steps 3]
+                               [--size 256] [--threads 0] [--folder F] [--quick]
 
 The same random weights, Euler, with guidance, on the CPU. For each dtype one process holds both,
 and they take turns, in an order that changes; a run's seconds per step are those between its first
-and its last step, so that neither text nor VAE counts. Printed: medians, and the median of the
-rounds' ratios with its 95 % interval. `--folder` keeps the files.
+and its last step, so that neither text nor VAE counts. Rounds end when their share of `--seconds`
+is over, but not before the third. Printed: medians, and the median of the rounds' ratios with its
+95 % interval; with few rounds, or on a machine that others use, that is wide, and only what it
+excludes is known. `--folder` keeps the files.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from statistics import median
 from benchmarks import checkpoint
 from benchmarks.loading import ROOT, ratio_of
 
+FEWEST = 3  # rounds
 PROMPT = "a red apple on a blue background"
 
 
@@ -34,8 +37,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="darkroom-speed-") as temporary:
         folder = arguments.folder or Path(temporary)
         checkpoint.write(folder, "fp16", arguments.quick)
+        share = arguments.seconds / len(arguments.dtypes)
         for dtype in arguments.dtypes:
             command = [sys.executable, "-m", "benchmarks.speed", "--measure", "--dtypes", dtype]
+            command += ["--seconds", str(share)]
             for name in ("rounds", "steps", "size", "threads"):
                 command += [f"--{name}", str(getattr(arguments, name))]
             command += ["--folder", str(folder)]
@@ -47,7 +52,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--dtypes", nargs="+", default=["fp32", "bf16"])
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=240, help="for all rounds together")
+    parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--folder", type=Path)
@@ -61,16 +67,21 @@ def _measure(arguments: argparse.Namespace, dtype: str) -> None:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    checkpoint.quietly()
     ways = {"ours": _ours(arguments, dtype), "theirs": _theirs(arguments, dtype)}
     for way in ways.values():
         way()  # the first run is slower than any other
     taken: dict[str, list[float]] = {name: [] for name in ways}
+    until = time.monotonic() + arguments.seconds
     for number in range(arguments.rounds):
+        if number >= FEWEST and time.monotonic() > until:
+            break
         for name in random.Random(number).sample(list(ways), 2):
             taken[name].append(ways[name]())
     ratio, low, high = ratio_of(taken["ours"], taken["theirs"])
     print(
-        f"{dtype}, {arguments.size} px, {torch.get_num_threads()} threads: ours "
+        f"{dtype}, {arguments.size} px, {torch.get_num_threads()} threads, "
+        f"{len(taken['ours'])} rounds: ours "
         f"{median(taken['ours']):.3f} s a step, diffusers' {median(taken['theirs']):.3f} s, "
         f"ratio {ratio:.3f} (95 %: {low:.3f} to {high:.3f})",
         flush=True,

@@ -33,13 +33,13 @@ class UNet:
     def keys(self) -> Keys:
         width, embedded = self.channels, 4 * self.channels
         made = {
-            **_pair("time_embed.0", embedded, width),
-            **_pair("time_embed.2", embedded, embedded),
+            **pair("time_embed.0", embedded, width),
+            **pair("time_embed.2", embedded, embedded),
         }
         if self.vector:
-            made |= _pair("label_emb.0.0", embedded, self.vector)
-            made |= _pair("label_emb.0.2", embedded, embedded)
-        made |= _pair("input_blocks.0.0", width, 4, 3, 3)
+            made |= pair("label_emb.0.0", embedded, self.vector)
+            made |= pair("label_emb.0.2", embedded, embedded)
+        made |= pair("input_blocks.0.0", width, 4, 3, 3)
         skips, now, number = [width], width, 0
         for level, times in enumerate(self.multipliers):
             for _ in range(self.blocks):
@@ -49,16 +49,13 @@ class UNet:
                 skips.append(now)
             if level + 1 < len(self.multipliers):
                 number += 1
-                made |= _pair(f"input_blocks.{number}.0.op", now, now, 3, 3)
+                made |= pair(f"input_blocks.{number}.0.op", now, now, 3, 3)
                 skips.append(now)
         made |= self._residual("middle_block.0", now, now)
         made |= self._transformer("middle_block.1", now, self.middle)
         made |= self._residual("middle_block.2", now, now)
         return (
-            made
-            | self._upwards(skips, now)
-            | _norm("out.0", width)
-            | _pair("out.2", 4, width, 3, 3)
+            made | self._upwards(skips, now) | norm("out.0", width) | pair("out.2", 4, width, 3, 3)
         )
 
     def _upwards(self, skips: list[int], now: int) -> Keys:
@@ -71,7 +68,7 @@ class UNet:
                 made |= self._block(name, now + skips.pop(), out, level)
                 now, number = out, number + 1
                 if level and block == self.blocks:
-                    made |= _pair(f"{name}.{1 + bool(self.depths[level])}.conv", out, out, 3, 3)
+                    made |= pair(f"{name}.{1 + bool(self.depths[level])}.conv", out, out, 3, 3)
         return made
 
     def _block(self, name: str, before: int, after: int, level: int) -> Keys:
@@ -81,86 +78,91 @@ class UNet:
         return made
 
     def _residual(self, name: str, before: int, after: int) -> Keys:
-        made = _norm(f"{name}.in_layers.0", before)
-        made |= _pair(f"{name}.in_layers.2", after, before, 3, 3)
-        made |= _pair(f"{name}.emb_layers.1", after, 4 * self.channels)
-        made |= _norm(f"{name}.out_layers.0", after)
-        made |= _pair(f"{name}.out_layers.3", after, after, 3, 3)
+        made = norm(f"{name}.in_layers.0", before)
+        made |= pair(f"{name}.in_layers.2", after, before, 3, 3)
+        made |= pair(f"{name}.emb_layers.1", after, 4 * self.channels)
+        made |= norm(f"{name}.out_layers.0", after)
+        made |= pair(f"{name}.out_layers.3", after, after, 3, 3)
         if before != after:
-            made |= _pair(f"{name}.skip_connection", after, before, 1, 1)
+            made |= pair(f"{name}.skip_connection", after, before, 1, 1)
         return made
 
     def _transformer(self, name: str, width: int, depth: int) -> Keys:
         square = (width, width) if self.linear else (width, width, 1, 1)
-        made = _norm(f"{name}.norm", width) | _pair(f"{name}.proj_in", *square)
+        made = norm(f"{name}.norm", width) | pair(f"{name}.proj_in", *square)
         for number in range(depth):
             block = f"{name}.transformer_blocks.{number}"
             for attention, seen in (("attn1", width), ("attn2", self.context)):
                 made[f"{block}.{attention}.to_q.weight"] = (width, width)
                 made[f"{block}.{attention}.to_k.weight"] = (width, seen)
                 made[f"{block}.{attention}.to_v.weight"] = (width, seen)
-                made |= _pair(f"{block}.{attention}.to_out.0", width, width)
-            made |= _pair(f"{block}.ff.net.0.proj", 8 * width, width)
-            made |= _pair(f"{block}.ff.net.2", width, 4 * width)
+                made |= pair(f"{block}.{attention}.to_out.0", width, width)
+            made |= pair(f"{block}.ff.net.0.proj", 8 * width, width)
+            made |= pair(f"{block}.ff.net.2", width, 4 * width)
             for each in ("norm1", "norm2", "norm3"):
-                made |= _norm(f"{block}.{each}", width)
-        return made | _pair(f"{name}.proj_out", *square)
+                made |= norm(f"{block}.{each}", width)
+        return made | pair(f"{name}.proj_out", *square)
 
 
-def vae() -> Keys:
-    """`ddconfig` of all four: ch 128, ch_mult 1, 2, 4, 4, two blocks, four channels."""
+def vae(channels: int = 4) -> Keys:
+    """`ddconfig` of all: ch 128, ch_mult 1, 2, 4, 4, two blocks; Stable Diffusion 3's has 16
+    channels and nothing between it and its latents."""
     widths = (128, 256, 512, 512)
-    made = _pair("encoder.conv_in", 128, 3, 3, 3)
+    made = pair("encoder.conv_in", 128, 3, 3, 3)
     now = 128
     for level, width in enumerate(widths):
         for block in range(2):
             made |= _vae_block(f"encoder.down.{level}.block.{block}", now, width)
             now = width
         if level < 3:
-            made |= _pair(f"encoder.down.{level}.downsample.conv", now, now, 3, 3)
-    made |= _vae_middle("encoder") | _norm("encoder.norm_out", 512)
-    made |= _pair("encoder.conv_out", 8, 512, 3, 3) | _pair("decoder.conv_in", 512, 4, 3, 3)
+            made |= pair(f"encoder.down.{level}.downsample.conv", now, now, 3, 3)
+    made |= _vae_middle("encoder") | norm("encoder.norm_out", 512)
+    made |= pair("encoder.conv_out", 2 * channels, 512, 3, 3)
+    made |= pair("decoder.conv_in", 512, channels, 3, 3)
     made |= _vae_middle("decoder")
     for level in reversed(range(4)):
         for block in range(3):
             made |= _vae_block(f"decoder.up.{level}.block.{block}", now, widths[level])
             now = widths[level]
         if level:
-            made |= _pair(f"decoder.up.{level}.upsample.conv", now, now, 3, 3)
-    made |= _norm("decoder.norm_out", 128) | _pair("decoder.conv_out", 3, 128, 3, 3)
-    return made | _pair("quant_conv", 8, 8, 1, 1) | _pair("post_quant_conv", 4, 4, 1, 1)
+            made |= pair(f"decoder.up.{level}.upsample.conv", now, now, 3, 3)
+    made |= norm("decoder.norm_out", 128) | pair("decoder.conv_out", 3, 128, 3, 3)
+    if channels == 16:
+        return made
+    return made | pair("quant_conv", 8, 8, 1, 1) | pair("post_quant_conv", 4, 4, 1, 1)
 
 
 def _vae_middle(half: str) -> Keys:
     made = _vae_block(f"{half}.mid.block_1", 512, 512) | _vae_block(f"{half}.mid.block_2", 512, 512)
-    made |= _norm(f"{half}.mid.attn_1.norm", 512)
+    made |= norm(f"{half}.mid.attn_1.norm", 512)
     for each in ("q", "k", "v", "proj_out"):
-        made |= _pair(f"{half}.mid.attn_1.{each}", 512, 512, 1, 1)
+        made |= pair(f"{half}.mid.attn_1.{each}", 512, 512, 1, 1)
     return made
 
 
 def _vae_block(name: str, before: int, after: int) -> Keys:
-    made = _norm(f"{name}.norm1", before) | _pair(f"{name}.conv1", after, before, 3, 3)
-    made |= _norm(f"{name}.norm2", after) | _pair(f"{name}.conv2", after, after, 3, 3)
+    made = norm(f"{name}.norm1", before) | pair(f"{name}.conv1", after, before, 3, 3)
+    made |= norm(f"{name}.norm2", after) | pair(f"{name}.conv2", after, after, 3, 3)
     if before != after:
-        made |= _pair(f"{name}.nin_shortcut", after, before, 1, 1)
+        made |= pair(f"{name}.nin_shortcut", after, before, 1, 1)
     return made
 
 
-def clip() -> Keys:
-    """CLIP ViT-L/14's text half, as transformers names it."""
+def clip(width: int = 768, layers: int = 12) -> Keys:
+    """CLIP ViT-L/14's text half, or a larger one's, as transformers names it."""
     made: Keys = {
-        "embeddings.token_embedding.weight": (49408, 768),
-        "embeddings.position_embedding.weight": (77, 768),
+        "embeddings.token_embedding.weight": (49408, width),
+        "embeddings.position_embedding.weight": (77, width),
         "embeddings.position_ids": (1, 77),
     }
-    for number in range(12):
+    for number in range(layers):
         layer = f"encoder.layers.{number}"
         for each in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            made |= _pair(f"{layer}.self_attn.{each}", 768, 768)
-        made |= _pair(f"{layer}.mlp.fc1", 3072, 768) | _pair(f"{layer}.mlp.fc2", 768, 3072)
-        made |= _norm(f"{layer}.layer_norm1", 768) | _norm(f"{layer}.layer_norm2", 768)
-    made |= _norm("final_layer_norm", 768)
+            made |= pair(f"{layer}.self_attn.{each}", width, width)
+        made |= pair(f"{layer}.mlp.fc1", 4 * width, width)
+        made |= pair(f"{layer}.mlp.fc2", width, 4 * width)
+        made |= norm(f"{layer}.layer_norm1", width) | norm(f"{layer}.layer_norm2", width)
+    made |= norm("final_layer_norm", width)
     return {f"text_model.{key}": shape for key, shape in made.items()}
 
 
@@ -176,19 +178,19 @@ def open_clip(width: int, layers: int) -> Keys:
         layer = f"transformer.resblocks.{number}"
         made[f"{layer}.attn.in_proj_weight"] = (3 * width, width)
         made[f"{layer}.attn.in_proj_bias"] = (3 * width,)
-        made |= _pair(f"{layer}.attn.out_proj", width, width)
-        made |= _norm(f"{layer}.ln_1", width) | _norm(f"{layer}.ln_2", width)
-        made |= _pair(f"{layer}.mlp.c_fc", 4 * width, width)
-        made |= _pair(f"{layer}.mlp.c_proj", width, 4 * width)
-    return made | _norm("ln_final", width)
+        made |= pair(f"{layer}.attn.out_proj", width, width)
+        made |= norm(f"{layer}.ln_1", width) | norm(f"{layer}.ln_2", width)
+        made |= pair(f"{layer}.mlp.c_fc", 4 * width, width)
+        made |= pair(f"{layer}.mlp.c_proj", width, 4 * width)
+    return made | norm("ln_final", width)
 
 
-def _pair(name: str, *shape: int) -> Keys:
+def pair(name: str, *shape: int) -> Keys:
     return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
 
 
-def _norm(name: str, width: int) -> Keys:
-    return _pair(name, width)
+def norm(name: str, width: int) -> Keys:
+    return pair(name, width)
 
 
 def checkpoints() -> Iterator[tuple[str, Keys]]:
@@ -221,7 +223,10 @@ def checkpoints() -> Iterator[tuple[str, Keys]]:
 
 
 def _whole(unet: UNet, encoders: dict[str, Keys]) -> Keys:
-    parts = {"model.diffusion_model": unet.keys(), "first_stage_model": vae(), **encoders}
+    return named({"model.diffusion_model": unet.keys(), "first_stage_model": vae(), **encoders})
+
+
+def named(parts: dict[str, Keys]) -> Keys:
     return {f"{name}.{key}": shape for name, part in parts.items() for key, shape in part.items()}
 
 
@@ -232,15 +237,13 @@ def write_packed(path: Path, found: object) -> None:
         packed.write(text)
 
 
-def main() -> None:
-    found = {
-        name: {key: list(shape) for key, shape in keys.items()} for name, keys in checkpoints()
-    }
-    write_packed(OUT, found)
+def write(out: Path, made: Iterator[tuple[str, Keys]]) -> None:
+    found = {name: {key: list(shape) for key, shape in keys.items()} for name, keys in made}
+    write_packed(out, found)
     for name, keys in found.items():
         print(f"{name}: {len(keys)} tensors")
-    print(f"{OUT}: {OUT.stat().st_size} bytes")
+    print(f"{out}: {out.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
-    main()
+    write(OUT, checkpoints())

@@ -226,6 +226,75 @@ def write(path: Path, tensors, metadata=None, dtype=torch.float32) -> Path:
     return path
 
 
+def joint(pipe, *, texts=True, vae=True) -> dict[str, torch.Tensor]:
+    """All weights of a pipeline of Stable Diffusion 3, as Stability's and ComfyUI's files have them
+    (mmdit.py of Stability's sd3.5); without its texts as Stability's largest files are."""
+    tensors = joint_keys(pipe.transformer.state_dict())
+    tensors = {f"model.diffusion_model.{key}": each for key, each in tensors.items()}
+    if vae:
+        tensors |= {f"first_stage_model.{key}": each for key, each in vae_keys(pipe.vae).items()}
+    names = {"clip_l": pipe.text_encoder, "clip_g": pipe.text_encoder_2}
+    for name, network in (names | {"t5xxl": pipe.text_encoder_3}).items() if texts else ():
+        for key, each in network.state_dict().items() if network is not None else ():
+            if key not in ("encoder.embed_tokens.weight", "text_projection.weight") or (
+                name == "clip_g" and key == "text_projection.weight"
+            ):
+                tensors[f"text_encoders.{name}.transformer.{key}"] = each
+    return tensors
+
+
+_JOINT = {  # a block's parts: diffusers' -> Stability's
+    "attn.to_out.0": "x_block.attn.proj", "attn.to_add_out": "context_block.attn.proj",
+    "attn.norm_q": "x_block.attn.ln_q", "attn.norm_k": "x_block.attn.ln_k",
+    "attn.norm_added_q": "context_block.attn.ln_q", "attn.norm_added_k": "context_block.attn.ln_k",
+    "attn2.to_out.0": "x_block.attn2.proj", "attn2.norm_q": "x_block.attn2.ln_q",
+    "attn2.norm_k": "x_block.attn2.ln_k", "norm1.linear": "x_block.adaLN_modulation.1",
+    "norm1_context.linear": "context_block.adaLN_modulation.1", "ff.net.0.proj": "x_block.mlp.fc1",
+    "ff.net.2": "x_block.mlp.fc2", "ff_context.net.0.proj": "context_block.mlp.fc1",
+    "ff_context.net.2": "context_block.mlp.fc2",
+}  # fmt: skip
+_JOINT_ALONE = {
+    "pos_embed.proj": "x_embedder.proj", "proj_out": "final_layer.linear",
+    "time_text_embed.timestep_embedder.linear_1": "t_embedder.mlp.0",
+    "time_text_embed.timestep_embedder.linear_2": "t_embedder.mlp.2",
+    "time_text_embed.text_embedder.linear_1": "y_embedder.mlp.0",
+    "time_text_embed.text_embedder.linear_2": "y_embedder.mlp.2",
+    "norm_out.linear": "final_layer.adaLN_modulation.1", "context_embedder": "context_embedder",
+}  # fmt: skip
+_FUSED = {
+    "attn.to_q": "x_block.attn.qkv", "attn2.to_q": "x_block.attn2.qkv",
+    "attn.add_q_proj": "context_block.attn.qkv",
+}  # fmt: skip
+
+
+def joint_keys(state) -> dict[str, torch.Tensor]:
+    """Of a transformer's weights, or of changes of them: one by one, or as rows of one matrix."""
+    made = {}
+    blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("transformer_"))
+    for key, each in state.items():
+        module, _, role = key.rpartition(".")
+        if module in _JOINT_ALONE:
+            swapped = module == "norm_out.linear"
+            made[f"{_JOINT_ALONE[module]}.{role}"] = _halves_swapped(each) if swapped else each
+        elif key == "pos_embed.pos_embed":
+            made["pos_embed"] = each
+        elif match := re.fullmatch(r"transformer_blocks\.(\d+)\.(.+)", module):
+            place, name = f"joint_blocks.{match[1]}.", match[2]
+            last = name == "norm1_context.linear" and int(match[1]) == blocks - 1
+            if name in _FUSED:
+                three = [key.replace("_q", f"_{letter}") for letter in "qkv"]
+                made[f"{place}{_FUSED[name]}.{role}"] = torch.cat([state[each] for each in three])
+            elif name in _JOINT:
+                made[f"{place}{_JOINT[name]}.{role}"] = _halves_swapped(each) if last else each
+    return made
+
+
+def _halves_swapped(tensor):
+    """Scale and shift as diffusers has them, turned to shift and scale."""
+    half = len(tensor) // 2
+    return torch.cat([tensor[half:], tensor[:half]])
+
+
 _RESNET = {
     "norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0",
     "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection",

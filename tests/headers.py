@@ -8,12 +8,19 @@ from typing import Any
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1}
 _PUBLISHED = Path(__file__).with_name("published_keys.json.gz")
+_FLOWS = Path(__file__).with_name("published_flows.json.gz")
 _LORAS = Path(__file__).with_name("published_loras.json.gz")
 
 
 def published() -> dict[str, dict[str, list[int]]]:
     """family -> key -> shape, of the checkpoints that were published; scripts/published_keys.py."""
     with gzip.open(_PUBLISHED) as file:
+        return json.load(file)
+
+
+def published_flows() -> dict[str, dict[str, list[int]]]:
+    """name -> key -> shape, of Stable Diffusion 3's; scripts/published_flows.py."""
+    with gzip.open(_FLOWS) as file:
         return json.load(file)
 
 

@@ -27,7 +27,8 @@ class Made:
 
 
 def networks(pipe):
-    made = {"unet": pipe.unet, "text_encoder": pipe.text_encoder}
+    network = "unet" if hasattr(pipe, "unet") else "transformer"
+    made = {network: getattr(pipe, network), "text_encoder": pipe.text_encoder}
     return made | {"text_encoder_2": getattr(pipe, "text_encoder_2", None)}
 
 

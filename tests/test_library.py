@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import headers
 from webui.errors import ModelNotFound
 from webui.library import Library, ModelEntry, Report
 from webui.library.folder import PIPELINES
@@ -26,8 +27,8 @@ def make_model(models: Path, name: str = "toy", *, index=PIPELINE, sample_size=6
     (folder / "unet" / "config.json").write_text(json.dumps({"sample_size": sample_size}))
     (folder / "vae" / "config.json").write_text(json.dumps({"block_out_channels": [1, 2, 3, 4]}))
     for part in ("unet", "vae"):
-        (folder / part / "diffusion_pytorch_model.safetensors").write_bytes(os.fsencode(name))
-    (folder / "text_encoder" / "model.safetensors").write_bytes(b"text")
+        headers.write(folder / part / "diffusion_pytorch_model.safetensors", {name: [1]})
+    headers.write(folder / "text_encoder" / "model.safetensors", {"text": [1]})
     return folder
 
 
@@ -77,6 +78,11 @@ def test_the_default_is_what_ships_else_the_first_that_works(tmp_path):
     make_model(tmp_path, "b")
     make_model(tmp_path, "a", index={})
     assert Library(tmp_path).default() == "b"
+    refiner = headers.published()["refiner"]
+    headers.write(tmp_path / "checkpoints" / "0.safetensors", refiner)
+    assert Library(tmp_path).default() == "b"
+    headers.write(tmp_path / "alone" / "checkpoints" / "0.safetensors", refiner)
+    assert Library(tmp_path / "alone").default() == "0"
     make_model(tmp_path, "fluent-emoji")
     assert Library(tmp_path).default() == "fluent-emoji"
 
@@ -128,7 +134,7 @@ def test_the_hash_is_kept_until_the_file_changes(tmp_path):
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     library = Library(tmp_path)
     first, status = library.hash("toy"), weights.stat()
-    weights.write_bytes(b"TOY")
+    weights.write_bytes(weights.read_bytes()[:-3] + b"TOY")
     os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert library.hash("toy") == first  # same size and time: not read again
     weights.write_bytes(b"other")
@@ -164,6 +170,9 @@ def test_the_hash_is_kept_until_the_file_changes(tmp_path):
         ("vae/config.json", None, "vae/config.json is missing"),
         ("vae/diffusion_pytorch_model.safetensors", None,
          "vae/diffusion_pytorch_model.safetensors is missing"),
+        ("unet/diffusion_pytorch_model.safetensors", b"\x80\x02" + bytes(6) + b"{",
+         "unet/diffusion_pytorch_model.safetensors: it is no safetensors file, or it is cut: its "
+         "header does not fit into it"),
     ],
 )  # fmt: skip
 def test_a_broken_model_is_listed_with_its_problem_and_breaks_no_other(
@@ -326,7 +335,8 @@ def test_odd_names_are_shown_escaped_and_found(tmp_path):
     assert {entry.name for entry in library.entries()} == set(names.values())
     for name, shown in names.items():
         assert os.fsencode(library.find(shown).path.name) == name
-        assert library.hash(shown) == hashlib.sha256(name).hexdigest()
+        whole = library.find(shown).weights.read_bytes()
+        assert library.hash(shown) == hashlib.sha256(whole).hexdigest()
 
 
 def test_a_folder_whose_name_is_no_text_is_listed_escaped_with_its_problem(tmp_path):

@@ -132,6 +132,20 @@ def test_a_name_is_found_as_people_write_it(tmp_path):
     assert [found(name) for name in asked] == names
 
 
+def test_a_name_that_is_none_or_two_says_what_to_write(tmp_path):
+    for place in ("Lora/a/twin", "Lora/b/twin"):
+        headers.write(tmp_path / f"{place}.safetensors", FILES["sd1"][0])
+    (tmp_path / "Lora" / "old.pt").write_bytes(b"\x80\x04")
+    loras, model = Loras(tmp_path), ModelEntry(name="m", path=tmp_path, family="sd1")
+    assert (
+        loras.misfit("Twin", model) == "there are 2 LoRAs 'Twin': <lora:a/twin:1>, <lora:b/twin:1>"
+    )
+    assert str(loras.misfit("old", model)).startswith(
+        "the LoRA 'old' cannot be used: .pt files are pickles, which can run code"
+    )
+    assert loras.misfit("nix", model) == "there is no LoRA 'nix'; there are a/twin, b/twin"
+
+
 @pytest.mark.parametrize("name", [name for name in WRONG if "lora" not in name])
 def test_a_wrong_file_is_listed_with_its_problem_and_breaks_nothing(tmp_path, name):
     make, _ = WRONG[name]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from webui.metadata import parameters_text, read_parameters
+from webui.metadata import parameters_text, read_parameters, read_text
 from webui.request import GenerationRequest, SamplingOptions, ScheduleOptions, Variation
 
 HASH = "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa"
@@ -171,3 +171,12 @@ def test_how_the_prompt_was_read_stands_under_a1111s_keys():
         "Ignore",
         "None",
     ]
+
+
+def test_what_several_notes_say_under_one_key_is_all_read_back():
+    notes = [f"Did not run: {id} (filter: no, never)" for id in ("ink", "wash")]
+    text = parameters_text(FOX, HASH, "0.1.0", [*notes, "plain", "VAE decoder: tiled"])
+    line = read_last_line(text)
+    assert line["Did not run"] == "ink (filter: no, never); wash (filter: no, never)"
+    assert (line["VAE decoder"], line["Notes"]) == ("tiled", "plain")
+    assert dict(read_text(text).pairs)["Did not run"] == line["Did not run"]

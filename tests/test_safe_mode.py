@@ -3,7 +3,6 @@ without any, and the page says so."""
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from scripts.environment import Environment, wanted
 from tests.extensions.made import GOOD, make
+from tests.launching import stand_in
 
-ROOT = Path(__file__).parent.parent
 # what a thread does later no trial can see
 BOMB = """
 import os, threading, time
@@ -34,21 +32,7 @@ if "webui.app" in __import__("sys").modules:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """launch.py beside this project's code, with an environment that is there already."""
-    place = tmp_path / "project"
-    place.mkdir()
-    shutil.copy(ROOT / "launch.py", place)
-    for name in ("scripts", "webui", "extensions"):
-        (place / name).symlink_to(ROOT / name)
-    environment = Environment(place / ".venv")
-    environment.python.parent.mkdir(parents=True)
-    environment.python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    environment.python.chmod(0o755)
-    torch = environment.packages / "torch"
-    torch.mkdir(parents=True)
-    (torch / "version.py").write_text("cuda = None\n")
-    environment.write(wanted(["run"], None))
-    return place
+    return stand_in(tmp_path / "project")
 
 
 def asked(port: int, path: str) -> Any:

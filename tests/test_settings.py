@@ -304,6 +304,10 @@ def test_quicksettings_are_names_each_once(tmp_path):
         (["--hub", "https://me:pw@a.org"], "must be an address like"),
         (["--hub", "https://a.org/?x=1"], "must be an address like"),
         (["--hub", "http://a.org"], "http needs --private-downloads too"),
+        (
+            ["--extension-index", "http://a.org/i.json"],
+            "--extension-index must begin with https://; http needs --private-downloads too",
+        ),
         (["--hub-token", "a b"], "--hub-token: must be one word"),
         (["--hub-token", "a\r\nHost: b"], "--hub-token: must be one word"),
         (["--hub-token", "hf_\u00fc"], "--hub-token: must be one word"),

@@ -50,6 +50,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "a huge header": (raw(b"{}", length=2**63), "its header does not fit into it"),
     "a header of 100 MB": (raw(b"{}", length=10**8 + 1), "its header does not fit into it"),
     "a header beyond the end": (raw(b"{}", length=1000), "its header does not fit into it"),
+    # their lengths begin as a pickle and a JSON file do
+    "cut in its header": (raw(b"{}", length=0x280), "or it is cut: its header does not fit"),
+    "cut there too": (raw(b"{}", length=0x37B), "or it is cut: its header does not fit into it"),
     "a header too large": (raw(b" " * (16 * 2**20 + 1)), "its header is larger than"),
     "no text": (raw(b'{"\xff": 1}'), "its header is not valid JSON"),
     "no json": (raw(b"{model}"), "its header is not valid JSON"),

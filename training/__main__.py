@@ -4,8 +4,8 @@ that all is done.
     python -m training [--preset cpu|gpu] [--work FOLDER] [--minutes M] [STEP ...]
 
 Each step takes up where it was left; a step that is done is passed over. Without STEP: all of them,
-prepare, vae, unet, tiny, export, sheet, evaluate. `--minutes` ends this process after so many, its
-state kept. `--start` begins with a model's folder in place of random numbers.
+prepare, vae, unet, tiny, export, sheet, evaluate, card. `--minutes` ends this process after so
+many, its state kept. `--start` begins with a model's folder in place of random numbers.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 
-from training import autoencoder, diffusion, export, prepare, run, sheet, tiny, vocabulary
+from training import autoencoder, card, diffusion, export, prepare, run, sheet, tiny, vocabulary
 from training.compose import Composer
 from training.diffusion import Material
 from training.evaluation import table
 from training.evaluation.model import Model
 from training.presets import PRESETS, Preset
 
-STEPS = ("prepare", "vae", "unet", "tiny", "export", "sheet", "evaluate")
+STEPS = ("prepare", "vae", "unet", "tiny", "export", "sheet", "evaluate", "card")
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -33,6 +33,7 @@ def main(given: Sequence[str] | None = None) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
     for step in arguments.steps or STEPS:
         left = (ends - time.monotonic()) / 60
         if left <= 0 or not _DO[step](arguments, preset, left):
@@ -79,16 +80,31 @@ def _export(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
 
 def _evaluate(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
     model = _model(arguments)
-    out = _folder(arguments) / f"found-{model.name}-{arguments.scale}.json"
     scale = table.SCALES[arguments.scale]
-    print(table.evaluate(model, _material(arguments, preset), preset, scale, out))
+    rows = table.evaluate(model, _material(arguments, preset), preset, scale, _found(arguments))
+    print(table.markdown(rows))
+    return True
+
+
+def _card(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
+    model = _model(arguments)
+    rows = table.kept(model, _found(arguments))
+    known = prepare.classes(arguments.work / "data")
+    text = card.card(model, _folder(arguments), preset, known, rows)
+    (model / "README.md").write_text(text, "utf-8", newline="\n")
     return True
 
 
 def _sheet(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
+    name = _model(arguments).name
     model = Model.of(_model(arguments), table.GUIDANCE, run.device())
-    sheet.sheet(model, _folder(arguments) / f"sheet-{_model(arguments).name}.webp")
+    sheet.sheet(model, sheet.PROMPTS, _folder(arguments) / f"sheet-{name}.webp")
+    sheet.sheet(model, card.EXAMPLES, _folder(arguments) / f"examples-{name}.webp")
     return True
+
+
+def _found(arguments: argparse.Namespace) -> Path:
+    return _folder(arguments) / f"found-{_model(arguments).name}-{arguments.scale}.json"
 
 
 def _model(arguments: argparse.Namespace) -> Path:
@@ -110,6 +126,7 @@ _DO: dict[str, Callable[[argparse.Namespace, Preset, float], bool]] = {
     "export": _export,
     "sheet": _sheet,
     "evaluate": _evaluate,
+    "card": _card,
 }
 
 

@@ -6,18 +6,19 @@ no other network's weights. The divergence from the normal distribution is weigh
 to keep latents near the size that diffusion starts from.
 """
 
+import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
 from torch import Tensor
 
-from training import run
+from training import networks, run
 from training.compose import Composer
 from training.emoji import Emoji
+from training.networks import Autoencoder
 from training.presets import Preset
 from training.run import Run
 from training.scenes import Chances, Scene, drawn
@@ -75,28 +76,37 @@ def train(
     start: Path | None = None,
 ) -> bool:
     """Trains for at most `left` minutes, saves the averaged network in `folder`; True when the
-    training is done. `start`: a model's folder whose autoencoder a new training begins with."""
+    training is done. `start`: a model's folder whose autoencoder a new training begins with.
+
+    After `encoder_share` of the budget only the decoder learns, from the averaged encoder: steps
+    are cheaper, and as latents stay what they are, the UNet may be trained meanwhile.
+    """
     device = run.device()
-    network = _network(preset, start).to(device)
-    mean = _network(preset, start).to(device).eval().requires_grad_(False)
+    network = _network(preset, start).to(device, memory_format=run.layout(device))
+    mean = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     parts = {"network": network, "mean": mean, "optimizer": optimizer}
     training = Run(folder / "vae.pt", parts, preset.vae_minutes, left)
     training.resume()
     rng = random.Random(training.step)
-    step_of = torch.compile(_loss) if device.type == "cuda" else _loss
+    both, decoder = (_compiled(loss, device) for loss in (_loss, _loss_of_decoder))
+    frozen = False
     shown = 0.0
     for progress in training.steps():
+        if not frozen and progress >= preset.encoder_share:
+            _freeze_encoder(network, mean)
+            frozen = True
         scenes = [for_reconstruction(known, preset, rng) for _ in range(preset.vae_batch)]
         pictures = composer(scenes, preset.pixels)
         if progress < _WHOLE_PICTURES:
             pictures = cropped(pictures, preset.vae_crop, rng)
-        pictures = pictures.to(memory_format=torch.channels_last)
+        pictures = pictures.to(memory_format=run.layout(device))
         with torch.autocast(device.type, torch.bfloat16):
-            loss = step_of(network, pictures)
+            loss = (decoder if frozen else both)(network, pictures)
         run.descend(optimizer, loss, run.rate(preset.vae_rate, training.step, progress))
         run.average(mean, network, training.step, 0.998)
-        shown = 0.98 * shown + 0.02 * loss.item() if shown else loss.item()
+        if training.step % 10 == 0:  # not more often: reading the number waits for a GPU
+            shown = 0.9 * shown + 0.1 * loss.item() if shown else loss.item()
         if training.step % 100 == 0:
             print(f"vae {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
     mean.register_to_config(scaling_factor=_scaling(mean, composer, known, preset))
@@ -104,8 +114,15 @@ def train(
     return training.finished
 
 
+def _freeze_encoder(network: Autoencoder, mean: Autoencoder) -> None:
+    for part in ("encoder", "quant_conv"):
+        own = getattr(network, part)
+        own.load_state_dict(getattr(mean, part).state_dict())
+        own.requires_grad_(False)
+
+
 def _scaling(
-    network: AutoencoderKL, composer: Composer, known: Sequence[Emoji], preset: Preset
+    network: Autoencoder, composer: Composer, known: Sequence[Emoji], preset: Preset
 ) -> float:
     """What latents are multiplied by, to have a standard deviation of 1."""
     rng = random.Random(1)
@@ -117,31 +134,45 @@ def _scaling(
     return 1 / torch.cat(spread).std().item()
 
 
-def _loss(network: AutoencoderKL, pictures: Tensor) -> Tensor:
+def _loss(network: Autoencoder, pictures: Tensor) -> Tensor:
     posterior = network.encode(pictures).latent_dist
     made = network.decode(posterior.sample()).sample.float()
     spread = divergence(posterior.mean.float(), posterior.logvar.float())
     return difference(made, pictures) + _DIVERGENCE * spread
 
 
-def _network(preset: Preset, start: Path | None) -> AutoencoderKL:
+def _loss_of_decoder(network: Autoencoder, pictures: Tensor) -> Tensor:
+    with torch.no_grad():
+        latents = network.encode(pictures).latent_dist.sample()
+    return difference(network.decode(latents).sample.float(), pictures)
+
+
+def _compiled(
+    loss: Callable[[Autoencoder, Tensor], Tensor], device: torch.device
+) -> Callable[[Autoencoder, Tensor], Tensor]:
+    return torch.compile(loss, dynamic=False) if device.type == "cuda" else loss
+
+
+def _network(preset: Preset, start: Path | None) -> Autoencoder:
     torch.manual_seed(0)
-    network = AutoencoderKL(**preset.vae())
+    network = networks.autoencoder(preset)
     if start is not None:
-        loaded = AutoencoderKL.from_pretrained(str(start / "vae"), local_files_only=True)
-        network.load_state_dict(loaded.state_dict())
-    return network.to(memory_format=torch.channels_last)
+        network.load_state_dict(networks.read(start, "vae").state_dict())
+    return network
 
 
 @torch.no_grad()
-def encoded(network: AutoencoderKL, pictures: Tensor) -> Tensor:
+def encoded(network: Autoencoder, pictures: Tensor) -> Tensor:
     """(batch, 4, height / 8, width / 8) float32: the middle of each picture's posterior."""
     pictures = pictures.to(memory_format=torch.channels_last)
     with torch.autocast(pictures.device.type, torch.bfloat16):
-        return network.encode(pictures).latent_dist.mean.float()
+        posterior = network.encode(pictures).latent_dist
+    middle: Tensor = posterior.mean
+    return middle.float()
 
 
 @torch.no_grad()
-def decoded(network: AutoencoderKL, latents: Tensor) -> Tensor:
+def decoded(network: Autoencoder, latents: Tensor) -> Tensor:
     """(batch, 3, 8 height, 8 width) float32, from -1 to 1."""
-    return network.decode(latents).sample.float().clamp(-1, 1)
+    made: Tensor = network.decode(latents).sample
+    return made.float().clamp(-1, 1)

@@ -7,21 +7,21 @@ weights over the last thousand steps or so. The text encoder's table of tokens s
 what is learnt is to read meanings, so that words that no caption held are understood by theirs.
 """
 
-from collections.abc import Iterator, Sequence
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from safetensors.torch import load_file
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
-from training import prepare, run, vocabulary
+from training import inheritance, networks, prepare, run
 from training.compose import Composer
 from training.emoji import Emoji
-from training.latents import batches, pool
+from training.latents import Feed
+from training.networks import TextEncoder, UNet
 from training.presets import Preset
 from training.run import Run
 
@@ -41,13 +41,10 @@ def signal() -> Tensor:
 class Conditioned(nn.Module):
     """Text encoder and UNet, as one network with one loss."""
 
-    def __init__(self, preset: Preset, tokens: Tensor) -> None:
+    def __init__(self, text: TextEncoder, unet: UNet) -> None:
         super().__init__()
-        self.text = CLIPTextModel(text_config(preset))
-        table = self.text.get_input_embeddings()
-        table.weight.data.copy_(tokens * TABLE_SCALE)
-        table.weight.requires_grad_(False)
-        self.unet = UNet2DConditionModel(**preset.unet())
+        self.text, self.unet = text, unet
+        self.signal: Tensor
         self.register_buffer("signal", signal().float(), persistent=False)
 
     def forward(self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
@@ -62,26 +59,11 @@ class Conditioned(nn.Module):
         return (ratio.clamp(max=_GAMMA) / ratio * error).mean()
 
 
-def text_config(preset: Preset) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=vocabulary.SIZE,
-        hidden_size=preset.width,
-        intermediate_size=4 * preset.width,
-        num_hidden_layers=preset.text_layers,
-        num_attention_heads=4,
-        max_position_embeddings=77,
-        projection_dim=preset.width,
-        bos_token_id=vocabulary.SIZE - 2,
-        eos_token_id=vocabulary.SIZE - 1,
-        pad_token_id=vocabulary.SIZE - 1,
-    )
-
-
 @dataclass(frozen=True)
 class Material:
     """What a training is fed from."""
 
-    known: Sequence[Emoji]
+    known: list[Emoji]
     composer: Composer
     tokenizer: CLIPTokenizer
     data: Path
@@ -91,62 +73,58 @@ def train(
     preset: Preset, material: Material, folder: Path, left: float, start: Path | None = None
 ) -> bool:
     """Trains for at most `left` minutes, saves the averaged networks in `folder`; True when the
-    training is done. `start`: a model's folder; what fits of its UNet a new training begins with.
+    training is done. `start`: a model's folder; what fits of its UNet, and what its text encoder
+    says, a new training begins with.
     """
     device = run.device()
-    vae = AutoencoderKL.from_pretrained(str(folder / "vae"), local_files_only=True)
-    vae = vae.to(device, memory_format=torch.channels_last).eval()
+    vae = networks.read(folder, "vae").to(device)
     torch.manual_seed(0)
-    rows = prepare.tokens(material.data, preset.width)
-    network, mean = (_network(preset, rows, start).to(device) for _ in range(2))
-    mean.load_state_dict(network.state_dict())
-    mean.eval().requires_grad_(False)
+    network = Conditioned(_text_encoder(preset, material), networks.unet(preset))
+    if start is not None and not (folder / "unet.pt").exists():
+        words = inheritance.Words(material.known, material.tokenizer)
+        if not inheritance.inherit(network.text, network.unet, preset, words, start, folder, left):
+            return False
+    network = network.to(device)
+    network.unet.to(memory_format=run.layout(device))
+    if device.type == "cpu":  # the fused attention's way back takes a third longer there
+        network.unet.set_attn_processor(AttnProcessor())
+    mean = copy.deepcopy(network).eval().requires_grad_(False)
     learnt = [weight for weight in network.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=1e-3)
+    fused = {"fused": True} if device.type == "cuda" else {}
+    optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=1e-3, **fused)
     parts = {"network": network, "mean": mean, "optimizer": optimizer}
     training = Run(folder / "unet.pt", parts, preset.unet_minutes, left)
     training.resume()
-    torch.manual_seed(training.step)
-    loss_of = torch.compile(network) if device.type == "cuda" else network
-    fed = _fed(preset, material, vae, training.step)
-    shown = 0.0
-    for progress in training.steps():
-        latents, words = next(fed)
-        noise = torch.randn_like(latents)
-        levels = torch.randint(0, LEVELS, (len(latents),), device=device)
-        with torch.autocast(device.type, torch.bfloat16):
-            loss = loss_of(latents, words, noise, levels)
-        run.descend(optimizer, loss, run.rate(preset.unet_rate, training.step, progress))
-        run.average(mean, network, training.step, 0.999)
-        if training.step % 50 == 0:
-            shown = 0.7 * shown + 0.3 * loss.item() if shown else loss.item()
-            print(f"unet {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
+    _learn(training, preset, Feed(preset, material.known, material.composer, material.tokenizer,
+                                  vae, folder / "pool.safetensors"), device)  # fmt: skip
     mean.unet.save_pretrained(folder / "unet")
     mean.text.save_pretrained(folder / "text_encoder")
     return training.finished
 
 
-def _fed(
-    preset: Preset, material: Material, vae: AutoencoderKL, step: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches for ever: (latents of a standard deviation of 1, tokens)."""
-    seed = step
-    while True:
-        made = pool(preset, material.known, material.composer, vae, preset.pool, seed)
-        for use in range(preset.pool_uses):
-            for latents, words in batches(
-                made, material.known, material.tokenizer, preset.unet_batch, seed + use
-            ):
-                yield latents * vae.config.scaling_factor, words
-        seed += 1_000_003  # far from the seeds of other processes, which are steps
+def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> None:
+    network, optimizer = training.parts["network"], training.parts["optimizer"]
+    if device.type == "cuda":
+        network.unet.compile(dynamic=False)
+    coming = feed.batches(training.step)
+    torch.manual_seed(training.step)
+    shown = 0.0
+    for progress in training.steps():
+        latents, words = next(coming)
+        noise = torch.randn_like(latents)
+        levels = torch.randint(0, LEVELS, (len(latents),), device=device)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = network(latents, words, noise, levels)
+        run.descend(optimizer, loss, run.rate(preset.unet_rate, training.step, progress))
+        run.average(training.parts["mean"], network, training.step, 0.999)
+        if training.step % 50 == 0:
+            shown = 0.7 * shown + 0.3 * loss.item() if shown else loss.item()
+            print(f"unet {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
 
 
-def _network(preset: Preset, rows: Tensor, start: Path | None) -> Conditioned:
-    network = Conditioned(preset, rows)
-    if start is not None:
-        given = load_file(start / "unet" / "diffusion_pytorch_model.safetensors")
-        own = network.unet.state_dict()
-        fitting = {key: w for key, w in given.items() if own[key].shape == w.shape}
-        network.unet.load_state_dict(fitting, strict=False)
-        print(f"{len(fitting)} of the UNet's {len(own)} tensors begin with {start}", flush=True)
-    return network
+def _text_encoder(preset: Preset, material: Material) -> TextEncoder:
+    made = networks.text_encoder(preset)
+    table = made.get_input_embeddings()
+    table.weight.data.copy_(prepare.tokens(material.data, preset.width) * TABLE_SCALE)
+    table.weight.requires_grad_(False)
+    return made

@@ -3,17 +3,12 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DPMSolverMultistepScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
-from transformers import CLIPTextModel
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 
-from training import diffusion, vocabulary
+from training import diffusion, networks, vocabulary
 
 LARGEST = 45_000_000  # bytes of weights
 
@@ -21,13 +16,14 @@ LARGEST = 45_000_000  # bytes of weights
 def export(folder: Path, data: Path, out: Path) -> int:
     """Writes `out` and returns the bytes of all weights, the tiny decoder's too. Raises ValueError
     if they are more than LARGEST, OSError if a part is not trained yet."""
-    own = {"local_files_only": True}
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(str(folder / "vae"), **own),
-        text_encoder=CLIPTextModel.from_pretrained(str(folder / "text_encoder"), **own),
+    pipeline_of: Any = StableDiffusionPipeline
+    sampler_of: Any = DPMSolverMultistepScheduler
+    pipeline = pipeline_of(
+        vae=networks.read(folder, "vae"),
+        text_encoder=networks.read(folder, "text_encoder"),
         tokenizer=vocabulary.tokenizer(data / "tokenizer"),
-        unet=UNet2DConditionModel.from_pretrained(str(folder / "unet"), **own),
-        scheduler=DPMSolverMultistepScheduler(
+        unet=networks.read(folder, "unet"),
+        scheduler=sampler_of(
             beta_start=diffusion.BETA_FIRST,
             beta_end=diffusion.BETA_LAST,
             beta_schedule="scaled_linear",

@@ -1,21 +1,30 @@
 """A pool of compositions, encoded once: the UNet then trains without the autoencoder.
 
 Every latent is used a few times, with another caption each time, before the pool is made anew.
+Which batch comes at which step depends on the step alone, so that a training that was interrupted
+goes on as if it had not been. The pool lies in a file, as encoding it takes minutes without a GPU;
+with one, other processes write the captions while it works.
 """
 
+import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from transformers import CLIPTokenizer
 
+from training import run
 from training.autoencoder import encoded
 from training.captions import caption
 from training.compose import Composer
 from training.emoji import Emoji
+from training.networks import Autoencoder
 from training.presets import Preset
 from training.scenes import Chances, Scene, drawn
 
@@ -23,42 +32,80 @@ _AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
-class Pool:
-    """`latents`: (size, 4, side, side) float16, as the autoencoder gives them, unscaled."""
+class Feed:
+    """All that batches are made from; `vae` lies on the device to train on."""
 
-    scenes: list[Scene]
-    latents: Tensor
+    preset: Preset
+    known: Sequence[Emoji]
+    composer: Composer
+    tokenizer: CLIPTokenizer
+    vae: Autoencoder
+    file: Path  # where the pool is kept
+
+    def batches(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """From this step on, for ever: latents of a standard deviation of 1, (batch, 4, side, side)
+        float32, and tokens, (batch, 77) int64, both where the autoencoder is."""
+        device = next(self.vae.parameters()).device
+        a_pool = self.preset.pool // self.preset.unet_batch * self.preset.pool_uses  # steps
+        while True:
+            number, past = divmod(step, a_pool)
+            scenes, latents = self.pool(number)
+            said = Said(scenes, self.known, self.tokenizer, self.preset.unet_batch)
+            coming = DataLoader(
+                said, None, sampler=range(past, a_pool), num_workers=run.workers(device)
+            )
+            for rows, words in coming:
+                now = latents[rows.to(device)].float() * self.vae.config.scaling_factor
+                yield now, words.to(device, non_blocking=True)
+            step += a_pool - past
+
+    def pool(self, number: int) -> tuple[list[Scene], Tensor]:
+        """The compositions of this number and their latents, (pool, 4, side, side) float16 and not
+        scaled: from the file if it has them, as this autoencoder's encoder makes them; else into
+        it."""
+        rng = random.Random(number)
+        chances = Chances.of(self.preset)
+        scenes = [drawn(self.known, chances, rng) for _ in range(self.preset.pool)]
+        # the scaling factor is made from latents: it tells one encoder from another
+        told = f"{self.vae.config.scaling_factor} {self.preset.pixels} {scenes}"
+        mark = hashlib.sha256(told.encode()).hexdigest()
+        device = next(self.vae.parameters()).device
+        if self.file.exists():
+            with safe_open(self.file, "pt") as kept:
+                fits = (kept.metadata() or {}).get("mark") == mark
+            if fits:
+                return scenes, load_file(self.file)["latents"].to(device)
+        latents = self._encoded(scenes)
+        part = self.file.with_suffix(".part")
+        save_file({"latents": latents}, part, {"mark": mark})
+        part.replace(self.file)
+        return scenes, latents
+
+    def _encoded(self, scenes: Sequence[Scene]) -> Tensor:
+        found = []
+        for start in range(0, len(scenes), _AT_A_TIME):
+            pictures = self.composer(scenes[start : start + _AT_A_TIME], self.preset.pixels)
+            found.append(encoded(self.vae, pictures).half().contiguous())
+        return torch.cat(found)
 
 
-def pool(
-    preset: Preset,
-    known: Sequence[Emoji],
-    composer: Composer,
-    vae: AutoencoderKL,
-    size: int,
-    seed: int,
-) -> Pool:
-    """`size` compositions; another seed gives others."""
-    rng = random.Random(seed)
-    scenes = [drawn(known, Chances.of(preset), rng) for _ in range(size)]
-    latents = [
-        encoded(vae, composer(scenes[start : start + _AT_A_TIME], preset.pixels)).half()
-        for start in range(0, size, _AT_A_TIME)
-    ]
-    return Pool(scenes, torch.cat(latents))
+class Said(Dataset[tuple[Tensor, Tensor]]):
+    """What is said of a pool, by the step: (batch,) rows of it, and the tokens of a caption for
+    each, (batch, 77). Each row comes once before one comes again."""
 
+    def __init__(
+        self, scenes: list[Scene], known: Sequence[Emoji], tokenizer: CLIPTokenizer, batch: int
+    ) -> None:
+        self._scenes, self._known, self._tokenizer = scenes, known, tokenizer
+        self._batch = batch
 
-def batches(
-    made: Pool, known: Sequence[Emoji], tokenizer: CLIPTokenizer, batch: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """(latents, tokens) of each batch: (batch, 4, side, side) float32 and (batch, 77) int64, both
-    where the pool is; every composition once, in another order for each seed."""
-    rng = random.Random(seed)
-    order = rng.sample(range(len(made.scenes)), len(made.scenes))
-    for start in range(0, len(order) - batch + 1, batch):
-        chosen = order[start : start + batch]
-        said = [caption(made.scenes[row], known, rng) for row in chosen]
-        yield made.latents[chosen].float(), tokens(tokenizer, said).to(made.latents.device)
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        use, past = divmod(step, len(self._scenes) // self._batch)
+        order = torch.randperm(len(self._scenes), generator=torch.Generator().manual_seed(use))
+        rows = order[past * self._batch : (past + 1) * self._batch]
+        rng = random.Random(f"captions of step {step}")
+        said = [caption(self._scenes[row], self._known, rng) for row in rows.tolist()]
+        return rows, tokens(self._tokenizer, said)
 
 
 def tokens(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:

@@ -12,7 +12,9 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +69,17 @@ def _unpacked(data: Path, known: Sequence[Emoji], side: int) -> np.ndarray:
     made = np.zeros((len(STYLES), len(known), side, side, 4), np.uint8)
     with zipfile.ZipFile(data / "pictures.zip") as archive:
         there = set(archive.namelist())
-        for s, style in enumerate(STYLES):
-            for c, each in enumerate(known):
-                name = f"{style}/{each.key}.webp"
-                if name in there:
-                    made[s, c] = _premultiplied(archive.read(name), side)
+        asked = [
+            (s, c, name)
+            for s, style in enumerate(STYLES)
+            for c, name in enumerate(f"{style}/{each.key}.webp" for each in known)
+            if name in there
+        ]
+        read = (archive.read(name) for *_, name in asked)
+        with ThreadPoolExecutor() as threads:
+            drawn = threads.map(_premultiplied, read, repeat(side))
+            for (s, c, _), picture in zip(asked, drawn, strict=True):
+                made[s, c] = picture
     return made
 
 
@@ -90,7 +98,8 @@ def _premultiplied(encoded: bytes, side: int) -> np.ndarray:
             for band in range(4)
         ]
         picture = np.stack([np.asarray(band) for band in bands], -1)
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    whole: np.ndarray = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return whole
 
 
 def _write_classes(packages: Path, data: Path) -> None:

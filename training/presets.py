@@ -13,6 +13,8 @@ class Preset:
     source: int  # width and height that the emoji are kept at before they are composed
     # budgets: trained minutes, summed over the runs that a training is interrupted into
     vae_minutes: float
+    encoder_share: float  # of them, after which the encoder stays as it is and the decoder goes on
+    words_minutes: float  # only where the training starts with a model of another text encoder
     unet_minutes: float
     tiny_minutes: float
     # batches
@@ -27,6 +29,7 @@ class Preset:
     text_layers: int
     unet_channels: tuple[int, ...]
     # the pictures' world
+    grid: int  # corners and sides of things are multiples of so many pixels; 0: of any
     flat_share: float  # of pictures in the second style
     several_share: float  # of pictures of two or three things
     familiar_share: float  # of things drawn from the familiar classes (animals, food, ...)
@@ -75,30 +78,35 @@ PRESETS = {
         name="cpu",
         pixels=128,
         source=144,
-        vae_minutes=60,
-        unet_minutes=480,
-        tiny_minutes=15,
+        vae_minutes=24,
+        encoder_share=0.83,
+        words_minutes=5,
+        unet_minutes=100,
+        tiny_minutes=5,
         vae_batch=16,
         vae_crop=64,
-        unet_batch=64,
-        pool=16384,
-        pool_uses=4,
+        unet_batch=32,
+        pool=8192,
+        pool_uses=8,
         vae_channels=(32, 64, 96, 128),
         width=96,
         text_layers=3,
         unet_channels=(80, 160, 240),
+        grid=8,
         flat_share=0.0,
         several_share=0.15,
         familiar_share=0.8,
         vae_rate=4e-4,
-        unet_rate=6e-4,
+        unet_rate=4e-4,
     ),
     "gpu": Preset(
         name="gpu",
         pixels=256,
         source=256,
-        vae_minutes=7,
-        unet_minutes=18,
+        vae_minutes=6,
+        encoder_share=0.85,
+        words_minutes=0,
+        unet_minutes=15,
         tiny_minutes=1,
         vae_batch=64,
         vae_crop=128,
@@ -109,6 +117,7 @@ PRESETS = {
         width=112,
         text_layers=4,
         unet_channels=(64, 112, 160, 192),
+        grid=0,
         flat_share=0.15,
         several_share=0.35,
         familiar_share=0.4,
@@ -120,6 +129,8 @@ PRESETS = {
         pixels=64,
         source=32,
         vae_minutes=0.01,
+        encoder_share=0.5,
+        words_minutes=0.01,
         unet_minutes=0.01,
         tiny_minutes=0.01,
         vae_batch=2,
@@ -131,6 +142,7 @@ PRESETS = {
         width=16,
         text_layers=1,
         unet_channels=(16, 16, 32),
+        grid=8,
         flat_share=0.2,
         several_share=0.5,
         familiar_share=0.5,

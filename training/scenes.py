@@ -66,20 +66,28 @@ class Chances:
     white: float = 0.35
     gradient: float = 0.2
     placed: float = 0.35  # of single things
+    grid: float = 0.0  # corners and sides are multiples of this part of the picture's side
 
     @classmethod
     def of(cls, preset: Preset) -> "Chances":
-        return cls(preset.several_share, preset.flat_share, preset.familiar_share)
+        """As the UNet sees the world. A thing moved by as much as a latent's number stands for has
+        the same latents elsewhere, and one moved by less has others: on a grid of that size there
+        is much less to learn, and a short training gets further."""
+        grid = preset.grid / preset.pixels
+        return cls(preset.several_share, preset.flat_share, preset.familiar_share, grid=grid)
 
 
 def drawn(known: Sequence[Emoji], chances: Chances, rng: random.Random) -> Scene:
     """A scene by these chances."""
-    familiar = [number for number, each in enumerate(known) if each.familiar]
 
     def which() -> int:
-        if familiar and rng.random() < chances.familiar:
-            return rng.choice(familiar)
-        return rng.randrange(len(known))
+        one = rng.randrange(len(known))
+        if rng.random() < chances.familiar:
+            for _ in range(64):  # where none is familiar, any will do
+                if known[one].familiar:
+                    break
+                one = rng.randrange(len(known))
+        return one
 
     stacked = False
     if rng.random() >= chances.several:
@@ -89,6 +97,8 @@ def drawn(known: Sequence[Emoji], chances: Chances, rng: random.Random) -> Scene
         places = _two(stacked, rng)
     else:
         places = _three(rng)
+    if chances.grid:
+        places = [_snapped(place, chances.grid) for place in places]
     chosen: list[int] = []
     while len(chosen) < len(places):
         chosen += [one for one in [which()] if one not in chosen]
@@ -115,6 +125,14 @@ def _alone(chances: Chances, rng: random.Random) -> Place:
     near = side / 2 + rng.uniform(0.02, 0.06)
     return rng.choice([(near, 0.5, side), (1 - near, 0.5, side), (0.5, near, side),
                        (0.5, 1 - near, side)])  # fmt: skip
+
+
+def _snapped(place: Place, grid: float) -> Place:
+    """The nearest place whose corners and side are multiples of `grid`."""
+    x, y, side = place
+    side = max(1, round(side / grid)) * grid
+    left, top = (round((middle - side / 2) / grid) * grid for middle in (x, y))
+    return left + side / 2, top + side / 2, side
 
 
 def _two(stacked: bool, rng: random.Random) -> list[Place]:

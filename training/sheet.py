@@ -1,5 +1,6 @@
 """64 prompts that nobody picked by their pictures, on one sheet: the seed of each is its number."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -27,11 +28,11 @@ panda, lion and fox; red apple, banana and grapes; a picture of an elephant""".r
 ).split("; ")
 
 
-def sheet(model: Model, out: Path, across: int = 8) -> None:
-    """Writes the pictures, `across` in a row, in the order of PROMPTS."""
-    made = ((model.pictures(PROMPTS, range(len(PROMPTS))) + 1) * 127.5).round().byte()
+def sheet(model: Model, prompts: Sequence[str], out: Path, across: int = 8) -> None:
+    """Writes the pictures, `across` in a row, in the order of `prompts`."""
+    made = ((model.pictures(prompts, range(len(prompts))) + 1) * 127.5).round().byte()
     side = model.pixels
-    paper = Image.new("RGB", (across * side, -(-len(PROMPTS) // across) * side), "white")
+    paper = Image.new("RGB", (across * side, -(-len(prompts) // across) * side), "white")
     for number, picture in enumerate(made):
         place = (number % across * side, number // across * side)
         paper.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), place)

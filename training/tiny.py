@@ -12,12 +12,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
 from diffusers.models.autoencoders.vae import DecoderTiny
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training import autoencoder, run
+from training import autoencoder, networks, run
 from training.compose import Composer
 from training.emoji import Emoji
 from training.presets import Preset
@@ -33,8 +32,7 @@ def train(
     """Trains for at most `left` minutes; writes tiny.safetensors (AutoencoderTiny's names) and
     latent_rgb.json into `folder`; True when the training is done."""
     device = run.device()
-    vae = AutoencoderKL.from_pretrained(str(folder / "vae"), local_files_only=True).to(device)
-    vae = vae.eval().to(memory_format=torch.channels_last)
+    vae = networks.read(folder, "vae").to(device)
     torch.manual_seed(0)
     network, mean = (_network().to(device) for _ in range(2))
     mean.load_state_dict(network.state_dict())
@@ -44,9 +42,11 @@ def train(
     training = Run(folder / "tiny.pt", parts, preset.tiny_minutes, left)
     training.resume()
     rng = random.Random(training.step)
-    latents, colours = [], []
+    batch = max(8, preset.vae_batch // 2)
+    latents: list[Tensor] = []
+    colours: list[Tensor] = []
     for progress in training.steps():
-        scenes = [autoencoder.for_reconstruction(known, preset, rng) for _ in range(8)]
+        scenes = [autoencoder.for_reconstruction(known, preset, rng) for _ in range(batch)]
         latent = autoencoder.encoded(vae, composer(scenes, preset.pixels))
         wanted = autoencoder.decoded(vae, latent)
         latent = latent * vae.config.scaling_factor
@@ -61,7 +61,7 @@ def train(
     weights = {f"decoder.{key}": w.half().cpu() for key, w in mean.state_dict().items()}
     save_file(weights, folder / "tiny.safetensors", {"format": "pt"})
     if latents:
-        matrix = least_squares(torch.cat(latents), torch.cat(colours))
+        matrix = least_squares(torch.cat(latents).cpu(), torch.cat(colours).cpu())
         (folder / "latent_rgb.json").write_text(json.dumps(matrix.tolist()), "utf-8")
     return training.finished
 

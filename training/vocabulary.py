@@ -65,7 +65,8 @@ def meanings(folder: Path, sentence_model: Path, batch: int = 512) -> Tensor:
     covariance = centred.T @ centred / len(centred)
     _, axes = torch.linalg.eigh(covariance)  # the largest last
     turned = centred @ axes.flip(1)[:, :KEPT]
-    return turned / turned.std()
+    meaning: Tensor = turned / turned.std()
+    return meaning
 
 
 def _text(token: str, letters: dict[str, int]) -> str:

@@ -16,7 +16,9 @@ from webui.errors import InvalidRequest
 from webui.extensions import BUILTIN, MishapError
 from webui.fields import (
     AUTOMATIC_VAE,
+    AXES,
     FIELDS,
+    FIRST_AXES,
     OWN_VAE,
     AnyField,
     ChoiceField,
@@ -33,31 +35,7 @@ from webui.services import Services
 T = TypeVar("T")
 Values = dict[str, Any]
 _HOOK = "axis"
-_LABELS: Mapping[str, str] = {  # A1111's
-    "seed": "Seed",
-    "variation.seed": "Var. seed",
-    "variation.strength": "Var. strength",
-    "guidance_scale": "CFG Scale",
-    "steps": "Steps",
-    "hires.steps": "Hires steps",
-    "sampler": "Sampler",
-    "hires.sampler": "Hires sampler",
-    "model": "Checkpoint name",
-    "vae": "VAE",
-    "sampling.s_churn": "Sigma Churn",
-    "sampling.s_tmin": "Sigma min",
-    "sampling.s_tmax": "Sigma max",
-    "sampling.s_noise": "Sigma noise",
-    "schedule": "Schedule type",
-    "init.noise_multiplier": "Initial noise multiplier",
-    "rng": "RNG source",
-    "hires.strength": "Hires denoising strength",
-    "hires.width": "Hires width",
-    "hires.height": "Hires height",
-}
-_FIRST = ("seed", "steps", "guidance_scale", "sampler", "schedule", "model", "vae")
 _COSTS = {"model": 1.0, "vae": 0.7, "hires.upscaler": 0.4, "init.tiles.upscaler": 0.4}
-_NOT = ("images", "batch_size")  # how many pictures a cell has is no axis
 _NEEDS = {
     "hires": "needs Hires. fix; switch it on",
     "init": "needs a picture to begin with; it is an axis of img2img and inpainting",
@@ -69,17 +47,21 @@ _NEEDS = {
 
 
 def axes_of(services: Services) -> Mapping[str, Axis]:
-    """By their labels, in the order in which they are offered; a field's before a registered one
-    of the same label. What fails in an extension's raises InvalidRequest, naming the extension:
-    whoever asked for the axis is not to blame."""
+    """By their labels, in the order in which they are offered. What fails in an extension's raises
+    InvalidRequest, naming the extension: whoever asked for the axis is not to blame."""
+    fields = {name: _of_field(services, FIELDS[name], label) for name, label in AXES.items()}
     made: dict[str, Axis] = {}
     for axis in (
-        *(_of_field(services, FIELDS[name]) for name in _FIRST),
+        *(fields.pop(name) for name in FIRST_AXES),
         *(_guarded(services, each) for each in services.registry.axes.values()),
-        *(_of_field(services, each) for name, each in FIELDS.items() if _is_axis(name)),
-        *_of_controls(services.registry.controls),
+        *fields.values(),
     ):
-        made.setdefault(axis.label, axis)
+        made[axis.label] = axis
+    for group, axis in _of_controls(services.registry.controls):
+        # two extensions may call fold and control the same; capitals are not told apart
+        taken = axis.label.casefold() in {each.casefold() for each in made}
+        label = f"{axis.label} ({group})" if taken else axis.label
+        made[label] = replace(axis, label=label)
     return MappingProxyType(made)
 
 
@@ -92,7 +74,7 @@ def _guarded(services: Services, owned: Owned[Axis]) -> Axis:
     def call(made: Callable[[], T]) -> T:
         conduct = services.extensions.conduct
         try:
-            return conduct.attempt(owned.owner, _HOOK, made, (InvalidRequest,))
+            return conduct.attempt_soon(owned.owner, _HOOK, made, (InvalidRequest,))
         except MishapError as error:
             raise InvalidRequest(
                 "axis",
@@ -119,14 +101,10 @@ def _texts(made: object) -> Sequence[str]:
     return made
 
 
-def _is_axis(name: str) -> bool:
-    return name not in (*_FIRST, *_NOT) and not name.startswith("upscale.")
-
-
-def _of_field(services: Services, field: AnyField) -> Axis:
+def _of_field(services: Services, field: AnyField, label: str) -> Axis:
     name = field.name
     return Axis(
-        label=_LABELS.get(name) or field.metadata or field.label,
+        label=label,
         help=field.help,
         example=_example(field),
         kind=_kind(field),
@@ -275,17 +253,21 @@ def _put_seed_size(second: bool, values: Values, value: Any, listed: Sequence[An
 # --- extensions' controls ------------------------------------------------------------------------
 
 
-def _of_controls(groups: Mapping[str, ControlGroup]) -> Iterator[Axis]:
+def _of_controls(groups: Mapping[str, ControlGroup]) -> Iterator[tuple[str, Axis]]:
+    """Each with its group's name."""
     for group in groups.values():
         for field in group.fields if group.axes else ():
-            yield Axis(
-                label=f"{group.title}: {field.label}",
-                help=field.help,
-                example=_example(field),
-                kind=_kind(field),
-                choices=_listed(field),
-                put=partial(_put_extra, group, field.name),
-                tabs=group.tabs,
+            yield (
+                group.name,
+                Axis(
+                    label=f"{group.title}: {field.label}",
+                    help=field.help,
+                    example=_example(field),
+                    kind=_kind(field),
+                    choices=_listed(field),
+                    put=partial(_put_extra, group, field.name),
+                    tabs=group.tabs,
+                ),
             )
 
 

@@ -12,7 +12,7 @@ from webui.errors import InvalidRequest, WrongState
 from webui.fields import STOP_AT, shown
 from webui.jobs.job import Job
 from webui.request import GenerationRequest, Resume
-from webui.services import Services, changed, request_of
+from webui.services import Services, changed, line_up, request_of
 from webui.trajectories import (
     Header,
     KeptStep,
@@ -97,9 +97,7 @@ def branch(
             raise InvalidRequest(name[:80], f"cannot change in a branch; {', '.join(CHANGES)} can")
     found = kept(services, job_id, image, turn=turn)
     owner = found.job.owner if owner is None else owner
-    with services.inputs.lock:
-        request = branched(services, found, step, changes, id)
-        return services.line.submit(request, id=id, owner=owner)
+    return line_up(services, branched(services, found, step, changes, id), id=id, owner=owner)
 
 
 def branched(
@@ -142,9 +140,8 @@ def triage(
     Raises what `services.submit` raises.
     """
     STOP_AT.check(share)
-    with services.inputs.lock:
-        request = request_of(services, {**values, "stop_at": share}, id)
-        return services.line.submit(request, id=id, owner=owner)
+    request = request_of(services, {**values, "stop_at": share}, id)
+    return line_up(services, request, id=id, owner=owner)
 
 
 def finish(
@@ -164,12 +161,11 @@ def finish(
     if job.request.stop_at == 1:
         raise WrongState("this job stops at no share of its steps: its pictures are finished")
     owner = job.owner if owner is None else owner
-    with services.inputs.lock:
-        requests = [(image, _finished(services, job, image)) for image in images]
-        return [
-            services.line.submit(request, id=None if id is None else f"{id}-{image}", owner=owner)
-            for image, request in requests
-        ]
+    requests = [(image, _finished(services, job, image)) for image in images]
+    return [
+        line_up(services, request, id=None if id is None else f"{id}-{image}", owner=owner)
+        for image, request in requests
+    ]
 
 
 def _finished(services: Services, job: Job, image: int) -> GenerationRequest:

@@ -83,7 +83,7 @@ def notes(
     said = [*_of_controls(registry.controls, request)]
     for key, owned in registry.metadata_fields.items():
         try:
-            value = conduct.attempt(
+            value = conduct.attempt_soon(
                 owned.owner, "metadata field", partial(_text, owned.value.of, request)
             )
         except MishapError as error:

@@ -74,6 +74,30 @@ def working_size(
     return _on_grid(size[0], "width", entry), _on_grid(size[1], "height", entry)
 
 
+def check_size(request: GenerationRequest, entry: ModelEntry, max_pixels: int) -> None:
+    """Raises InvalidRequest for a size off the model's grid, or more than the limit."""
+    factor = entry.scale_factor
+    for name, size in (("width", request.width), ("height", request.height)):
+        if size % factor:
+            near = max(factor, (size + factor // 2) // factor * factor)
+            raise InvalidRequest(
+                name, f"must be a multiple of {factor} for {entry.name}, got {size}; try {near}"
+            )
+    area, batch = request.width * request.height, min(request.batch_size, request.images)
+    if area > max_pixels:
+        raise InvalidRequest(
+            "width",
+            f"x height must be at most {max_pixels} pixels (--max-pixels), "
+            f"got {request.width} x {request.height}",
+        )
+    if area * batch > max_pixels:
+        raise InvalidRequest(
+            "batch_size",
+            f"at {request.width} x {request.height} must be at most {max_pixels // area} "
+            f"(--max-pixels), got {batch}",
+        )
+
+
 def check_final(
     request: GenerationRequest, found: dict[str, Size], entry: ModelEntry, max_pixels: int
 ) -> None:

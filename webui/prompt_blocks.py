@@ -84,7 +84,7 @@ def _said(
         assert owned.value.read is not None
         return _checked(registry, owned.value, owned.value.read(tags))
 
-    return conduct.attempt(owned.owner, _HOOK, call, (InvalidRequest,))
+    return conduct.attempt_soon(owned.owner, _HOOK, call, (InvalidRequest,))
 
 
 def _checked(registry: ServerRegistry, block: PromptBlock, given: object) -> Mapping[str, Any]:

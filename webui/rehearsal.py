@@ -22,8 +22,9 @@ from types import FunctionType, ModuleType
 from typing import IO, Any
 
 from webui.errors import ExtensionError
-from webui.extensions import manifest, process_state
+from webui.extensions import manifest, process_state, together
 from webui.extensions.loading import PACKAGE, Part, tables_of
+from webui.extensions.manifest import Manifest
 from webui.extensions.own_settings import OwnSettings
 from webui.extensions.registry import Shelves, Tables, of_engine, of_server
 from webui.extensions.trial import OURS
@@ -88,6 +89,9 @@ def _rehearse(part: Part, folder: Path, said: _Said) -> float:
     _check_threads()
     _check_patches(before)
     process_state.check(around)
+    if part == "engine":
+        said.begins("needs")
+        _check_needs(tables, folder, known)
     if part == "server" and (tables.get("tabs") or tables.get("routes")):
         _build(tables, known.id, said)
     return seconds
@@ -104,6 +108,18 @@ def _shelve(tables: Tables, id: str, part: Part, said: _Said) -> None:
         of_engine(shelves)
     else:
         OwnSettings(None, of_server(shelves).settings_pages).values(id)
+
+
+def _check_needs(tables: Tables, folder: Path, known: Manifest) -> None:
+    """Of the engine half, held against the other, of which the engine will know nothing; one that
+    fails says so in its own trial."""
+    other: Tables = {}
+    if known.server is not None:
+        try:
+            other = tables_of(folder, known, "server")
+        except BaseException:
+            return
+    together.check_needs(tables, other)
 
 
 def _build(tables: Tables, id: str, said: _Said) -> None:

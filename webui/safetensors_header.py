@@ -105,15 +105,22 @@ def precision(tensors: Iterable[Tensor]) -> str:
 def _no_header(start: bytes, length: int, room: int, most: int) -> str:
     if not start.strip(b"\0"):
         return "it is empty, so it is no safetensors file"
+    if length > most and (found := _other(start)):  # else it is a length, whatever it looks like
+        return found
+    if length <= room:
+        return f"its header is larger than {most // 2**20} MiB"
+    return "it is no safetensors file, or it is cut: its header does not fit into it"
+
+
+def _other(start: bytes) -> str:
+    """What a file is that begins so and is no safetensors file; "" if that is not known."""
     if start[:2] == b"PK" or start[:1] == b"\x80":
         return "it is a pickle under another name, which can run code, so it is not read"
     if start.startswith(b"version "):
         return "it is a Git LFS pointer: the file itself has not been downloaded"
     if start.startswith((b"<!", b"<html", b"{")):
         return "it is a web page or a text, not a model: download it again"
-    if length <= room:
-        return f"its header is larger than {most // 2**20} MiB"
-    return "it is no safetensors file, or it is cut: its header does not fit into it"
+    return ""
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import image_checks, loras, names, prompt_blocks
+from webui import image_checks, loras, model_names, names, prompt_blocks
 from webui.backend import Backend
 from webui.downloads import Downloads
 from webui.downloads.names import problem_of
 from webui.embeddings import EmbeddingEntry, Embeddings
-from webui.errors import InvalidRequest, ModelNotFound, NotSaved, WrongState
+from webui.errors import InvalidRequest, NotSaved, WrongState
 from webui.extensions import Catalogue
-from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, OWN_VAE, TextField, shown
+from webui.fields import AUTOMATIC_VAE, BATCH_COUNT, FIELDS, TextField, shown
 from webui.inputs import Inputs
 from webui.installing import Installs, nowhere
 from webui.interfaces import ServerRegistry
@@ -44,6 +44,8 @@ _TRIES = 5  # to edit a job that others edit too
 
 @dataclass(frozen=True, slots=True)
 class Services:
+    """All of it is the program's own; what extensions may use is listed in docs/extensions.md."""
+
     settings: Settings
     registry: ServerRegistry
     library: Library
@@ -73,6 +75,7 @@ class Services:
             self.upscalers,
             lambda name: kept(name) is not None,
             self.loras,
+            self.extensions.conduct,
         )
 
 
@@ -83,8 +86,17 @@ def submit(
 
     With an id that is known: that job. Raises InvalidRequest, LineFull, NotSaved.
     """
+    return line_up(services, request_of(services, values, id), id=id, owner=owner)
+
+
+def line_up(
+    services: Services, request: GenerationRequest, *, id: str | None = None, owner: str = ""
+) -> Job:
+    """A job for a request that is complete and checked. Raises InvalidRequest if a picture of its
+    has gone since, LineFull, NotSaved."""
     with services.inputs.lock:  # so that no picture goes between the look and the job
-        return services.line.submit(request_of(services, values, id), id=id, owner=owner)
+        image_checks.check_kept(services.inputs, request)
+        return services.line.submit(request, id=id, owner=owner)
 
 
 def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
@@ -93,9 +105,10 @@ def edit(services: Services, id: str, changes: Mapping[str, Any]) -> Job:
     Raises JobNotFound, InvalidRequest, WrongState if it runs already, NotSaved.
     """
     for _ in range(_TRIES):
+        job = services.line.job(id)
+        request = changed(services, job.request, changes)
         with services.inputs.lock:
-            job = services.line.job(id)
-            request = changed(services, job.request, changes)
+            image_checks.check_kept(services.inputs, request)
             if services.line.order.edit(id, request, job.request):
                 return services.line.job(id)
     raise WrongState("others edit this job at the same time; try again")
@@ -113,11 +126,9 @@ def duplicate(
 
     Raises JobNotFound, and what `submit` raises.
     """
-    with services.inputs.lock:
-        job = services.line.job(job_id)
-        request = changed(services, job.request, changes, id)
-        owner = job.owner if owner is None else owner
-        return services.line.submit(request, id=id, owner=owner)
+    job = services.line.job(job_id)
+    request = changed(services, job.request, changes, id)
+    return line_up(services, request, id=id, owner=job.owner if owner is None else owner)
 
 
 def changed(
@@ -145,9 +156,9 @@ def request_of(
     height are the picture's that it begins with, on the model's grid.
     """
     filled = dict(values)
-    entry = _model(services.library, filled.pop("model", None))
+    entry = model_names.model(services.library, filled.pop("model", None))
     filled["model"] = entry.name
-    filled["vae"] = _vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
+    filled["vae"] = model_names.vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
     filled.setdefault("prompt", "")
     sized = {"width", "height"} & filled.keys()
     filled = {"width": entry.native_width, "height": entry.native_height} | filled
@@ -171,7 +182,7 @@ def request_of(
     samplers = [services.registry.samplers[each] for each in (request.sampler, second) if each]
     if any(each.one_by_one for each in samplers):
         request = replace(request, batch_size=1)  # the same pictures, one after the other
-    _check_size(request, entry, services.settings.max_pixels)
+    image_checks.check_size(request, entry, services.settings.max_pixels)
     image_checks.check_final(request, found, entry, services.settings.max_pixels)
     return request
 
@@ -193,7 +204,8 @@ def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEn
             f"letter or digit; got {shown(name)}",
         )
     _TEXT.check(text)
-    model, embeddings = _model(services.library, values.get("model")), services.embeddings
+    model = model_names.model(services.library, values.get("model"))
+    embeddings = services.embeddings
     known = {entry.name.casefold(): entry for entry in embeddings.entries()}
     if name.casefold() in known:
         raise InvalidRequest("name", f"is taken by {known[name.casefold()].path.name}; try another")
@@ -206,41 +218,6 @@ def save_embedding(services: Services, values: Mapping[str, Any]) -> EmbeddingEn
     except OSError as error:
         raise NotSaved(f"{path} could not be written: {error.strerror or error}") from error
     return next(entry for entry in embeddings.entries() if entry.path == path)
-
-
-def _model(library: Library, name: object) -> ModelEntry:
-    if name is None:
-        name = library.default()
-        if name is None:
-            raise InvalidRequest("model", f"there is no model to use in {library.folder}")
-    if not isinstance(name, str):
-        raise InvalidRequest("model", f"must be a name, got {shown(name)}")
-    try:
-        entry = library.find(name)
-    except ModelNotFound:
-        usable = [each.name for each in library.entries() if each.problem is None]
-        raise InvalidRequest("model", names.unknown(name, usable)) from None
-    if entry.problem is not None:
-        raise InvalidRequest("model", f"{entry.name} cannot be used: {entry.problem}")
-    return entry
-
-
-def _vae(library: Library, model: ModelEntry, name: object) -> object:
-    """As the library calls it, one that goes with that model. Raises InvalidRequest."""
-    if not isinstance(name, str) or not name:
-        return name  # the request says what is wrong with it
-    known = {each.casefold(): each for each in (AUTOMATIC_VAE, OWN_VAE)}
-    if name.casefold() in known:
-        return known[name.casefold()]
-    try:
-        found = library.find_vae(name)
-    except ModelNotFound:
-        usable = [each.name for each in library.vae_reports() if each.problem is None]
-        there = [AUTOMATIC_VAE, OWN_VAE, *usable]
-        raise InvalidRequest("vae", names.unknown(name, there)) from None
-    if problem := found.misfit(model):
-        raise InvalidRequest("vae", f"{found.name} cannot be used: {problem}")
-    return found.name
 
 
 def _fill_variation(filled: dict[str, Any], id: str | None) -> None:
@@ -275,26 +252,3 @@ def _images(filled: dict[str, Any]) -> int:
     if "images" in filled:
         raise InvalidRequest("images", "is batch_count x batch_size already; send one of the two")
     return int(count * size)
-
-
-def _check_size(request: GenerationRequest, entry: ModelEntry, max_pixels: int) -> None:
-    factor = entry.scale_factor
-    for name, size in (("width", request.width), ("height", request.height)):
-        if size % factor:
-            near = max(factor, (size + factor // 2) // factor * factor)
-            raise InvalidRequest(
-                name, f"must be a multiple of {factor} for {entry.name}, got {size}; try {near}"
-            )
-    area, batch = request.width * request.height, min(request.batch_size, request.images)
-    if area > max_pixels:
-        raise InvalidRequest(
-            "width",
-            f"x height must be at most {max_pixels} pixels (--max-pixels), "
-            f"got {request.width} x {request.height}",
-        )
-    if area * batch > max_pixels:
-        raise InvalidRequest(
-            "batch_size",
-            f"at {request.width} x {request.height} must be at most {max_pixels // area} "
-            f"(--max-pixels), got {batch}",
-        )

@@ -199,8 +199,11 @@ def _checked(settings: Settings) -> Settings:
         settings = replace(settings, host="0.0.0.0")
     if len({each.name for each in settings.accounts}) != len(settings.accounts):
         raise StartError("--auth and --auth-file must not have a name in common")
-    if settings.hub.startswith("http:") and not settings.private_downloads:
-        raise StartError("--hub must begin with https://; http needs --private-downloads too")
+    for option, address in (("hub", settings.hub), ("extension-index", settings.extension_index)):
+        if address.startswith("http:") and not settings.private_downloads:
+            raise StartError(
+                f"--{option} must begin with https://; http needs --private-downloads too"
+            )
     if values.is_of_this_computer(settings.host) or settings.accounts or settings.api_auth:
         return settings
     asked = "--listen" if settings.listen else f"--host {settings.host}"

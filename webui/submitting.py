@@ -3,28 +3,26 @@
 A filter that fails changes nothing: the request goes on as it was, and says so in its pictures.
 """
 
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from PIL import Image
 
 from webui import controls
 from webui.errors import DarkroomError, InvalidRequest, NotSaved
-from webui.extensions import Conduct, Mishap, MishapError
+from webui.extensions import MishapError
 from webui.interfaces.server_hooks import FilterContext, Owned, RequestFilter
 from webui.jobs.job import Job
 from webui.request import GenerationRequest, to_dict
-from webui.services import Services, request_of
+from webui.services import Services, line_up, request_of
 
 MOST_JOBS = 500  # of one request
-_PATIENCE = 10.0  # seconds that a filter may take
+_SHEET = 60.0  # seconds that it may take to draw one
 _HOOK = "request filter"
 
 
@@ -54,20 +52,19 @@ def submit_all(
     With an id the first has it, the others have it with "-1", "-2" behind; where it is known, those
     jobs. Raises InvalidRequest, LineFull, NotSaved; none is left in the line then.
     """
-    with services.inputs.lock:  # so that no picture goes between the look and the job
-        request = request_of(services, values, id)
+    request = request_of(services, values, id)
     first = id or uuid.uuid4().hex
     made = _filtered(services, request, first, values)
     requests = [each.request for each in made]
     named = [f"{first}-{number}" if number else first for number in range(len(made))]
     jobs: list[Job] = []
-    with services.inputs.lock:
-        if requests != [request]:  # whatever the filters have made of it can be run as well
-            requests = [_whole(services, each) for each in requests]
-        _tell(services, made, named)
+    if requests != [request]:  # whatever the filters have made of it can be run as well
+        requests = [_whole(services, each) for each in requests]
+    _tell(services, made, named)
+    with services.inputs.lock:  # so that nobody else's job comes between them
         try:
             for name, each in zip(named, requests, strict=True):
-                jobs.append(services.line.submit(each, id=name, owner=owner))
+                jobs.append(line_up(services, each, id=name, owner=owner))
         except DarkroomError:
             for job in jobs:
                 services.line.order.cancel(job.id)
@@ -83,11 +80,9 @@ def sheet_of(services: Services, first: str, asked: Mapping[str, Any]) -> Path |
         sheet = owned.value.sheet
         if sheet is not None and isinstance(extras, Mapping) and owned.value.needs in extras:
             with suppress(MishapError):
-                path = services.extensions.conduct.attempt(
-                    owned.owner, _HOOK, partial(sheet, services, first)
+                return services.extensions.conduct.attempt_soon(
+                    owned.owner, _HOOK, partial(_drawn, sheet, services, first), patience=_SHEET
                 )
-                if path is not None:
-                    return Path(path)
     return None
 
 
@@ -130,7 +125,7 @@ def _tell(services: Services, made: Sequence[_Made], named: Sequence[str]) -> No
         if placed is not None:
             call = partial(placed, applied.request, applied.context, jobs)
             with suppress(MishapError):
-                services.extensions.conduct.attempt(applied.owned.owner, _HOOK, call)
+                services.extensions.conduct.attempt_soon(applied.owned.owner, _HOOK, call)
 
 
 def _whole(services: Services, request: GenerationRequest) -> GenerationRequest:
@@ -163,13 +158,17 @@ def _applied(
         return _requests(services, owned.value.apply(request, context))
 
     try:
-        found = conduct.attempt(
-            owned.owner, _HOOK, lambda: _soon(conduct, owned.owner, call), (InvalidRequest,)
-        )
+        found = conduct.attempt_soon(owned.owner, _HOOK, call, (InvalidRequest,))
     except MishapError as error:
         return [replace(made, request=controls.with_mishap(request, error.mishap))]
     applied = _Applied(owned, request, context, len(found))
     return [_Made(each, (*made.places, (applied, number))) for number, each in enumerate(found)]
+
+
+def _drawn(sheet: Callable[[Any, str], object], services: Services, first: str) -> Path | None:
+    """Raises TypeError for what is no path."""
+    path = sheet(services, first)
+    return None if path is None else Path(path)  # type: ignore[arg-type]
 
 
 def _requests(services: Services, made: object) -> list[GenerationRequest]:
@@ -186,25 +185,3 @@ def _requests(services: Services, made: object) -> list[GenerationRequest]:
     if not made:
         raise ValueError("returned no request")
     return list(made[: MOST_JOBS + 1])
-
-
-def _soon(conduct: Conduct, owner: str, call: Callable[[], Any]) -> Any:
-    """What it gives, within its time; one that hangs is switched off, for it cannot be stopped."""
-    answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            answer.put((call(), None))
-        except BaseException as error:
-            answer.put((None, error))
-
-    threading.Thread(target=run, name=f"{owner} filter", daemon=True).start()
-    try:
-        value, error = answer.get(timeout=_PATIENCE)
-    except Empty:
-        text = f"switched off: its {_HOOK} took longer than {_PATIENCE:g} s"
-        conduct.switch_off(Mishap(owner, _HOOK, text))
-        raise TimeoutError(f"took longer than {_PATIENCE:g} s") from None
-    if error is not None:
-        raise error
-    return value

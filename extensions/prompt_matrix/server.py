@@ -13,6 +13,8 @@ from webui import (
     InvalidRequest,
     RequestFilter,
     hookimpl,
+    with_seed,
+    without,
 )
 
 MOST_PARTS = 8  # that may be there or not: 256 jobs
@@ -76,13 +78,12 @@ def matrix(request: GenerationRequest, context: FilterContext) -> Sequence[Gener
         raise InvalidRequest(
             side, f"has {len(parts)} parts that may be there or not; at most {MOST_PARTS} can be"
         )
-    off = {**request.extras, GROUP.name: {**values, "on": False}}
-    made = []
+    plain, made = without(request, GROUP.name), []
     for number in range(2 ** len(parts)):
         chosen = [part for place, part in enumerate(parts) if number & 1 << place]
         order = [*chosen, stays] if values["first"] else [stays, *chosen]
         text = _JOINTS[values["joint"]].join(part for part in order if part)
-        seed = (request.seed + (number if values["seeds"] else 0)) % 2**32
-        changes: dict[str, Any] = {side: text, "seed": seed, "extras": off}
-        made.append(replace(request, **changes))
+        changes: dict[str, Any] = {side: text}
+        seed = request.seed + (number if values["seeds"] else 0)
+        made.append(with_seed(replace(plain, **changes), seed))
     return made

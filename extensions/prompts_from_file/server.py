@@ -1,39 +1,29 @@
 """A job for each line of a text, as A1111's script "Prompts from file or textbox"."""
 
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 from webui import (
     ControlGroup,
+    DarkroomError,
     FilterContext,
     FlagField,
     GenerationRequest,
     InvalidRequest,
+    PageFile,
     RequestFilter,
+    Services,
     TextField,
     hookimpl,
+    request_of,
+    to_dict,
+    with_seed,
+    without,
 )
+
+from .line import read
 
 MOST_LINES = 500
 _FIELD = "extras.prompts_from_file.lines"
-# A1111's names -> ours, and what they are
-_OPTIONS: Mapping[str, tuple[str, type]] = {
-    "prompt": ("prompt", str),
-    "negative_prompt": ("negative_prompt", str),
-    "seed": ("seed", int),
-    "steps": ("steps", int),
-    "cfg_scale": ("guidance_scale", float),
-    "width": ("width", int),
-    "height": ("height", int),
-    "sampler_name": ("sampler", str),
-    "sampler": ("sampler", str),
-    "scheduler": ("schedule", str),
-    "sd_model": ("model", str),
-    "batch_size": ("batch_size", int),
-    "n_iter": ("n_iter", int),
-}
 
 GROUP = ControlGroup(
     name="prompts_from_file",
@@ -64,50 +54,42 @@ def register_request_filters() -> Sequence[RequestFilter]:
     return (RequestFilter(needs=GROUP.name, apply=lines, order=0),)
 
 
+@hookimpl
+def register_scripts() -> Sequence[PageFile]:
+    return (PageFile(file="file.js"),)
+
+
+@hookimpl
+def register_styles() -> Sequence[PageFile]:
+    return (PageFile(file="file.css"),)
+
+
 def lines(request: GenerationRequest, context: FilterContext) -> Sequence[GenerationRequest]:
     """A request for each line. Raises InvalidRequest, naming the line."""
     values = context.values
     if not values["on"]:
         return [request]
-    texts = [text.strip() for text in values["lines"].splitlines() if text.strip()]
-    if not texts:
+    texts = values["lines"].removeprefix("\ufeff").splitlines()  # what some editors begin with
+    there = [(place, text.strip()) for place, text in enumerate(texts, 1) if text.strip()]
+    if not there:
         raise InvalidRequest(_FIELD, "is empty; write one prompt on each line")
-    if len(texts) > MOST_LINES:
-        raise InvalidRequest(_FIELD, f"has {len(texts)} lines; at most {MOST_LINES} can be made")
-    rest = {name: each for name, each in request.extras.items() if name != GROUP.name}
-    made = []
-    for number, text in enumerate(texts):
-        seed = (request.seed + (number if values["seeds"] else 0)) % 2**32
-        changes: dict[str, Any] = {"seed": seed, "extras": rest} | _line(number + 1, text, request)
-        made.append(replace(request, **changes))
+    if len(there) > MOST_LINES:
+        raise InvalidRequest(_FIELD, f"has {len(there)} lines; at most {MOST_LINES} can be made")
+    plain, made = without(request, GROUP.name), []
+    for number, (place, text) in enumerate(there):
+        seed = with_seed(plain, plain.seed + (number if values["seeds"] else 0)).seed
+        try:
+            each = read(text, plain, seed)
+            made.append(each)
+            if text.startswith("--"):
+                _check(each, context.services)
+        except (ValueError, DarkroomError) as error:
+            raise InvalidRequest(_FIELD, f"line {place}: {error}") from None
     return made
 
 
-def _line(number: int, text: str, request: GenerationRequest) -> dict[str, Any]:
-    """What it changes of the request."""
-    if not text.startswith("--"):
-        return {"prompt": text}
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise InvalidRequest(_FIELD, f"line {number}: {error}") from None
-    changes: dict[str, Any] = {}
-    for option, value in zip(words[::2], [*words[1::2], None], strict=False):
-        name, kind = _OPTIONS.get(option.removeprefix("--"), ("", str))
-        if not option.startswith("--") or not name:
-            known = ", ".join(f"--{each}" for each in _OPTIONS)
-            raise InvalidRequest(_FIELD, f"line {number}: {option[:40]!r}: known are {known}")
-        try:
-            if value is None:
-                raise ValueError
-            changes[name] = kind(value)
-        except ValueError:
-            raise InvalidRequest(
-                _FIELD, f"line {number}: {option} needs a {kind.__name__}, got {str(value)[:40]!r}"
-            ) from None
-    if "n_iter" in changes:
-        size = changes.get("batch_size", request.batch_size)
-        changes["images"] = changes.pop("n_iter") * size
-    if changes.get("seed") == -1:
-        del changes["seed"]
-    return changes
+def _check(request: GenerationRequest, services: object) -> None:
+    """Raises DarkroomError for a sampler, a model or a size that is not here: the program says so
+    anyhow, but not in which line."""
+    if isinstance(services, Services):
+        request_of(services, to_dict(request))

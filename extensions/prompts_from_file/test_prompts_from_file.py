@@ -21,6 +21,6 @@ def test_each_line_is_a_job(tmp_path: Path) -> None:
 
 
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    lines = "a cat\n--steps many"
-    with pytest.raises(InvalidRequest, match="line 2: --steps needs a int, got 'many'"):
+    lines = "a cat\n\n--steps many"
+    with pytest.raises(InvalidRequest, match="line 3: --steps needs a whole number, got 'many'"):
         Extension(HERE, tmp_path).filter(extras={"prompts_from_file": {"on": True, "lines": lines}})

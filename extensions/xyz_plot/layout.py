@@ -14,6 +14,7 @@ from webui import (
     axes_of,
     request_of,
     to_dict,
+    without,
 )
 
 from .values import joined, of_axis, written
@@ -152,8 +153,7 @@ def _refused(
 def _put(
     layout: Layout, request: GenerationRequest, cell: Cell, lines: tuple[Line, ...]
 ) -> dict[str, Any]:
-    values = to_dict(request)
-    values["extras"] = {name: each for name, each in values["extras"].items() if name != ID}
+    values = to_dict(without(request, ID))
     _vary(layout, values, cell)
     for line in sorted(lines, key=lambda each: (each.axis.order, each.letter)):
         value = line.values[cell[LETTERS.index(line.letter)]]

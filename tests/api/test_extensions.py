@@ -191,23 +191,6 @@ def test_a_line_that_is_full_takes_none_of_them(extended):
     assert [job.state for job in extended.services.line.jobs(50, ("queued",))] == []
 
 
-def test_a_filter_that_hangs_is_switched_off(extended, monkeypatch):
-    import threading
-
-    from webui import submitting
-
-    monkeypatch.setattr(submitting, "_PATIENCE", 0.2)
-    extended.apply = lambda request, context: threading.Event().wait(600)
-    with extended.client() as client:
-        job = post(client, extras={"twice": {"on": True}}).json()
-        (listed,) = client.get("/api/v1/extensions").json()["extensions"]
-    assert "took longer than 0.2 s" in job["request"]["extras"][DID_NOT_RUN][0]
-    assert (listed["state"], listed["problem"]) == (
-        "switched off",
-        "switched off: its request filter took longer than 0.2 s",
-    )
-
-
 def test_what_a_picture_says_of_extensions(extended):
     registry, conduct = extended.services.registry, Conduct()
     extended.of = lambda request: f"seed {request.seed}"

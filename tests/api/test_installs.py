@@ -221,7 +221,7 @@ def test_the_index_lists_what_ships_and_nothing_that_is_not_there(open_client):
     with open_client() as client:
         said = client.get(f"{BASE}/index", params={"search": "PROMPT matrix"}).json()
         assert [each["id"] for each in said["extensions"]] == ["prompt_matrix"]
-        assert (said["address"], said["problem"]) == ("", "")
+        assert (said["address"], said["problem"], said["fetched"]) == ("", "", None)
         assert len(client.get(f"{BASE}/index").json()["extensions"]) == len(found)
 
 
@@ -250,23 +250,53 @@ def test_an_index_that_is_none_is_named_and_nothing_else_fails(tmp_path, text, w
         read_index(text.encode())
     kept = tmp_path / "kept.json"
     kept.write_text(text)
-    found, problem = Index("https://a.example/i.json", kept, Access()).search("")
-    assert found == [] and words in problem
+    seen = Index("https://a.example/i.json", kept, Access()).search("")
+    assert seen.extensions == () and words in seen.problem
 
 
-def test_an_index_of_another_address_is_fetched_when_somebody_asks(tmp_path, monkeypatch):
+LOUD = {"id": "shout", "name": "Shout", "description": "Loud.", "source": "https://a.org/shout"}
+
+
+def test_an_index_of_another_address_is_fetched_when_somebody_asks(services, tmp_path):
+    """And is kept, with its age, also while nobody answers."""
     from tests.hub import Hub
 
     hub = Hub()
-    rows = [{"id": "shout", "name": "Shout", "description": "Loud.",
-             "source": "https://example.org/shout"}]  # fmt: skip
+    hub.add("owner/name", {"index.json": json.dumps({"extensions": [LOUD]}).encode()})
+    address = f"{hub.address}/owner/name/resolve/main/index.json"
+    kept, access = tmp_path / "kept.json", Access(private=True)
+    made = service(tmp_path / "data")
+    made.index = Index(address, kept, access)
+    rules = Rules(uploads=services.settings.temp_dir, outputs=services.settings.outputs)
+    guarded = Guard(server.create(replace(services, installs=made)), rules)
+    none = {"address": address, "problem": "it has not been fetched yet", "fetched": None,
+            "extensions": []}  # fmt: skip
     try:
-        hub.add("owner/name", {"index.json": json.dumps({"extensions": rows}).encode()})
-        address = f"{hub.address}/owner/name/resolve/main/index.json"
-        made = Index(address, tmp_path / "kept.json", Access(private=True))
-        assert made.search("") == ([], "it has not been fetched yet")
-        made.fetch()
-        found, problem = made.search("loud")
-        assert ([each.source for each in found], problem) == (["https://example.org/shout"], "")
+        with TestClient(guarded, "http://localhost:7860") as client:
+            assert client.get(f"{BASE}/index").json() == none
+            before = time.time()
+            said = client.post(f"{BASE}/index").json()
+            assert before <= said.pop("fetched") <= time.time()
+            assert said == {"address": address, "problem": "", "extensions": [LOUD]}
+            told = client.get(f"{BASE}/index?search=LOUD").json()
+            assert told["extensions"] == [LOUD]
+            assert client.get(f"{BASE}/index?search=quiet").json()["extensions"] == []
+            hub.close()
+            gone = client.post(f"{BASE}/index")
+            assert gone.status_code == 502
+            assert "cannot be reached; is this computer connected" in gone.json()["error"]["text"]
+            assert client.get(f"{BASE}/index").json() == told
     finally:
         hub.close()
+        made.close()
+    other = Index("https://b.example/i.json", kept, access).search()
+    assert (other.extensions, other.problem) == ((), "it has not been fetched yet")
+
+
+@pytest.mark.parametrize("fetched", [None, "x", True, -1, 10**400, float("nan")])
+def test_an_age_that_is_none_is_not_told(tmp_path, fetched):
+    kept, address = tmp_path / "kept.json", "https://a.example/i.json"
+    said = {"address": address, "fetched": fetched, "extensions": [LOUD]}
+    kept.write_text(json.dumps(said))
+    seen = Index(address, kept, Access()).search()
+    assert (seen.fetched, len(seen.extensions), seen.problem) == (None, 1, "")

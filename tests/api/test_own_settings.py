@@ -11,8 +11,8 @@ from tests.api.conftest import CAT, REGISTRY
 from webui import ChoiceField, ControlGroup, FlagField, IntegerField, RequestFilter, SettingsPage
 from webui.api import own_routes, server
 from webui.errors import ExtensionError
-from webui.extensions import Catalogue, OwnSettings
-from webui.extensions.answers import check_own, check_together
+from webui.extensions import Catalogue, OwnSettings, together
+from webui.extensions.answers import check_own
 from webui.guard import Guard, Rules
 from webui.interfaces.server_hooks import Owned
 from webui.submitting import submit_all
@@ -137,6 +137,6 @@ def test_its_address_is_no_extensions_own(extended):
 def test_settings_that_cannot_be_are_refused_at_the_start(tmp_path):
     again = SettingsPage(title="Again", fields=PAGE.fields[:1])
     with pytest.raises(ExtensionError, match="two settings have the same name"):
-        check_together({"settings_pages": [("", PAGE), ("", again)]})
+        together.check({"settings_pages": [("", PAGE), ("", again)]})
     with pytest.raises(ExtensionError, match="has 0 fields"):
         check_own("settings_pages", [("", SettingsPage(title="", fields=()))], "shout", tmp_path)

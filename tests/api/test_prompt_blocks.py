@@ -13,8 +13,8 @@ from webui import ControlGroup, FlagField, InvalidRequest, NumberField, PromptBl
 from webui.api import server
 from webui.controls import DID_NOT_RUN, notes
 from webui.errors import ExtensionError
-from webui.extensions import Catalogue, Conduct
-from webui.extensions.answers import check_own, check_together
+from webui.extensions import Catalogue, Conduct, together
+from webui.extensions.answers import check_own
 from webui.guard import Guard, Rules
 from webui.interfaces.server_hooks import Owned
 from webui.services import changed, request_of
@@ -182,4 +182,4 @@ def test_a_block_that_cannot_be_is_refused_at_the_start(tmp_path, changes, said)
     tables = {"controls": [("soft", GROUP)], "prompt_blocks": [(block.kind, block)]}
     with pytest.raises(ExtensionError, match=said.replace("(", r"\(")):
         check_own("prompt_blocks", tables["prompt_blocks"], "soft", tmp_path)
-        check_together(tables)
+        together.check(tables)

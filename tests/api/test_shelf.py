@@ -135,6 +135,34 @@ def test_a_job_with_a_vae_that_cannot_be_used_is_refused_at_once(client, models)
     )
 
 
+def test_a_job_with_a_model_that_has_no_vae_to_use_is_refused_at_once(client, models):
+    keys = headers.published()["sd1"]
+    vae = {key: each for key, each in keys.items() if key.startswith("first_stage_model.")}
+    wide = vae | {"first_stage_model.decoder.conv_in.weight": [512, 16, 3, 3]}
+    bare = {key: each for key, each in keys.items() if key not in vae}
+    headers.write(models / "checkpoints" / "bare.safetensors", bare)
+    headers.write(models / "checkpoints" / "whole.safetensors", keys)
+    headers.write(models / "checkpoints" / "whole.vae.safetensors", wide)
+    headers.write(models / "VAE" / "colours.safetensors", vae)
+
+    def post(**values):
+        body = {"request": {"prompt": "a cat", "seed": 7, **values}}
+        answer = client.post("/api/v1/jobs", json=body)
+        error = answer.json().get("error") or {}
+        return answer.status_code, error.get("field"), error.get("text")
+
+    none = "bare holds no VAE: choose one, or put one beside it, called bare.vae.safetensors"
+    assert post(model="bare") == post(model="bare", vae="none") == (422, "vae", none)
+    status, field, text = post(model="whole")
+    assert (status, field) == (422, "vae")
+    assert "whole.vae, which goes with whole by its name, cannot be used: its latents have" in text
+    assert "; choose None for the model's own, or another" in text
+    fine = ({"model": "bare", "vae": "colours"}, {"model": "whole", "vae": "None"})
+    assert [post(**values)[0] for values in fine] == [201, 201]
+    headers.write(models / "checkpoints" / "bare.vae.safetensors", vae)
+    assert post(model="bare")[0] == 201
+
+
 def test_a_real_vae_says_its_precision(client, models):
     vae = checkpoints.vae_keys(checkpoints.pipeline("sd1").vae)
     path = checkpoints.write(models / "VAE" / "colours.safetensors", vae)
@@ -237,6 +265,17 @@ def test_a_model_is_loaded_ahead_by_its_name(told):
         answer = told.client.post("/api/v1/models/load", json=body)
         assert (answer.status_code, text in answer.json()["error"]["text"]) == (status, True)
     assert len(told.backend.calls) == 1
+
+
+def test_a_model_whose_file_went_away_can_still_be_unloaded(told):
+    told.backend.answer = {"unloaded": ["gone"]}
+    answer = told.client.post("/api/v1/models/unload", json={"model": "gone"})
+    assert (answer.status_code, answer.json()) == (200, {"unloaded": ["gone"]})
+    assert told.backend.calls == [("unload", {"model": "gone"})]
+    told.backend.answer = {"unloaded": []}
+    answer = told.client.post("/api/v1/models/unload", json={"model": "nix"})
+    assert answer.status_code == 404
+    assert "there is no model 'nix'" in answer.json()["error"]["text"]
 
 
 def test_nothing_is_loaded_while_a_job_runs(told, client, puppet):

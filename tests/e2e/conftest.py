@@ -61,6 +61,7 @@ class Server:
     options: tuple[object, ...] = ()  # further arguments, which go before those of start
     account: str = ""  # name:password, where it has a login
     models: Path = ROOT / "models"
+    command: tuple[object, ...] = ("-m", "webui")  # of Python
     process: subprocess.Popen = field(init=False)
 
     @property
@@ -86,7 +87,7 @@ class Server:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "webui"),
+                    *(sys.executable, *map(str, self.command)),
                     *(str(each) for pair in arguments.items() for each in pair),
                     *map(str, self.options),
                 ],

@@ -4,8 +4,14 @@ and every change of the LoRA files that trainers write for them its weight."""
 import pytest
 import torch
 from accelerate import init_empty_weights
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from diffusers import AutoencoderKL, SD3Transformer2DModel, UNet2DConditionModel
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+)
 
 from tests import headers
 from webui.engine import original_keys
@@ -103,6 +109,66 @@ def test_sizes_are_told_from_the_keys_alone(library):
         "sdxl": (1024, 8, {"clip_l": 768, "clip_g": 1280}),
         "refiner": (1024, 8, {"clip_g": 1280}),
     }
+
+
+FLOWS = headers.published_flows()
+TEXTS = {
+    "text_encoder": 123_650_304,
+    "text_encoder_2": 694_659_840,
+    "text_encoder_3": 4_762_310_656,
+}
+TRANSFORMERS = {  # as their authors' configs have them, and as they count them, without the table
+    "sd3 medium": (24, 192, None, 0, 2_028_328_000),
+    "sd3.5 medium": (24, 384, "rms_norm", 13, 2_243_171_520),
+    "sd3.5 large": (38, 192, "rms_norm", 0, 8_056_627_520),
+}
+
+
+def flow_network(part, config):
+    with init_empty_weights(include_buffers=True):
+        if part == "transformer":
+            return SD3Transformer2DModel.from_config(config)
+        if part == "text_encoder_3":
+            return T5EncoderModel(T5Config(**config))
+        if part == "vae":
+            return AutoencoderKL.from_config(config)
+        return CLIPTextModelWithProjection(CLIPTextConfig(**config))
+
+
+def flow_tensors(entry, part, keys):
+    prefix = original_keys.prefix("sd3", part)
+    tensors = {
+        key: torch.empty(shape, device="meta") for key, shape in keys.items()
+        if key.startswith(prefix)
+    }  # fmt: skip
+    if part in ("transformer", "vae"):
+        return getattr(original_keys, part)(tensors, entry.configs[part])
+    if part == "text_encoder_3":
+        tensors = {key.removeprefix(prefix): each for key, each in tensors.items()}
+        return tensors | {"encoder.embed_tokens.weight": tensors["shared.weight"]}
+    return original_keys.text(tensors, prefix)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_no_key_of_a_flow_model_is_missing_and_none_is_unexpected(tmp_path, name):
+    headers.write(tmp_path / "checkpoints" / "a.safetensors", FLOWS[name])
+    (tmp_path / "checkpoints" / "tokenizer_3").mkdir()
+    entry = Library(tmp_path).find("a")
+    assert (entry.problem, entry.family, entry.report.precision) == (None, "sd3", "fp16")
+    assert (entry.native_width, entry.token_widths) == (1024, {"clip_l": 768, "clip_g": 1280})
+    blocks, places, norm, dual, count = TRANSFORMERS[name]
+    config = entry.configs["transformer"]
+    assert (config["num_layers"], config["pos_embed_max_size"]) == (blocks, places)
+    assert (config["num_attention_heads"], config["attention_head_dim"]) == (blocks, 64)
+    assert (config["qk_norm"], list(config["dual_attention_layers"])) == (norm, list(range(dual)))
+    for part, wanted in ({"transformer": count, "vae": 83_819_683} | TEXTS).items():
+        built = flow_network(part, entry.configs[part])
+        given = flow_tensors(entry, part, FLOWS[name])
+        state = built.state_dict()
+        assert {key for key in given if key not in state} <= {"text_model.embeddings.position_ids"}
+        assert {key for key in state if key not in given} == set()
+        assert all(given[key].shape == each.shape for key, each in state.items())
+        assert sum(each.numel() for each in built.parameters()) == wanted, part
 
 
 # --- LoRA files ----------------------------------------------------------------------------------

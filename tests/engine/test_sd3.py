@@ -50,6 +50,26 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Of pipelines whose first text encoder projects nothing, as in every file: as one file with
+    T5's vocabulary beside it, without it, and with CLIP alone."""
+    whole, clips = (plain_first(checkpoints.stable_diffusion_3(t5=t5)) for t5 in (True, False))
+    place = tmp_path_factory.mktemp("files") / "checkpoints"
+    checkpoints.write(place / "sd3" / "whole.safetensors", checkpoints.joint(whole))
+    whole.tokenizer_3.save_pretrained(place / "sd3" / "tokenizer_3")
+    checkpoints.write(place / "without-words.safetensors", checkpoints.joint(whole))
+    checkpoints.write(place / "clips.safetensors", checkpoints.joint(clips))
+    return place.parent, whole, clips
+
+
+def plain_first(pipe):
+    """Its first text encoder gives the text as a whole as it is."""
+    with torch.no_grad():
+        pipe.text_encoder.text_projection.weight.copy_(torch.eye(64))
+    return pipe
+
+
+@pytest.fixture(scope="module")
 def pipe():
     return checkpoints.stable_diffusion_3()
 
@@ -126,6 +146,83 @@ def test_without_t5_a_picture_equals_the_one_of_diffusers_pipeline(engine):
     mine = results(play(engine, wanted))[0]
     assert np.abs(mine - image).max() <= 1
     assert image.std() > 5  # not flat
+
+
+def test_one_file_gives_the_picture_of_diffusers_pipeline_from_the_same_weights(files):
+    place, whole, clips = files
+    mine = make_engine(place)
+    by_name = {"whole": whole, "clips": clips}
+    pictures = {}
+    for name, pipe in by_name.items():
+        wanted = asked(model=name)
+        pictures[name] = results(play(mine, wanted))[0]
+        assert np.abs(pictures[name] - theirs(scheduled(pipe), wanted)).max() <= 1
+    assert np.abs(pictures["whole"] - pictures["clips"]).max() > 5
+    bare = results(play(mine, asked(model="without-words")))[0]
+    assert np.array_equal(bare, pictures["clips"])
+
+
+def test_t5_is_read_from_the_next_picture_on_where_its_vocabulary_comes_or_goes(files, tmp_path):
+    place, whole, _ = files
+    path = tmp_path / "checkpoints" / "a.safetensors"
+    checkpoints.write(path, checkpoints.joint(whole))
+    mine, words = make_engine(tmp_path), path.with_name("tokenizer_3")
+
+    def made():
+        return play(mine, asked(model="a")).pictures
+
+    bare = made()
+    shutil.copytree(place / "checkpoints" / "sd3" / "tokenizer_3", words)
+    read = made()
+    shutil.rmtree(words)
+    assert made() == bare != read
+
+
+def test_a_file_says_what_it_holds_and_what_is_not_read(files, tmp_path):
+    place, whole, _ = files
+    found = {each.name: each for each in Library(place).entries()}
+    entry, bare, clips = (found[each] for each in ("sd3/whole", "without-words", "clips"))
+    assert (entry.problem, entry.family, entry.report.prediction) == (None, "sd3", "flow")
+    assert entry.report.parts == (
+        "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3",
+    )  # fmt: skip
+    assert (entry.native_width, entry.scale_factor, entry.report.precision) == (1024, 8, "fp32")
+    assert entry.report.notes == ()
+    assert bare.report.notes == (
+        "its T5 is not read, for its vocabulary is in no single file: put the folder tokenizer_3 "
+        "of the model's diffusers layout beside it; now texts are read by CLIP alone",
+    )
+    assert bare.report.sizes == clips.report.sizes
+    assert clips.report.notes == ("it holds no T5: texts are read by CLIP alone",)
+    tensors = checkpoints.joint(whole)
+    t5 = "text_encoders.t5xxl.transformer."
+    network = "model.diffusion_model.joint_blocks.0.x_block.attn.qkv."
+    scale = torch.ones(())
+    odd = {
+        "bare": checkpoints.joint(whole, texts=False),
+        "scaled-t5": tensors | {f"{t5}scaled_fp8": scale},
+        "scaled": tensors | {f"{network}scale_weight": scale},
+        "gap": {key: each for key, each in tensors.items() if ".joint_blocks.0." not in key},
+        "cut": {key: each for key, each in tensors.items() if key != f"{network}weight"},
+    }
+    for name, each in odd.items():
+        checkpoints.write(tmp_path / "checkpoints" / f"{name}.safetensors", each)
+    found = Library(tmp_path)
+    assert found.find("bare").problem == (
+        "this is Stable Diffusion 3 without its text encoders; a file that holds them (it is "
+        "called ..._incl_clips...) can be used, and a folder in diffusers' layout"
+    )
+    gap = "its transformer's blocks are not numbered one after the other"
+    assert found.find("gap").problem == gap
+    assert found.find("scaled-t5").report.notes == (
+        "its T5 is scaled fp8, which is not read: texts are read by CLIP alone",
+    )
+    assert "are scaled or quantized (" + network in str(found.find("scaled").problem)
+    with pytest.raises(
+        ModelRefused,
+        match="3 of its weights are missing, transformer_blocks.0.attn.to_k.weight for one",
+    ):
+        make_engine(tmp_path)._models.load("cut")
 
 
 def test_a_shift_of_ones_own_is_that_of_diffusers_scheduler(engine, pipe):
@@ -345,18 +442,6 @@ def test_a_folder_says_what_it_is_and_what_is_wrong_with_it(models, tmp_path):
     assert Library(tmp_path).find("wrong").problem == "text_encoder_3/model.safetensors is missing"
     shutil.rmtree(wrong / "transformer")
     assert Library(tmp_path).find("wrong").problem == "transformer/ is missing"
-
-
-def test_a_single_file_of_it_is_refused_with_what_works(tmp_path):
-    path = tmp_path / "checkpoints" / "sd3.safetensors"
-    checkpoints.write(path, {
-        "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": torch.zeros(3, 1)
-    })  # fmt: skip
-    problem = Library(tmp_path).find("sd3").problem
-    assert problem == (
-        "this is Stable Diffusion 3, which cannot be used as one file yet; a folder in diffusers' "
-        "layout can"
-    )
 
 
 def test_a_transformer_that_does_not_fit_is_refused(models, tmp_path):

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from webui import with_seed, without
 from webui.errors import InvalidRequest
 from webui.extensions import find
 from webui.extensions.discovery import SHIPPED
 from webui.extensions.loading import tables_of
 from webui.interfaces.server_hooks import FilterContext
-from webui.request import GenerationRequest
+from webui.request import GenerationRequest, Variation
 
 FOUND = {each.id: each for each in find(SHIPPED / "nowhere")}
 
@@ -145,7 +146,7 @@ def test_a_matrix_has_every_choice_of_the_parts_in_a1111s_order(filtered):
     _, made = filtered("prompt_matrix", request("castle | night | rain"), on=True)
     assert prompts(made) == ["castle", "castle, night", "castle, rain", "castle, night, rain"]
     assert {each.seed for each in made} == {7}
-    assert {each.extras["prompt_matrix"]["on"] for each in made} == {False}
+    assert [each.extras for each in made] == [{}] * 4
 
 
 def test_a_matrix_of_the_negative_prompt_with_seeds_and_parts_first(filtered):
@@ -180,14 +181,60 @@ def test_each_line_is_a_job(filtered):
     assert {"prompts_from_file" in each.extras for each in made} == {False}
 
 
+def test_a_line_has_the_options_of_a1111(filtered):
+    lines = "\ufeff" + "\n".join(
+        [
+            "--prompt a grey cat --negative_prompt dull --subseed 11 --subseed_strength 0.25",
+            "--seed_resize_from_w 256 --seed_resize_from_h 128 --width 192 --height 320",
+            "--sampler_name Euler --scheduler Karras --sd_model other --batch_size 3",
+            "--batch_size 2 --n_iter 4 --restore_faces false --tiling False "
+            "--do_not_save_samples false --do_not_save_grid true",
+            "--subseed_strength 0 --seed_resize_from_w 0 --seed_resize_from_h -1",
+        ]
+    )
+    asked = request("x", images=2, variation=Variation(seed=5, strength=0.5), seed_resize=(64, 64))
+    _, made = filtered("prompts_from_file", asked, on=True, lines=lines)
+    base = replace(asked, extras={})
+    assert made == [
+        replace(base, prompt="a grey cat", negative_prompt="dull",
+                variation=Variation(seed=11, strength=0.25)),
+        replace(base, seed_resize=(256, 128), width=192, height=320),
+        replace(base, sampler="Euler", schedule="Karras", model="other", batch_size=3, images=6),
+        replace(base, batch_size=2, images=8),
+        replace(base, variation=None, seed_resize=None),
+    ]  # fmt: skip
+
+
+def test_a_seed_of_minus_one_is_a_new_one_on_each_line(filtered):
+    lines = "\n".join(["--seed -1 --subseed_strength 0.5"] * 4)
+    _, made = filtered("prompts_from_file", request("x"), on=True, lines=lines)
+    seeds = [each.seed for each in made] + [each.variation.seed for each in made]
+    assert len(set(seeds)) == 8 and all(0 <= each < 2**32 for each in seeds)
+    assert {each.variation.strength for each in made} == {0.5}
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         ("", "is empty"),
-        ("a\n--steps many", "line 2: --steps needs a int, got 'many'"),
-        ("--steps", "line 1: --steps needs a int"),
-        ("--rm -rf", "line 1: '--rm': known are --prompt"),
+        ("a\n\n--steps many", "line 3: --steps needs a whole number, got 'many'"),
+        ("--steps", "line 1: --steps needs a whole number, and has none"),
+        ("--steps --seed 3", "line 1: --steps needs a whole number, and has none"),
+        ("--cfg_scale x", "line 1: --cfg_scale needs a number, got 'x'"),
+        ("--rm -rf", "line 1: --rm is unknown; known are --prompt, --negative_prompt"),
+        ("--steps 3 cat", "line 1: 'cat' belongs to no option"),
         ('--prompt "a', "line 1: No closing quotation"),
+        ("--steps 0", "line 1: --steps must be"),
+        ("--n_iter 0", "line 1: --n_iter must be"),
+        ("--subseed_strength 2", "line 1: --subseed_strength must be"),
+        ("--seed_resize_from_w 64", "line 1: --seed_resize_from_w and --seed_resize_from_h go"),
+        ("a\n--tiling true", "line 2: --tiling cannot be had: Darkroom makes no pictures that"),
+        ("--restore_faces 1", "line 1: --restore_faces needs true or false, got '1'"),
+        ("--do_not_save_samples true", "line 1: --do_not_save_samples cannot be had: every"),
+        ("--prompt_for_display b", "line 1: --prompt_for_display cannot be had: a picture's text"),
+        ("--styles x", "line 1: --styles cannot be had: Darkroom has no styles"),
+        ("--outpath_samples /tmp", "line 1: --outpath_samples cannot be had: where pictures go"),
+        ("--sampler_index 3", "line 1: --sampler_index cannot be had: the number is A1111's own"),
         ("\n".join("x" * 501), "has 501 lines; at most 500"),
     ],
 )
@@ -196,3 +243,23 @@ def test_a_line_that_cannot_be_read_is_named(filtered, lines, said):
         filtered("prompts_from_file", request("x"), on=True, lines=lines)
     assert said in str(caught.value)
     assert caught.value.field == "extras.prompts_from_file.lines"
+
+
+# --- several requests of one ---------------------------------------------------------------------
+
+
+def test_what_makes_several_takes_itself_out_and_leaves_the_others(filtered):
+    asked = replace(request("a | b"), seed=2**32 - 1, extras={"ink": {"on": True}})
+    assert without(replace(asked, extras={**asked.extras, "wash": {}}), "wash") == asked
+    assert without(asked, "wash") == asked
+    assert [with_seed(asked, asked.seed + n).seed for n in (0, 1, 2)] == [2**32 - 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("id", "values"), [("prompt_matrix", {}), ("prompts_from_file", {"lines": "a\nb\nc"})]
+)
+def test_seeds_are_counted_the_same_way_by_all(filtered, id, values):
+    asked = replace(request("a | b"), seed=2**32 - 1)
+    _, made = filtered(id, asked, on=True, seeds=True, **values)
+    assert [each.seed for each in made][:2] == [2**32 - 1, 0]
+    assert [each.extras for each in made] == [{}] * len(made)

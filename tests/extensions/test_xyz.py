@@ -368,6 +368,24 @@ def test_a_registered_axis_and_a_control_of_another_extension_are_axes(plotted):
         plotted(request(), x_axis="Toy: Power", x_values="3")
 
 
+def test_controls_that_are_called_the_same_are_axes_all_the_same(plotted):
+    def group(name, title):
+        field = NumberField(
+            name="power", label="Power", default=1.0, minimum=0.0, maximum=2.0, step=0.1, help="."
+        )
+        return ControlGroup(name=name, title=title, fields=(field,))
+
+    there = replace(
+        plotted.services.registry, controls={"toy": group("toy", "Toy"), "two": group("two", "toy")}
+    )
+    known = axes_of(replace(plotted.services, registry=there))
+    assert [label for label in known if "oy" in label] == ["Toy: Power", "toy: Power (two)"]
+    assert known["toy: Power (two)"].label == "toy: Power (two)"
+    values = to_dict(request())
+    known["toy: Power (two)"].put(values, 1.5, [1.5])
+    assert values["extras"] == {"two": {"power": 1.5}}
+
+
 def failing_axis(**more):
     def put(told, value, listed):
         raise KeyError("planted")

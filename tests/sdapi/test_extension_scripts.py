@@ -97,6 +97,15 @@ def test_prompts_from_lines(extended, puppet):
     )
     made = [(each.prompt, each.steps, each.seed) for each in requests(extended, answer)]
     assert made == [("a cat", 3, 7), ("a dog", 2, 8)]
+    for line, said in (
+        ("--sampler_name nosuch", "line 2: sampler: must be one of"),
+        ("--sd_model nosuch", "line 2: model: must be one of"),
+        ("--width 8000", "line 2: --width must be"),
+    ):
+        refused = extended.txt2img(
+            script_name="prompts from file or textbox", script_args=[False, False, "", f"a\n{line}"]
+        )
+        assert said in extended.refusal(refused)
 
 
 def test_an_interrupt_ends_the_whole_call(extended, puppet):

@@ -241,6 +241,16 @@ def test_a_good_folder_would_be_loaded(folder):
             "register_samplers",
             "builtin and clash both register 'euler'",
         ),
+        (
+            "again",
+            "from webui import MetadataField, hookimpl\n"
+            "@hookimpl\ndef register_metadata_fields():\n"
+            "    return [MetadataField(key='Template', of=str)]",
+            {"touches": ("metadata_fields",)},
+            "server",
+            "register_metadata_fields",
+            "wildcards and again both register 'Template'",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "",
 )

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
+from training.__main__ import main
 from training.emoji import Emoji
 
 TOKENIZER = Path(__file__).parents[2] / "models/checkpoints/fluent-emoji/tokenizer"
@@ -20,7 +21,7 @@ KNOWN = [
     Emoji("2", "green disc", (), ("shape", "round"), True, False),
     Emoji("3", "blue bar", (), (), True, False),
     Emoji("4", "orange left half", (), ("half",), False, True),
-    Emoji("5", "purple ring", ("hoop",), (), False, False),
+    Emoji("5", "fire", ("hoop",), (), False, False),
     Emoji("6", "black cross", (), (), False, False),
 ]
 
@@ -66,3 +67,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").mkdir()
     fill(folder / "data")
     return folder
+
+
+def trained(work: Path, *steps: str) -> None:
+    main(["--preset", "tiny", "--work", str(work), "--threads", "1", *steps])
+
+
+@pytest.fixture(scope="package")
+def model(work: Path) -> Path:
+    """What a training of seconds makes."""
+    trained(work, "vae", "unet", "tiny", "export")
+    return work / "tiny" / "model"

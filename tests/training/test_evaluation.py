@@ -1,5 +1,6 @@
 """The measures find what is there, and do not find what is not."""
 
+import pytest
 import torch
 
 from tests.training.conftest import KNOWN, drawing
@@ -53,3 +54,14 @@ def test_the_other_half_is_white() -> None:
     left = measures._halves(pictures, [" and ", " above "], 0)
     assert (left[0] == 1).nonzero()[:, 2].unique().tolist() == [2, 3]
     assert (left[1] == 1).nonzero()[:, 1].unique().tolist() == [2, 3]
+
+
+def test_where_and_how_large_a_thing_is_drawn() -> None:
+    pictures = torch.ones(3, 3, 20, 20)
+    pictures[0, :, 5:15, 0:4] = -1
+    pictures[1, 1, 16:20, 0:10] = 0
+    pictures[1, :, 10, 19] = -1  # a speck
+    x, y, extent = measures.drawn_at(pictures)
+    assert extent.tolist() == pytest.approx([0.5, 0.5, 0.0])
+    assert x.tolist() == pytest.approx([-0.8, -0.5, 0.0], abs=0.05)
+    assert y.tolist() == pytest.approx([0.0, 0.8, 0.0], abs=0.05)

@@ -2,6 +2,7 @@
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -92,6 +93,21 @@ def test_things_lie_within_the_picture_and_none_comes_twice() -> None:
             assert thing.x - thing.side / 2 >= -0.01
             assert thing.x + thing.side / 2 <= 1.01
             assert not thing.mirrored
+
+
+def test_on_a_grid_corners_and_sides_are_multiples_of_it() -> None:
+    rng = random.Random(0)
+    chances = replace(EVERY, grid=1 / 16)
+    sides = set()
+    for _ in range(2000):
+        for thing in drawn(KNOWN, chances, rng).things:
+            half = thing.side / 2
+            for number in (thing.side, thing.x - half, thing.y - half):
+                assert (number * 16) % 1 == 0
+            assert 0 <= thing.x - half < thing.x + half <= 1
+            assert 0 <= thing.y - half < thing.y + half <= 1
+            sides.add(thing.side)
+    assert 5 / 16 in sides and 15 / 16 in sides
 
 
 def test_what_has_a_left_and_a_right_is_never_mirrored() -> None:

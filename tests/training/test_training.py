@@ -1,17 +1,27 @@
 """The whole way, with networks that learn nothing: what is made can be used, and goes on."""
 
+import copy
 import json
+import os
+import re
+import signal
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers.loaders import single_file_utils
+from PIL import Image
 from safetensors.torch import load_file
 
-from training import original_layout, parcels
-from training.__main__ import main
+from tests.training.conftest import trained
+from training import autoencoder, networks, original_layout, parcels, prepare, sheet, sources
 from training.autoencoder import difference, divergence
-from training.diffusion import signal
+from training.compose import Composer
+from training.diffusion import signal as signal_at
+from training.evaluation import table
+from training.evaluation.model import Model
+from training.presets import PRESETS
 from training.run import Run, average, rate
 from training.tiny import least_squares
 
@@ -19,21 +29,56 @@ pytestmark = pytest.mark.timeout(600)
 PARTS = {"vae", "unet", "text_encoder"}
 
 
-def trained(work: Path, *steps: str) -> None:
-    main(["--preset", "tiny", "--work", str(work), "--threads", "1", *steps])
-
-
-@pytest.fixture(scope="module")
-def model(work: Path) -> Path:
-    trained(work, "vae", "unet", "tiny", "export")
-    return work / "tiny" / "model"
-
-
 def test_each_part_of_the_model_is_there_in_half_precision(model: Path) -> None:
     for part in PARTS:
         weights = load_file(next((model / part).glob("*.safetensors")))
         assert {weight.dtype for weight in weights.values()} == {torch.float16}
         assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_the_model_is_shown_measured_and_described(work: Path, model: Path) -> None:
+    trained(work, "evaluate", "card", "--scale", "quick")
+    found = json.loads((work / "tiny" / "found-model-quick.json").read_text("utf-8"))
+    assert tuple(found["found"]) == table.PARTS
+    shown = sum(len(part) for part in found["found"].values())
+    told = (model / "README.md").read_text("utf-8")
+    assert "# model\n" in told
+    assert "64 x 64 pixels,\nlatents of 4 x 8 x 8" in told
+    assert "- 6 things" in told and "3 of them" in told
+    assert re.search(r"VAE: PSNR .*: [\d.]+ dB, where 30 dB was the aim", told)
+    assert len(re.findall(r"^\| .* \|$", told, re.M)) == 2 + shown + 2 + len(sources.PACKAGES)
+    assert "| npm `@lobehub/fluent-emoji-3d` 1.1.0 |" in told
+    examples = told.split("## Examples")[1].split("## ")[0]
+    assert len(set(re.findall(r"^- (.+)$", examples, re.M))) == 30
+
+
+def test_the_page_on_training_names_every_package() -> None:
+    page = (Path(original_layout.__file__).with_name("README.md")).read_text("utf-8")
+    for registry, name, _, _, licence in sources.PACKAGES:
+        assert re.search(rf"^\| {registry} `{name}` \| .* \| {licence} \|$", page, re.M), name
+
+
+def test_a_sheet_has_a_picture_for_each_prompt_in_rows(model: Path, tmp_path: Path) -> None:
+    shown = Model.of(model, 4.0, torch.device("cpu"))
+    sheet.sheet(shown, ["red square", "green disc", "fire"], tmp_path / "sheet.webp", across=2)
+    alone = ((shown.pictures(["green disc", "red square"], [1, 0]) + 1) * 127.5).round()
+    with Image.open(tmp_path / "sheet.webp") as paper:
+        assert paper.size == (128, 128)
+        seen = torch.tensor(list(paper.crop((64, 0, 128, 64)).get_flattened_data())).view(64, 64, 3)
+        away = (seen.permute(2, 0, 1) - alone).abs().mean((1, 2, 3))
+        assert away[0] < away[1] / 2
+        assert paper.getpixel((100, 100)) == (255, 255, 255)
+
+
+def test_measures_of_other_weights_are_not_taken_for_these(tmp_path: Path) -> None:
+    kept = tmp_path / "found.json"
+    (tmp_path / "unet.safetensors").write_bytes(b"one")
+    row = table.Row("seconds", 1.5, "s", None)
+    mark = table._mark(tmp_path)
+    kept.write_text(json.dumps({"weights": mark, "found": {"speed": [asdict(row)]}}), "utf-8")
+    assert table.kept(tmp_path, kept) == [row]
+    (tmp_path / "unet.safetensors").write_bytes(b"two")
+    assert table.kept(tmp_path, kept) == []
 
 
 def test_the_table_of_tokens_stays_as_it_began(work: Path, model: Path) -> None:
@@ -87,6 +132,34 @@ def same(
         assert (found[key].view(weight.shape) - weight).abs().max() <= near, key
 
 
+def test_after_its_share_the_encoder_stays_and_the_decoder_goes_on(
+    work: Path, tmp_path: Path
+) -> None:
+    preset = replace(PRESETS["tiny"], encoder_share=0.0)
+    known = prepare.classes(work / "data")
+    pictures = prepare.pictures(work / "data", known, preset.source)
+    autoencoder.train(preset, known, Composer(pictures, torch.device("cpu")), tmp_path, left=1.0)
+    state = torch.load(tmp_path / "vae.pt", weights_only=True)
+    assert state["step"] > 0
+    torch.manual_seed(0)
+    began = networks.autoencoder(preset).state_dict()
+    for name, weight in state["parts"]["mean"].items():
+        stayed = torch.equal(weight, began[name])
+        assert stayed == name.startswith(("encoder.", "quant_conv.")), name
+
+
+def test_the_encoder_that_stays_is_the_averaged_one() -> None:
+    network, mean = (networks.autoencoder(PRESETS["tiny"]) for _ in range(2))
+    before = copy.deepcopy(network.decoder.state_dict())
+    autoencoder._freeze_encoder(network, mean)
+    for part in (network.encoder, network.quant_conv):
+        assert not any(weight.requires_grad for weight in part.parameters())
+    assert torch.equal(network.encoder.conv_in.weight, mean.encoder.conv_in.weight)
+    assert torch.equal(network.quant_conv.weight, mean.quant_conv.weight)
+    assert all(torch.equal(now, before[name]) for name, now in network.decoder.state_dict().items())
+    assert all(weight.requires_grad for weight in network.decoder.parameters())
+
+
 # --- its pieces --------------------------------------------------------------------------------
 
 
@@ -106,6 +179,20 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path: Path) -> None:
     assert second.resume()
     assert second.step == 3
     assert second.parts["network"].weight.tolist() == [[5.0, 5.0], [5.0, 5.0]]
+
+
+def test_a_run_that_is_asked_to_end_keeps_the_step_that_it_is_in(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    started = Run(tmp_path / "state.pt", {"network": network}, budget=1e9, left=1e9)
+    before = signal.getsignal(signal.SIGTERM)
+    for _ in started.steps():
+        if started.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            torch.nn.init.constant_(network.weight, 7.0)
+    assert signal.getsignal(signal.SIGTERM) is before
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["step"] == 3
+    assert state["parts"]["network"]["weight"].tolist() == [[7.0, 7.0], [7.0, 7.0]]
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
@@ -138,7 +225,7 @@ def test_the_divergence_of_the_normal_distribution_is_none() -> None:
 
 
 def test_the_levels_are_stable_diffusions() -> None:
-    noise = ((1 - signal()) / signal()).sqrt()
+    noise = ((1 - signal_at()) / signal_at()).sqrt()
     assert noise[[0, -1]].tolist() == pytest.approx([0.0292, 14.6146], abs=1e-4)
 
 

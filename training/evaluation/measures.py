@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 from training import autoencoder
@@ -13,11 +12,15 @@ from training.compose import Composer
 from training.emoji import Emoji, held_out
 from training.evaluation.likeness import Likeness
 from training.evaluation.model import Model
+from training.networks import Autoencoder
 from training.presets import Preset
-from training.scenes import COLOURS, PALETTE, PLAIN, Scene, Thing
+from training.scenes import ASIDE, COLOURS, PALETTE, PLAIN, Scene, Thing
 
 _HELD_OUT_SEED = 1_000_000_007  # of compositions: no training begins with it
 _WHITE = " on a white background"
+_SIDES = ("on the left", "on the right", "at the top", "at the bottom")
+_SIZES = ("small", "large")
+_SEEN = 0.25  # a pixel this far from white, of 2, is drawn
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Scale:
     seeds: int
     colours: int
     pairs: int
+    places: int
     compositions: int
 
 
@@ -41,7 +45,7 @@ def references(composer: Composer, known: Sequence[Emoji], pixels: int) -> Tenso
 
 
 def reconstruction(
-    vae: AutoencoderKL, composer: Composer, known: Sequence[Emoji], preset: Preset, count: int
+    vae: Autoencoder, composer: Composer, known: Sequence[Emoji], preset: Preset, count: int
 ) -> float:
     """Mean over compositions that no training saw of 10 log10(1 / squared error), colours from 0
     to 1, through encoder and decoder; dB."""
@@ -57,27 +61,36 @@ def reconstruction(
 
 def names(
     model: Model, likeness: Likeness, known: Sequence[Emoji], scale: Scale
-) -> tuple[float, float]:
+) -> list[tuple[float, float]]:
     """Shares of pictures of "LABEL on a white background" whose class is the nearest reference's,
-    or among the five nearest classes', of all classes."""
+    or among the five nearest classes', of all classes; then the same of the familiar ones among
+    those asked for."""
     order = random.Random(_HELD_OUT_SEED).sample(range(len(known)), len(known))
     asked = order[: scale.names or None] * scale.seeds
     prompts = [known[which].label + _WHITE for which in asked]
     ranked = likeness.ranked(model.pictures(prompts, range(len(prompts))))
-    wanted = likeness.group[asked]
-    return _within(ranked, wanted[:, None], 1), _within(ranked, wanted[:, None], 5)
+    wanted = likeness.group[asked][:, None]
+    familiar = torch.tensor([known[which].familiar for which in asked])
+    return [
+        (_within(ranked[those], wanted[those], 1), _within(ranked[those], wanted[those], 5))
+        for those in (torch.ones_like(familiar), familiar)
+    ]
 
 
 def synonyms(model: Model, likeness: Likeness, known: Sequence[Emoji], seeds: int) -> float:
     """Share of pictures of words that no caption held whose right class, or one of them, is among
-    the five nearest."""
+    the five nearest; words that mean none of `known` are left out."""
     numbers = {each.label: number for number, each in enumerate(known)}
-    words = held_out() * seeds
+    words = [
+        (word, [numbers[label] for label in labels])
+        for word, labels in held_out()
+        if set(labels) <= set(numbers)
+    ] * seeds
     prompts = [word + _WHITE for word, _ in words]
     ranked = likeness.ranked(model.pictures(prompts, range(len(prompts))))
     hits = [
-        _within(row[None], likeness.group[[numbers[label] for label in labels]][None], 5)
-        for row, (_, labels) in zip(ranked, words, strict=True)
+        _within(row[None], likeness.group[right][None], 5)
+        for row, (_, right) in zip(ranked, words, strict=True)
     ]
     return sum(hits) / len(hits)
 
@@ -100,6 +113,48 @@ def colours(model: Model, known: Sequence[Emoji], count: int) -> float:
     borders = pictures[:, :, ~inside].median(2).values  # (count, 3)
     palette = torch.tensor(list(PALETTE.values())) / 127.5 - 1
     return (torch.cdist(borders, palette).argmin(1) == asked).float().mean().item()
+
+
+def places(model: Model, known: Sequence[Emoji], count: int) -> tuple[float, float]:
+    """Shares of pictures of "small LABEL on the left", "on the right", "at the top" and "at the
+    bottom" with the middle of what is drawn on that side; and of pictures of "small LABEL" and
+    "large LABEL" where what is drawn reaches over less, or more, than three fifths of the picture,
+    the longer way. All on white, half of the pictures for each."""
+    familiar = [each for each in known if each.familiar]
+    chosen = random.Random(_HELD_OUT_SEED).choices(familiar, k=count)
+    half = count // 2
+    asked = [f"small {each.label} {_SIDES[n % 4]}" for n, each in enumerate(chosen[:half])]
+    asked += [f"{_SIZES[n % 2]} {each.label}" for n, each in enumerate(chosen[half:])]
+    pictures = model.pictures([prompt + _WHITE for prompt in asked], range(count))
+    x, y, extent = drawn_at(pictures)
+    off = torch.stack([-x, x, -y, y], 1)[:half]
+    wanted = torch.arange(half) % 4
+    placed = (off[torch.arange(half), wanted] > 2 * ASIDE).float().mean().item()
+    small = torch.arange(count - half) % 2 == 0
+    sized = ((extent[half:] < 0.6) == small).float().mean().item()
+    return placed, sized
+
+
+def drawn_at(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of (batch, 3, side, side) on white, three times (batch,): the middle of what is drawn, from
+    -1 to 1 to the right and downwards, and how much of the picture it reaches over, the longer way.
+    """
+    seen = (pictures - 1).abs().amax(1) > _SEEN  # (batch, side, side)
+    side = seen.shape[-1]
+    line = (torch.arange(side) + 0.5) * 2 / side - 1
+    count = seen.sum((1, 2)).clamp(min=1)
+    x = (seen.sum(1) * line).sum(1) / count
+    y = (seen.sum(2) * line).sum(1) / count
+    # a column or a row counts from two pixels on: a speck is no thing
+    spans = [_span(seen.sum(axis) >= 2) for axis in (1, 2)]
+    return x, y, torch.maximum(*spans) / side
+
+
+def _span(there: Tensor) -> Tensor:
+    """(batch,): from the first true to the last of each row of (batch, side)."""
+    width = there.shape[1]
+    first, last = there.int().argmax(1), width - 1 - there.flip(1).int().argmax(1)
+    return torch.where(there.any(1), last - first + 1, 0)
 
 
 def pairs(

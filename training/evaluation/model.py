@@ -7,32 +7,33 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from torch import Tensor
 
 STEPS = 20
-_AT_A_TIME = 16
+_AT_A_TIME = {"cpu": 16, "cuda": 100}
 
 
 @dataclass(frozen=True)
 class Model:
     """`pixels`: width and height of its pictures."""
 
-    pipeline: StableDiffusionPipeline
+    pipeline: Any  # StableDiffusionPipeline
     pixels: int
     guidance: float
 
     @classmethod
     def of(cls, folder: Path, guidance: float, device: torch.device) -> "Model":
         """Raises OSError if the folder is no model."""
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            str(folder), local_files_only=True, torch_dtype=torch.float32, safety_checker=None
+        kind: Any = StableDiffusionPipeline
+        sampler: Any = DPMSolverMultistepScheduler
+        pipeline = kind.from_pretrained(
+            str(folder), local_files_only=True, dtype=torch.float32, safety_checker=None
         ).to(device)
-        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(
-            pipeline.scheduler.config, use_karras_sigmas=True
-        )
+        pipeline.scheduler = sampler.from_config(pipeline.scheduler.config, use_karras_sigmas=True)
         pipeline.set_progress_bar_config(disable=True)
         pixels = 8 * pipeline.unet.config.sample_size
         return cls(pipeline, pixels, guidance)
@@ -41,8 +42,9 @@ class Model:
         """(prompts, 3, pixels, pixels) from -1 to 1, on the CPU; a seed for each prompt, whose
         picture does not depend on the others."""
         made = []
-        for start in range(0, len(prompts), _AT_A_TIME):
-            now = slice(start, start + _AT_A_TIME)
+        several = _AT_A_TIME[self.pipeline.device.type]
+        for start in range(0, len(prompts), several):
+            now = slice(start, start + several)
             noise = [torch.Generator().manual_seed(seed) for seed in seeds[now]]
             answer = self.pipeline(
                 list(prompts[now]),

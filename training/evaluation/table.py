@@ -1,5 +1,6 @@
 """All measures of one model, as a table beside what was aimed at."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +16,12 @@ from training.evaluation.model import Model
 from training.presets import Preset
 
 GUIDANCE = 4.0
-SMALL = Scale(names=200, seeds=4, colours=192, pairs=100, compositions=256)
-WHOLE = Scale(names=0, seeds=4, colours=768, pairs=400, compositions=1024)
-SAMPLE = Scale(names=200, seeds=1, colours=96, pairs=48, compositions=128)
-QUICK = Scale(names=4, seeds=1, colours=12, pairs=4, compositions=16)
+SMALL = Scale(names=200, seeds=4, colours=192, pairs=100, places=96, compositions=256)
+WHOLE = Scale(names=0, seeds=4, colours=768, pairs=400, places=384, compositions=1024)
+SAMPLE = Scale(names=100, seeds=1, colours=96, pairs=48, places=48, compositions=128)
+QUICK = Scale(names=4, seeds=1, colours=12, pairs=4, places=8, compositions=16)
 SCALES = {"quick": QUICK, "sample": SAMPLE, "small": SMALL, "whole": WHOLE}
-PARTS = ("vae", "speed", "colours", "names", "synonyms", "pairs", "features")
+PARTS = ("vae", "speed", "colours", "places", "names", "synonyms", "pairs", "features")
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,16 @@ class Row:
     unit: str
     aim: float | None = None
 
-    def __str__(self) -> str:
-        shown = f"{self.value:.1%}" if self.unit == "%" else f"{self.value:.5g} {self.unit}".strip()
-        aim = "" if self.aim is None else f"{self.aim:.0%}" if self.unit == "%" else f"{self.aim:g}"
-        return f"| {self.measure} | {shown} | {aim} |"
+    def shown(self) -> str:
+        return self._with_unit(self.value, "{:.1%}", "{:.3g}")
+
+    def aimed(self) -> str:
+        return "" if self.aim is None else self._with_unit(self.aim, "{:.0%}", "{:g}")
+
+    def _with_unit(self, value: float, share: str, other: str) -> str:
+        if self.unit == "%":
+            return share.format(value)
+        return f"{other.format(value)} {self.unit}".strip()
 
 
 def rows(
@@ -52,6 +59,12 @@ def rows(
     if "colours" in todo:
         found = measures.colours(model, known, scale.colours)
         yield "colours", [Row("colour of the ground as asked", found, "%", 0.97)]
+    if "places" in todo:
+        placed, sized = measures.places(model, known, scale.places)
+        yield (
+            "places",
+            [Row("side as asked", placed, "%"), Row("small or large, as asked", sized, "%")],
+        )
     if set(todo) & {"names", "synonyms", "pairs", "features"}:
         yield from _by_likeness(model, material, scale, todo)
 
@@ -64,10 +77,15 @@ def _by_likeness(
     pictures = measures.references(material.composer, known, model.pixels)
     likeness = Likeness.of(pictures)
     if "names" in todo:
-        first, five = measures.names(model, likeness, known, scale)
+        (first, five), (known_first, known_five) = measures.names(model, likeness, known, scale)
         yield (
             "names",
-            [Row("names: top 1", first, "%", 0.8), Row("names: top 5", five, "%", 0.93)],
+            [
+                Row("names: top 1", first, "%", 0.8),
+                Row("names: top 5", five, "%", 0.93),
+                Row("names of the familiar: top 1", known_first, "%"),
+                Row("names of the familiar: top 5", known_five, "%"),
+            ],
         )
     if "synonyms" in todo:
         found = measures.synonyms(model, likeness, known, scale.seeds)
@@ -88,22 +106,49 @@ def _by_likeness(
             [
                 Row("features: augmented references found", seen, "%", 0.99),
                 Row("features: noise found", noise, "%"),
-                Row("features: classes that are not one", len(likeness.group.unique()), ""),
+                Row("features: classes that are not one", len(set(likeness.group.tolist())), ""),
             ],
         )
 
 
-def evaluate(folder: Path, material: Material, preset: Preset, scale: Scale, out: Path) -> str:
-    """The table, in Markdown; its parts are kept in the file `out` as they are found, and none that
-    is there is measured again."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    if out.exists():
-        found = json.loads(out.read_text("utf-8"))
+def evaluate(
+    folder: Path, material: Material, preset: Preset, scale: Scale, out: Path
+) -> list[Row]:
+    """All rows; they are kept, part by part, in the file `out` as they are found, and none that
+    was found of the same weights is measured again."""
+    mark = _mark(folder)
+    found = _kept(out, mark)
     todo = [part for part in PARTS if part not in found]
     model = Model.of(folder, GUIDANCE, run.device())
     for part, those in rows(model, material, preset, scale, todo):
         found[part] = [asdict(row) for row in those]
-        out.write_text(json.dumps(found, indent=1), "utf-8", newline="\n")
-        print(*those, sep="\n", flush=True)
-    lines = ["| measure | found | aim |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(str(Row(**row)) for part in PARTS for row in found[part])])
+        out.write_text(json.dumps({"weights": mark, "found": found}, indent=1), "utf-8")
+        print(markdown(those), flush=True)
+    return kept(folder, out)
+
+
+def kept(folder: Path, out: Path) -> list[Row]:
+    """What `evaluate` found so far of these weights, in the order of PARTS."""
+    found = _kept(out, _mark(folder))
+    return [Row(**row) for part in PARTS for row in found.get(part, [])]
+
+
+def _kept(out: Path, mark: str) -> dict[str, list[dict[str, Any]]]:
+    if not out.exists():
+        return {}
+    read = json.loads(out.read_text("utf-8"))
+    found: dict[str, list[dict[str, Any]]] = read["found"]
+    return found if read["weights"] == mark else {}
+
+
+def _mark(folder: Path) -> str:
+    """Tells these weights from others."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    lines = [f"| {row.measure} | {row.shown()} | {row.aimed()} |" for row in rows]
+    return "\n".join(["| measure | found | aim |", "| --- | --- | --- |", *lines])

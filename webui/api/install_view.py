@@ -33,12 +33,7 @@ def install(made: Install) -> dict[str, Any]:
 
 
 def index(index: Index, search: str) -> dict[str, Any]:
-    found, problem = index.search(search)
-    return {
-        "address": index.address,
-        "problem": problem,
-        "extensions": [asdict(each) for each in found],
-    }
+    return {"address": index.address, **asdict(index.search(search))}
 
 
 def with_origins(services: Services, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def include(app: FastAPI, services: Services) -> None:
     for owned in services.registry.own_routes:
         try:
             call = partial(built, owned.owner, owned.value, services)
-            router = conduct.attempt(owned.owner, _HOOK, call)
+            router = conduct.attempt_soon(owned.owner, _HOOK, call)
         except MishapError:
             continue
         app.include_router(router)

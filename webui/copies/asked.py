@@ -22,8 +22,7 @@ class Asked:
 
 def asked(services: Services, values: Mapping[str, Any]) -> Asked:
     """Of values as `POST /jobs` takes them. Raises InvalidRequest."""
-    with services.inputs.lock:
-        request = request_of(services, values)
+    request = request_of(services, values)
     random = values.get("seed", RANDOM_SEED) == RANDOM_SEED
     return Asked(request, _said(services, request, random), random)
 

@@ -225,5 +225,7 @@ def _stamp(entry: ModelEntry) -> Stamp:
     """What is loaded with another VAE begins with the same."""
     files = watched(entry.path) if entry.layout == "folder" else [entry.path]
     beside = [entry.path.with_suffix(suffix) for suffix in (".yaml", ".json")]
-    own: Stamp = tuple((str(path), *stamp(path)) for path in [*files, *beside])
+    words = entry.t5_tokenizer
+    read: Stamp = (words and (str(words), *stamp(words)),)  # whether T5 is, too
+    own = read + tuple((str(path), *stamp(path)) for path in [*files, *beside])
     return own if entry.vae is None else (*own, (str(entry.vae), *stamp(entry.vae)))

@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from diffusers.loaders import single_file_utils
 
+from webui.engine import joint_blocks
 from webui.engine.tensors import Tensors, without
 from webui.library.shapes import UNET, VAE
-from webui.library.structure import ENCODERS
+from webui.library.structure import ENCODERS, FLOW_CLIP, T5
 
 Config = Mapping[str, Any]
 
 
 def prefix(family: str, part: str) -> str:
     """What the keys of a part begin with, in a checkpoint of the family."""
-    return {"unet": UNET, "vae": VAE, **ENCODERS[family]}[part]
+    networks = {"unet": UNET, "transformer": UNET, "vae": VAE, "text_encoder_3": T5}
+    return {**networks, **ENCODERS[family]}[part]
 
 
 def unet(tensors: Tensors, config: Config) -> Tensors:
@@ -40,14 +43,30 @@ def vae(tensors: Tensors, config: Config) -> Tensors:
     return made
 
 
+def transformer(tensors: Tensors, config: Config) -> Tensors:
+    """Names of diffusers' SD3Transformer2DModel; pieces of what was one are not copied."""
+    last, made = int(config["num_layers"]) - 1, {}
+    for key, tensor in without(UNET, tensors).items():
+        module, _, role = key.rpartition(".")
+        if key == "pos_embed":
+            made["pos_embed.pos_embed"] = tensor
+        for name, piece in joint_blocks.pieces(module, last):
+            made[f"{name}.{role}"] = piece.of(tensor)
+    return made
+
+
 def text(tensors: Tensors, before: str) -> Tensors:
     """Names of transformers' CLIPTextModelWithProjection; `before` is the keys' prefix."""
+    made: Tensors
     if before.endswith("transformer."):  # transformers' own names
-        return without(before, tensors)
+        made = without(before, tensors)
+        if before == FLOW_CLIP:  # Stable Diffusion 3 takes the text as a whole as it is
+            words = made["text_model.embeddings.token_embedding.weight"]
+            made["text_projection.weight"] = torch.eye(words.shape[1])
+        return made
     width = tensors[f"{before}token_embedding.weight"].shape[1]
     # all that it asks of a network
     network = SimpleNamespace(config=SimpleNamespace(hidden_size=width))
-    made: Tensors
     made = single_file_utils.convert_open_clip_checkpoint(  # type: ignore[no-untyped-call]
         network, tensors, prefix=before
     )

@@ -117,12 +117,12 @@ class Parts:
 
     def t5(self, part: str) -> T5TextEncoder:
         with refusing(self._name(part.replace("text_encoder", "tokenizer"))):
-            place = self.entry.path / part.replace("text_encoder", "tokenizer")
-            tokenizer = T5Tokenizer.from_pretrained(str(place), local_files_only=True)
+            place = str(self.entry.t5_tokenizer)
+            tokenizer = T5Tokenizer.from_pretrained(place, local_files_only=True)
         with refusing(self._name(part)):
             given = self._config(part)
             config = T5Config(**{key: given[key] for key in _T5 if key in given})
-            tensors = self._mapped(part)
+            tensors = self._tensors(part, given)
             words = tensors["shared.weight"]
             # it overflows in fp16, and was trained in bf16
             dtype = torch.bfloat16 if self.dtype == torch.float16 else self.dtype
@@ -140,7 +140,7 @@ class Parts:
         with refusing(self._name("transformer")):
             config = self._config("transformer")
             make = partial(SD3Transformer2DModel.from_config, config)
-            made: Any = self._filled(make, self._mapped("transformer"))
+            made: Any = self._filled(make, self._tensors("transformer", config))
         width = sum(encoder.width for encoder in text_encoders)
         if made.config.joint_attention_dim < width:
             raise ModelRefused(
@@ -241,8 +241,15 @@ class Parts:
     def _tensors(self, part: str, config: Mapping[str, Any]) -> Tensors:
         if self.entry.layout == "folder":
             return self._mapped(part)
-        tensors = mapped(self.entry.path, original_keys.prefix(self.entry.family, part))
-        convert = {"unet": original_keys.unet, "vae": original_keys.vae}[part]
+        before = original_keys.prefix(self.entry.family, part)
+        tensors = mapped(self.entry.path, before)
+        if part == "text_encoder_3":  # transformers' own names
+            return without(before, tensors)
+        convert = {
+            "unet": original_keys.unet,
+            "transformer": original_keys.transformer,
+            "vae": original_keys.vae,
+        }[part]
         return convert(tensors, config)
 
     def _specials(self, part: str) -> Specials:

@@ -34,12 +34,12 @@ class TransformerModel(LatentModel):
 
     @property
     def networks(self) -> Mapping[str, Any]:
-        return self.text_networks
+        return {"transformer": self.transformer, **self.text_networks}
 
     @property
     def modules(self) -> Sequence[Any]:
         whole = [self.whole_text_encoder.network] if self.whole_text_encoder else []
-        return [self.transformer, *self.networks.values(), *whole, self.vae.network]
+        return [*self.networks.values(), *whole, self.vae.network]
 
     def painting(self, picture: Tensor, mask: Tensor) -> "TransformerModel":
         return self

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from webui.errors import ExtensionError, InvalidRequest
-from webui.fields import ChoiceField, FlagField, IntegerField, NumberField, TextField
+from webui.extensions import own_keys
+from webui.fields import AXES, ChoiceField, FlagField, IntegerField, NumberField, TextField
 from webui.interfaces import (
     Axis,
     LatentResize,
@@ -75,23 +76,29 @@ def entries(hook: str, answer: object, engine: bool) -> list[Entry]:
 def check_own(hook: str, made: Iterable[Entry], id: str, folder: Path) -> None:
     """What is asked of an extension beyond the types. Raises ExtensionError."""
     for name, value in made:
-        if isinstance(value, ControlGroup):
-            _check_group(value, id)
-        elif isinstance(value, PageFile):
+        for kind, check in _OWN:
+            if isinstance(value, kind):
+                check(value, id)
+        if isinstance(value, PageFile):
             _check_file(hook, value, folder)
-        elif isinstance(value, MetadataField) and not KEY.fullmatch(value.key):
-            raise ExtensionError(f"{value.key[:80]!r} is no key such as 'Face model'")
-        elif isinstance(value, PromptBlock):
-            _check_block(value)
-        elif isinstance(value, SettingsPage):
-            _check_fields("settings", value.fields)
-        elif isinstance(value, SendTarget):
-            _check_target(value, id)
         elif hook == "tabs" and not _is_own(name, id):
             raise ExtensionError(f"the tab's id must begin with {id!r}, got {name[:80]!r}")
         needs = getattr(value, "needs", id)
         if not isinstance(needs, str) or not _is_own(needs, id):
             raise ExtensionError(f"needs must be a control group of its own, got {needs!r}")
+
+
+def _check_key(field: MetadataField, id: str) -> None:
+    if not KEY.fullmatch(field.key):
+        raise ExtensionError(f"{field.key[:80]!r} is no key such as 'Face model'")
+    own_keys.check(field.key, id)
+
+
+def _check_axis(axis: Axis, id: str) -> None:
+    if axis.label.casefold() in {each.casefold() for each in AXES.values()}:
+        raise ExtensionError(
+            f"{axis.label[:80]!r} is the axis of a field already; choose another label"
+        )
 
 
 def _is_own(name: str, id: str) -> bool:
@@ -104,6 +111,9 @@ def _check_group(group: ControlGroup, id: str) -> None:
     if not group.fields:
         raise ExtensionError(f"{group.name}: has no fields; 1 to {MOST} fit")
     _check_fields(group.name, [*group.fields, *group.written])
+    for each in (*group.fields, *group.written):
+        if each.metadata is not None:
+            own_keys.check(each.metadata, id)
     texts = {each.name for each in group.fields if isinstance(each, TextField)}
     for name, menu in group.menus.items():
         if name not in texts or not callable(menu):
@@ -121,7 +131,7 @@ def _check_fields(where: str, fields: Sequence[Any]) -> None:
         raise ExtensionError(f"{where}: two fields have the same name")
 
 
-def _check_block(block: PromptBlock) -> None:
+def _check_block(block: PromptBlock, id: str) -> None:
     if not _FIELD.fullmatch(block.kind):
         raise ExtensionError(f"{block.kind[:80]!r} is no kind such as 'variety'")
     if not callable(block.read) or not block.writes:
@@ -137,26 +147,6 @@ def _check_target(target: SendTarget, id: str) -> None:
         raise ExtensionError(f"{target.name}: the label must have 1 to 40 characters")
     if target.address and not _ADDRESS.fullmatch(target.address):
         raise ExtensionError(f"{target.name}: {target.address[:80]!r} is no address like 'receive'")
-
-
-def check_together(tables: Mapping[str, Sequence[Entry]]) -> None:
-    """What one table of an extension says of another. Raises ExtensionError."""
-    groups = {group.name: group for _, group in tables.get("controls", ())}
-    for kind, block in tables.get("prompt_blocks", ()):
-        group = groups.get(block.needs)
-        there = {each.name for each in group.written} if group else set()
-        if missing := set(block.writes) - there:
-            raise ExtensionError(
-                f"register_prompt_blocks: <{kind}:...> writes {min(missing)!r}, which is none of "
-                f"the fields that the group {block.needs!r} has as `written`"
-            )
-    _check_pages([page for _, page in tables.get("settings_pages", ())])
-
-
-def _check_pages(pages: Sequence[SettingsPage]) -> None:
-    names = [each.name for page in pages for each in page.fields]
-    if len(set(names)) != len(names):
-        raise ExtensionError("register_settings_pages: two settings have the same name")
 
 
 def _check_field(where: str, field: Any) -> None:
@@ -258,6 +248,15 @@ def _recognises(value: object) -> bool:
     return _loads(value) and callable(getattr(value, "recognises", None))
 
 
+_OWN: Sequence[tuple[type, Callable[[Any, str], None]]] = (
+    # the type of an entry, and what is asked of it besides: (entry, the extension's id)
+    (ControlGroup, _check_group),
+    (MetadataField, _check_key),
+    (Axis, _check_axis),
+    (PromptBlock, _check_block),
+    (SettingsPage, lambda page, id: _check_fields("settings", page.fields)),
+    (SendTarget, _check_target),
+)
 _Kind = Any
 _SERVER: Mapping[str, tuple[_Kind, str | None]] = {
     # the type of an entry, and its attribute that is its name; "" for those without one

@@ -1,20 +1,24 @@
 """How extensions behave: every call of a hook is timed, and its failure is the extension's own.
 
-Three failures of one hook in a row and the extension is switched off, until the next start. Where
-the process may die in a hook, a file says in which, so that the next process leaves that one out.
+Three failures of one hook in a row and the extension is switched off, until the next start; where
+somebody waits for the call, one that takes too long does it. Where the process may die in a hook, a
+file says in which, so that the next process leaves that one out.
 """
 
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from webui.extensions.patience import Clock, Errand
+
 T = TypeVar("T")
 IN_A_ROW = 3  # failures
+PATIENCE = 10.0  # seconds that a call may take for which somebody waits
 _MOST_TRACE = 4000  # characters
 _MOST_TEXT = 300
 _WIDTH = 120  # bytes of the file that says where the process is
@@ -55,10 +59,13 @@ class _Use:
 class Conduct:
     """Any thread may call."""
 
-    def __init__(self, where: Path | None = None) -> None:
+    def __init__(self, where: Path | None = None, patience: float = PATIENCE) -> None:
         """`where`: a file that says in which hook this process is, and in which the last one died;
-        the extension that it died in starts switched off."""
+        the extension that it died in starts switched off. `patience`: seconds for
+        `attempt_soon`."""
         self._lock = threading.Lock()
+        self._patience = patience
+        self._clocks = threading.local()  # .running: of the call that this thread is
         self._uses: dict[tuple[str, str], _Use] = {}
         self._off: dict[str, str] = {}  # extension -> why
         self._last: dict[str, Mishap] = {}
@@ -99,6 +106,40 @@ class Conduct:
         if whole:
             self.succeeded(owner, hook)
         return value
+
+    def attempt_soon(
+        self,
+        owner: str,
+        hook: str,
+        call: Callable[[], T],
+        passing: tuple[type, ...] = (),
+        patience: float | None = None,
+    ) -> T:
+        """As `attempt`, for what somebody waits for. One that takes longer than so many seconds of
+        its own is switched off at once, for it cannot be ended; while it waits for another
+        extension, that one's time runs."""
+        patience = self._patience if patience is None else patience
+        return self.attempt(owner, hook, lambda: self._soon(owner, hook, call, patience), passing)
+
+    def _soon(self, owner: str, hook: str, call: Callable[[], T], patience: float) -> T:
+        clock, outer = Clock(patience), getattr(self._clocks, "running", None)
+
+        def timed() -> T:
+            self._clocks.running = clock
+            return call()
+
+        with outer.stopped() if outer else nullcontext():
+            errand = Errand(f"{owner} {hook}", timed)
+            ended = errand.ends_within(clock)
+        with self._lock:
+            self._use(owner, hook).seconds -= clock.aside
+        if ended:
+            return errand.result()
+        text = f"took longer than {patience:g} s"
+        error = TimeoutError(text)
+        error.add_note(f"It was here:\n{errand.where()}")
+        self.switch_off(Mishap(owner, hook, f"switched off: its {hook} {text}"))
+        raise error
 
     def failed(self, owner: str, hook: str, error: BaseException) -> Mishap:
         """Counts a failure."""

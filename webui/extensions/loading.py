@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pluggy
 
 from webui.errors import ExtensionError
-from webui.extensions import answers, packages
+from webui.extensions import answers, packages, together
 from webui.extensions.answers import Entry
 from webui.extensions.manifest import Manifest
 from webui.hookspecs import PROJECT, EngineHooks, ServerHooks
@@ -78,5 +78,6 @@ def tables_of(
             answers.check_own(hook, made, manifest.id, folder)
         except ExtensionError as error:
             raise ExtensionError(f"register_{hook}: {error}") from None
-    answers.check_together(tables)
+    if part == "server":
+        together.check(tables)
     return tables

@@ -7,6 +7,7 @@ where it is shown nor what it does to the picture.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from webui.fields.axes import FIRST_AXES, axes_of
 from webui.fields.forms import FORM, FormField
 from webui.fields.generation import (
     AUTOMATIC_VAE,
@@ -33,8 +34,10 @@ from webui.fields.sampling import NOISE, OWN_SIGMAS, SAMPLING, SCHEDULING
 
 __all__ = [
     "AUTOMATIC_VAE",
+    "AXES",
     "BATCH_COUNT",
     "FIELDS",
+    "FIRST_AXES",
     "FORM",
     "MAX_BATCH_COUNT",
     "MAX_BATCH_SIZE",
@@ -56,3 +59,4 @@ __all__ = [
 FIELDS: Mapping[str, AnyField] = MappingProxyType(
     {field.name: field for field in (*GENERATION, *SAMPLING, *SCHEDULING, *NOISE, *IMAGES)}
 )
+AXES = axes_of(tuple(FIELDS.values()))  # name -> label in plots

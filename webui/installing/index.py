@@ -3,12 +3,14 @@
 {"extensions": [{"id": "wildcards", "name": "...", "description": "...", "source": ""}]}
 
 `source` is "" for what ships with Darkroom, else an address that `sources` takes. The file that
-ships is `extensions/index.json`; another one is fetched when somebody asks, and kept.
+ships is `extensions/index.json`; another one is fetched when somebody asks, and kept with the
+address that it came from and when.
 """
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from webui.installing import sources
 _MOST = 4 * 2**20  # bytes
 _MOST_ENTRIES = 5000
 _FETCHED = ("https", "ssh")
+_LATEST = 2**40  # Unix seconds
+_NOT_YET = "it has not been fetched yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,15 @@ class Listed:
     name: str
     description: str
     source: str  # "": it ships
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of the index without asking anybody."""
+
+    extensions: tuple[Listed, ...] = ()
+    problem: str = ""
+    fetched: float | None = None  # Unix seconds; None: it ships, or is not here
 
 
 class Index:
@@ -44,21 +57,26 @@ class Index:
         self._access = access
         self._shipped = shipped
 
-    def search(self, words: str = "") -> tuple[list[Listed], str]:
+    def search(self, words: str = "") -> Seen:
         """Those with all the words in what is said of them, and what is wrong with the index; asks
         nobody."""
         path = self._kept if self.address else self._shipped
         try:
             with path.open("rb") as file:
-                found = read(file.read(_MOST + 1))
+                data = file.read(_MOST + 1)
+            found = read(data)
         except FileNotFoundError:
-            return [], "it has not been fetched yet"
+            return Seen(problem=_NOT_YET)
         except (OSError, ValueError) as error:
-            return [], f"{path} cannot be read: {error}"
+            return Seen(problem=f"{path} cannot be read: {error}")
+        address, fetched = _origin(data) if self.address else ("", None)
+        if address != self.address:
+            return Seen(problem=_NOT_YET)
         wanted = words.casefold().split()
         texts = [f"{each.id} {each.name} {each.description}".casefold() for each in found]
         there = zip(found, texts, strict=True)
-        return [each for each, text in there if all(word in text for word in wanted)], ""
+        those = tuple(each for each, text in there if all(word in text for word in wanted))
+        return Seen(those, "", fetched)
 
     def fetch(self) -> None:
         """What is at the address now; nothing for the one that ships, which comes with Darkroom.
@@ -68,20 +86,22 @@ class Index:
         try:
             with Web(self._access) as web, web.get(self.address) as answer:
                 if answer.status != 200:
-                    raise WebError(f"{self.address} answers {answer.status}")
+                    raise WebError(f"the server of {self.address} answers {answer.status}")
                 data = answer.whole(_MOST)
             found = read(data)
         except WebError as error:
             raise DownloadFailed(str(error)) from None
         except ValueError as error:
-            raise DownloadFailed(f"{self.address} is no index: {error}") from None
-        rows = [
-            {"id": each.id, "name": each.name, "description": each.description,
-             "source": each.source}
-            for each in found
-        ]  # fmt: skip
+            raise DownloadFailed(f"what is at {self.address} is no index: {error}") from None
         try:
-            write(self._kept, {"extensions": rows})
+            write(
+                self._kept,
+                {
+                    "address": self.address,
+                    "fetched": time.time(),
+                    "extensions": [asdict(each) for each in found],
+                },
+            )
         except OSError as error:
             raise NotSaved(f"{self._kept} cannot be written: {error.strerror}") from error
 
@@ -98,6 +118,15 @@ def read(data: bytes) -> list[Listed]:
     if not isinstance(entries, list) or len(entries) > _MOST_ENTRIES:
         raise ValueError(f'it must be {{"extensions": [...]}} with at most {_MOST_ENTRIES}')
     return [_entry(each, number) for number, each in enumerate(entries)]
+
+
+def _origin(data: bytes) -> tuple[str, float | None]:
+    """Where a kept index, which can be read, came from, and when; ("", None) where it is not
+    said."""
+    given = json.loads(data)
+    address, fetched = given.get("address"), given.get("fetched")
+    known = type(fetched) in (int, float) and 0 <= fetched < _LATEST
+    return address if isinstance(address, str) else "", float(fetched) if known else None
 
 
 def _entry(given: Any, number: int) -> Listed:

@@ -197,7 +197,8 @@ class Model(Protocol):
 
     @property
     def networks(self) -> Mapping[str, Any]:
-        """What LoRAs can change, as diffusers calls the parts: "unet", "text_encoder", ..."""
+        """What LoRAs can change, as diffusers calls the parts: "unet" or "transformer",
+        "text_encoder", ..."""
 
     @property
     def vae(self) -> Autoencoder: ...

@@ -79,6 +79,12 @@ class Library:
         self._read_vaes[key] = known
         return replace(known, name=entry.name)
 
+    def vae_beside(self, model: ModelEntry) -> VaeEntry | None:
+        """The separate one that goes with a model by its name, with what its header says."""
+        if model.vae is None:
+            return None
+        return self._vae_report(VaeEntry(printable(model.vae.stem), model.vae))
+
     def tiny_decoders(self) -> tuple[TinyDecoder, ...]:
         """Those for previews that are there now."""
         with self._lock:
@@ -120,18 +126,21 @@ class Library:
         raise ModelNotFound(f"there is no VAE {shown(name)}; there are: {there}")
 
     def default(self) -> str | None:
-        """What to use when nobody chose: what ships, else the first that can be used."""
+        """What to use when nobody chose: what ships, else the first that can be used; a refiner,
+        which is made to go over a picture, only where there is nothing else."""
         with self._lock:
-            names = list(self._listed())
+            names, refiner = list(self._listed()), None
         for name in sorted(names, key=lambda name: name != PREFERRED):
             with self._lock:
                 entry = self._listed().get(name)
                 if entry is None:
                     continue
                 entry = self._listed()[name] = self._look_into(entry)
-            if entry.problem is None:
+            if entry.problem is None and entry.family != "refiner":
                 return name
-        return None
+            if entry.problem is None:
+                refiner = refiner or name
+        return refiner
 
     def hash(self, name: str, at_once: bool = False) -> str:
         """sha256 of what the model is known by; slow the first time, or with `at_once` "" then.
@@ -269,6 +278,7 @@ def _stamp(entry: ModelEntry) -> Stamp:
     if entry.layout == "folder":
         return tuple(map(stamp, folder.watched(entry.path)))
     beside = [entry.path.with_suffix(suffix) for suffix in (".yaml", ".json")]
+    beside.append(single_file.t5_tokenizer(entry.path))
     vae = [entry.vae] if entry.vae else []
     return tuple(map(stamp, [entry.path, *beside, *vae]))
 
@@ -283,5 +293,5 @@ def _bare(name: str) -> str:
 
 
 def _those(entries: list[ModelEntry]) -> str:
-    usable = [entry.name for entry in entries if entry.problem is None]
+    usable = [entry.name for entry in entries if entry.problem is None and not entry.unread]
     return f"there are {', '.join(usable[:20])}" if usable else "there is none that can be used"

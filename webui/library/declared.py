@@ -14,7 +14,9 @@ import yaml
 from webui.library.problem import ProblemError
 from webui.safetensors_header import Header
 
-PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
+PARTS = (
+    "unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3", "scheduler",
+)  # fmt: skip
 _MOST = 2**18  # bytes of a config beside a file
 _CELL = 8  # pixels, of a latent, in the families that are known
 _PREDICTIONS = {"epsilon": "epsilon", "eps": "epsilon", "v": "v_prediction"}
@@ -58,7 +60,8 @@ def _of_metadata(metadata: Mapping[str, str]) -> Sections:
         scheduler["prediction_type"] = spec
     side = metadata.get("modelspec.resolution", "").partition("x")[0]
     if side.isascii() and side.isdecimal() and len(side) < 6:
-        sections.setdefault("unet", {})["sample_size"] = int(side) // _CELL
+        for network in ("unet", "transformer"):
+            sections.setdefault(network, {})["sample_size"] = int(side) // _CELL
     if metadata.get("ss_zero_terminal_snr", "").lower() == "true":
         scheduler["rescale_betas_zero_snr"] = True
     return sections

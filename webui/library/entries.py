@@ -48,6 +48,7 @@ class ModelEntry:
     # what networks are built from, by part
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     tokenizer: Path = Path()  # the folder of the vocabulary
+    t5_tokenizer: Path | None = None  # the folder of T5's, where it is read
     vae: Path | None = None  # a separate one, beside it by its name
     report: Report = Report()
     problem: str | None = None  # why it cannot be used

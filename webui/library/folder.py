@@ -79,12 +79,13 @@ def entry(folder: Path, name: str) -> ModelEntry:
         scale_factor, width, height = native_size(configs[network], configs["vae"], network)
         for part, config in configs.items():
             bounds.check(part, f"{part}/{_CONFIGS[part]}", config)
-        _check_scheduler(configs["scheduler"], network == "transformer")
+        check_scheduler(configs["scheduler"], network == "transformer")
         family = _family(configs)
         return ModelEntry(
             name=name, path=folder, family=family, native_width=width, native_height=height,
             scale_factor=scale_factor, weights=weights, size_bytes=size_bytes, configs=configs,
             tokenizer=folder / ("tokenizer" if "tokenizer" in parts else "tokenizer_2"),
+            t5_tokenizer=folder / "tokenizer_3" if "tokenizer_3" in parts else None,
             report=_report(folder, family, network, configs),
         )  # fmt: skip
     except (ProblemError, OSError) as error:
@@ -130,7 +131,8 @@ def _family(configs: Mapping[str, Mapping[str, Any]]) -> str:
     return "sd2" if configs["text_encoder"].get("hidden_act") == "gelu" else "sd1"
 
 
-def _check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
+def check_scheduler(config: Mapping[str, Any], flow: bool) -> None:
+    """Raises ProblemError for noise levels of a kind that is not built here."""
     kind = str(config.get("_class_name", ""))
     if kind.startswith("EDM") or (kind.startswith("FlowMatch") and not flow):
         raise ProblemError(f"scheduler/ says {shown(kind)}; such models cannot be used yet")
@@ -147,14 +149,14 @@ def _report(
     folder: Path, family: str, network: str, configs: Mapping[str, Mapping[str, Any]]
 ) -> Report:
     found = [
-        (part, _header(path))
+        (part, _header(path, part))
         for part, name in WEIGHTS.items()
         for path in files(folder / part, name)
     ]
-    notes = [f"{part}: {problem}" for part, problem in found if isinstance(problem, str)]
+    notes = []
     if network == "transformer" and "text_encoder_3" not in configs:
         notes.append("it holds no T5: texts are read by CLIP alone")
-    headers = [(part, each) for part, each in found if isinstance(each, Header)]
+    headers = [(part, each) for part, each in found if each is not None]
     own = [each.tensors for part, each in headers if part == network]
     denoising = [tensor for tensors in own for tensor in tensors.values()]
     scheduler = configs["scheduler"]
@@ -176,12 +178,12 @@ def _report(
     )
 
 
-def _header(path: Path) -> Header | str | None:
-    """None if there is no such file; else the header, or why it cannot be read."""
+def _header(path: Path, part: str) -> Header | None:
+    """None if there is no such file. Raises ProblemError, OSError."""
     try:
         return header.read(path) if path.is_file() else None
-    except (HeaderError, OSError) as error:
-        return str(error)
+    except HeaderError as error:
+        raise ProblemError(f"{part}/{path.name}: {error}") from None
 
 
 def _config(folder: Path, part: str) -> dict[str, Any]:

@@ -4,8 +4,10 @@ The layouts are those of CompVis' latent-diffusion, Stability's generative-model
 shapes cannot tell (how many heads, which activation) is not known here.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import count, takewhile
+from math import isqrt
 from typing import Any, NamedTuple
 
 from webui.library.problem import ProblemError
@@ -17,6 +19,9 @@ HEAD_WIDTH = 64  # of Stable Diffusion 2's, SDXL's and every CLIP's attention
 _GROUPS = 32  # of the norms in UNet and VAE, wherever nothing else is said
 
 Config = dict[str, Any]
+
+
+_NUMBERED = re.compile(rf"{re.escape(UNET)}joint_blocks\.(\d{{1,4}})\.", re.ASCII)
 
 
 class _Level(NamedTuple):
@@ -127,6 +132,53 @@ def open_clip(header: Header, prefix: str) -> Config:
     )
 
 
+def transformer(header: Header) -> Config:
+    """As diffusers' SD3Transformer2DModel has it. Raises ProblemError."""
+    patches = _needed(header, f"{UNET}x_embedder.proj.weight")
+    places = _needed(header, f"{UNET}pos_embed")
+    if len(patches) != 4 or len(places) != 3 or isqrt(places[1]) ** 2 != places[1]:
+        raise ProblemError("its transformer's patches or places are of no known shape")
+    block = f"{UNET}joint_blocks.{{}}.x_block.{{}}"
+    numbers = {int(found[1]) for key in header.tensors if (found := _NUMBERED.match(key))}
+    depth = len(numbers)  # one of them may still be in pieces, which the loader says
+    if numbers != set(range(depth)):
+        raise ProblemError("its transformer's blocks are not numbered one after the other")
+    norm = header.shape(block.format(0, "attn.ln_q.weight"))
+    made: Config = {
+        "in_channels": patches[1],
+        "out_channels": _needed(header, f"{UNET}final_layer.linear.weight")[0] // patches[2] ** 2,
+        "patch_size": patches[2],
+        "pos_embed_max_size": isqrt(places[1]),
+        "num_layers": depth,
+        "joint_attention_dim": _needed(header, f"{UNET}context_embedder.weight")[1],
+        "caption_projection_dim": _needed(header, f"{UNET}context_embedder.weight")[0],
+        "pooled_projection_dim": _needed(header, f"{UNET}y_embedder.mlp.0.weight")[1],
+        "qk_norm": "rms_norm" if norm else None,
+        "dual_attention_layers": [
+            at for at in range(depth) if block.format(at, "attn2.qkv.weight") in header.tensors
+        ],
+    }
+    head = norm[0] if norm and norm[0] else HEAD_WIDTH
+    return made | {"attention_head_dim": head, "num_attention_heads": patches[0] // head}
+
+
+def t5(header: Header, prefix: str) -> Config:
+    """As transformers' T5Config has it."""
+    layer = f"{prefix}encoder.block.{{}}.layer."
+    words = _needed(header, f"{prefix}shared.weight")
+    bias = f"{layer.format(0)}0.SelfAttention.relative_attention_bias.weight"
+    buckets, heads = _needed(header, bias)[:2]
+    return {
+        "vocab_size": words[0],
+        "d_model": words[1],
+        "d_kv": _needed(header, f"{layer.format(0)}0.SelfAttention.q.weight")[0] // heads,
+        "d_ff": _needed(header, f"{layer.format(0)}1.DenseReluDense.wi_0.weight")[0],
+        "num_layers": _counted(header, lambda at: f"{layer.format(at)}0.SelfAttention.q.weight"),
+        "num_heads": heads,
+        "relative_attention_num_buckets": buckets,
+    }
+
+
 def _text(words: Shape, places: Shape, inner: Shape, layers: int, projected: int) -> Config:
     return {
         "vocab_size": words[0],
@@ -146,6 +198,8 @@ def with_heads(part: str, config: Mapping[str, Any]) -> Config:
     Raises ProblemError where neither fits and the config does not say.
     """
     made = dict(config)
+    if part in ("transformer", "text_encoder_3"):  # their shapes say it, or the family does
+        return made
     if part.startswith("text_encoder"):
         if "num_attention_heads" not in made:
             made["num_attention_heads"] = _heads(part, made["hidden_size"])

@@ -9,12 +9,21 @@ from typing import Any
 
 from webui import safetensors_header as header
 from webui.files import printable
-from webui.library import bounds, shapes
+from webui.library import bounds, folder, shapes
 from webui.library.declared import Sections, declared
 from webui.library.entries import ModelEntry, Report
 from webui.library.native_size import native_size
 from webui.library.problem import ProblemError
-from webui.library.structure import ENCODERS, FOLDERS, FOLDERS_ONLY, KINDS, Structure, structure
+from webui.library.structure import (
+    BARE,
+    ENCODERS,
+    FOLDERS,
+    KINDS,
+    NETWORKS,
+    T5,
+    Structure,
+    structure,
+)
 from webui.safetensors_header import Header, HeaderError, Tensor
 from webui.weight_files import plain, refuse_pickle
 
@@ -24,6 +33,12 @@ _ROOT = Path(__file__).parents[2]
 VOCABULARY = _ROOT / "models" / "checkpoints" / "fluent-emoji" / "tokenizer"
 _SIZE_IDS = {"sdxl": 6, "refiner": 5}  # numbers about its size that a picture is conditioned on
 _EMA = "model_ema."
+_SCALED = (
+    ".scale_weight",
+    ".weight_scale",
+    "scaled_fp8",
+    ".comfy_quant",
+)  # beside weights that are not what they say
 
 
 def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
@@ -33,9 +48,10 @@ def entry(path: Path, name: str, vae: Path | None = None) -> ModelEntry:
         size = checked(path)
         found = header.read(path)
         what = structure(found)
-        report = _report(found, what)
-        _check_kind(found, what)
-        configs = _configs(path, found, what.family)
+        left_out = _left_out(path, found, what.family)
+        report = _report(found, what, left_out)
+        _check_kind(found, what, left_out)
+        configs = _configs(path, found, what.family, left_out)
         report = _with_configs(report, configs, vae)
         return _usable(path, name, size, configs, report, vae)
     except (ProblemError, HeaderError) as error:
@@ -68,14 +84,22 @@ def vae_prefix(found: Header) -> str:
     return shapes.VAE if any(key.startswith(shapes.VAE) for key in found.tensors) else ""
 
 
+def t5_tokenizer(path: Path) -> Path:
+    """Where T5's vocabulary stands, which no single file holds: the folder of that name that a
+    model in diffusers' layout has, beside the file."""
+    return path.with_name("tokenizer_3")
+
+
 def _usable(
     path: Path, name: str, size: int, configs: Sections, report: Report, vae: Path | None
 ) -> ModelEntry:
-    scale_factor, width, height = native_size(configs["unet"], configs["vae"])
+    network = NETWORKS.get(report.family, "unet")
+    scale_factor, width, height = native_size(configs[network], configs["vae"], network)
     return ModelEntry(
         name=name, path=path, layout="file", family=report.family, native_width=width,
         native_height=height, scale_factor=scale_factor, weights=path, size_bytes=size,
         configs=configs, tokenizer=VOCABULARY, vae=vae, report=report,
+        t5_tokenizer=t5_tokenizer(path) if "text_encoder_3" in configs else None,
     )  # fmt: skip
 
 
@@ -92,17 +116,23 @@ def checked(path: Path) -> int:
         raise ProblemError("it is a link to nothing") from None
 
 
-def _check_kind(found: Header, what: Structure) -> None:
+def _check_kind(found: Header, what: Structure, left_out: Mapping[str, str]) -> None:
     """Raises ProblemError for what is no checkpoint of a family here."""
     if what.family:
+        used = (key for key in found.tensors if not key.startswith(tuple(left_out)))
+        if scaled := next((key for key in used if key.endswith(_SCALED)), None):
+            raise ProblemError(
+                f"its weights are scaled or quantized ({scaled[:80]}), which cannot be used; "
+                "a file in fp16, bf16 or plain fp8 can"
+            )
         whole = [key for key, each in found.tensors.items() if _is_wrong(key, each.dtype)]
         if whole:
             raise ProblemError(f"{whole[0][:80]} holds whole numbers, which are no weights")
         return
-    if what.other in FOLDERS_ONLY:
+    if what.other == BARE:
         raise ProblemError(
-            f"this is {what.other}, which cannot be used as one file yet; a folder in diffusers' "
-            "layout can"
+            f"this is {what.other}; a file that holds them (it is called ..._incl_clips...) can be "
+            "used, and a folder in diffusers' layout"
         )
     if what.other:
         raise ProblemError(f"this is {what.other}, which cannot be used yet")
@@ -122,11 +152,28 @@ def _is_wrong(key: str, dtype: str) -> bool:
     return key.startswith((shapes.UNET, shapes.VAE)) or key.endswith(".weight")
 
 
-def _configs(path: Path, found: Header, family: str) -> Sections:
+def _left_out(path: Path, found: Header, family: str) -> dict[str, str]:
+    """What the keys of a part begin with that is there and is not loaded -> why, as a sentence
+    without its point."""
+    if family not in NETWORKS or not any(key.startswith(T5) for key in found.tensors):
+        return {}
+    if any(key.startswith(T5) and key.endswith(_SCALED) for key in found.tensors):
+        return {T5: "its T5 is scaled fp8, which is not read: texts are read by CLIP alone"}
+    if t5_tokenizer(path).is_dir():
+        return {}
+    return {
+        T5: "its T5 is not read, for its vocabulary is in no single file: put the folder "
+        "tokenizer_3 of the model's diffusers layout beside it; now texts are read by CLIP alone"
+    }
+
+
+def _configs(path: Path, found: Header, family: str, left_out: Mapping[str, str]) -> Sections:
     """By part: what ships for the family, what the shapes say, what is declared; last counts."""
-    said, shipped = declared(path, found), _shipped(family)
+    said, shipped = declared(path, found), dict(_shipped(family))
+    if T5 in left_out or not any(key.startswith(T5) for key in found.tensors):
+        shipped.pop("text_encoder_3", None)
     sized = {part: _of_shapes(part, found, family) for part in shipped if part != "scheduler"}
-    if "text_encoder_2" in sized:
+    if "unet" in sized and "text_encoder_2" in sized:
         sized["unet"] |= _size_conditioning(found, family, sized["text_encoder_2"])
     if family == "sd2":  # it was trained on what comes before the last layer, which is left out
         sized["text_encoder"]["num_hidden_layers"] -= 1
@@ -137,12 +184,17 @@ def _configs(path: Path, found: Header, family: str) -> Sections:
             merged = shapes.with_heads(part, merged)
         configs[part] = merged
         bounds.check(part, part, merged)
+    folder.check_scheduler(configs["scheduler"], family in NETWORKS)
     return configs
 
 
 def _of_shapes(part: str, found: Header, family: str) -> dict[str, Any]:
     if part == "unet":
         return shapes.unet(found)
+    if part == "transformer":
+        return shapes.transformer(found)
+    if part == "text_encoder_3":
+        return shapes.t5(found, T5)
     if part == "vae":
         has_one = any(key.startswith(shapes.VAE) for key in found.tensors)
         return shapes.vae(found) if has_one else {}
@@ -164,14 +216,17 @@ def _size_conditioning(found: Header, family: str, text: Mapping[str, Any]) -> d
     }
 
 
-def _report(found: Header, what: Structure) -> Report:
-    notes = []
+def _report(found: Header, what: Structure, left_out: Mapping[str, str]) -> Report:
+    notes = list(left_out.values())
     used = {key: each for key, each in found.tensors.items() if not key.startswith(_EMA)}
     if len(used) < len(found.tensors):
         notes.append("it also holds averaged (EMA) weights, which are not loaded")
+    used = {key: each for key, each in used.items() if not key.startswith(tuple(left_out))}
     sizes = _sizes(used, what)
     if what.family and "vae" not in sizes:
         notes.append("it holds no VAE: one with its name, or one that is chosen, is used")
+    if what.family in NETWORKS and "text_encoder_3" not in sizes and not left_out:
+        notes.append("it holds no T5: texts are read by CLIP alone")
     unet = [each for key, each in used.items() if key.startswith(shapes.UNET)]
     return Report(
         kind=what.kind,
@@ -186,9 +241,10 @@ def _report(found: Header, what: Structure) -> Report:
 
 def _with_configs(report: Report, configs: Sections, vae: Path | None) -> Report:
     scheduler = configs.get("scheduler", {})
+    flow = report.family in NETWORKS
     return replace(
         report,
-        prediction=str(scheduler.get("prediction_type", "")),
+        prediction="flow" if flow else str(scheduler.get("prediction_type", "")),
         zero_terminal_snr=scheduler.get("rescale_betas_zero_snr") is True,
         vae=printable(vae.stem) if vae else "",
     )
@@ -206,7 +262,9 @@ def _sizes(used: Mapping[str, Tensor], what: Structure) -> dict[str, int]:
 
 
 def _prefixes(what: Structure) -> dict[str, str]:
-    return {"unet": shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {})}
+    network = NETWORKS.get(what.family, "unet")
+    whole = {"text_encoder_3": T5} if what.family in NETWORKS else {}
+    return {network: shapes.UNET, "vae": shapes.VAE, **ENCODERS.get(what.family, {}), **whole}
 
 
 @cache

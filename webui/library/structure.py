@@ -35,7 +35,6 @@ _LORA = re.compile(
 )
 _IN_LORA = ("lora", "hada_", "lokr_", "oft_", "lycoris_")  # one of these is in all that fits
 _OTHERS = {  # what stands behind the prefix -> a kind of model that is not built here
-    "joint_blocks.": "Stable Diffusion 3",
     "double_blocks.": "Flux",
     "double_layers.": "AuraFlow",
     "transformer_blocks.0.attn.add_": "Qwen-Image",
@@ -43,12 +42,16 @@ _OTHERS = {  # what stands behind the prefix -> a kind of model that is not buil
     "blocks.0.self_attn.": "Wan",
     "layers.0.attention.": "Lumina or Z-Image",
 }
-FOLDERS_ONLY = ("Stable Diffusion 3",)  # of these, that can be used as a folder
+BARE = "Stable Diffusion 3 without its text encoders"
+JOINT = f"{UNET}joint_blocks."  # only its transformer has these
 CLIP = "cond_stage_model.transformer."
 OPEN_CLIP = "cond_stage_model.model."
 FIRST_CLIP = "conditioner.embedders.0.transformer."
 FIRST_OPEN_CLIP = "conditioner.embedders.0.model."
 SECOND_OPEN_CLIP = "conditioner.embedders.1.model."
+FLOW_CLIP = "text_encoders.clip_l.transformer."
+FLOW_OPEN_CLIP = "text_encoders.clip_g.transformer."
+T5 = "text_encoders.t5xxl.transformer."
 
 # family -> part -> the prefix of its text encoders' keys
 ENCODERS = {
@@ -56,7 +59,9 @@ ENCODERS = {
     "sd2": {"text_encoder": OPEN_CLIP},
     "sdxl": {"text_encoder": FIRST_CLIP, "text_encoder_2": SECOND_OPEN_CLIP},
     "refiner": {"text_encoder_2": FIRST_OPEN_CLIP},
+    "sd3": {"text_encoder": FLOW_CLIP, "text_encoder_2": FLOW_OPEN_CLIP},  # beside T5
 }
+NETWORKS = {"sd3": "transformer"}  # what denoises, where it is no "unet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +95,14 @@ def _checkpoint(header: Header) -> Structure:
         return Structure("checkpoint", other="an upscaling model")
     prefixes = {prefix for each in ENCODERS.values() for prefix in each.values()}
     there = {prefix for prefix in prefixes if any(key.startswith(prefix) for key in keys)}
+    flow = any(key.startswith(JOINT) for key in keys)
     for family, encoders in ENCODERS.items():
-        if there == set(encoders.values()):
+        if there == set(encoders.values()) and flow == (family == "sd3"):
             if sized != (family in ("sdxl", "refiner")):
                 return Structure("checkpoint", other="an unCLIP or another variant")
             return Structure("checkpoint", family)
+    if flow:
+        return Structure("checkpoint", other=BARE)
     return Structure("checkpoint" if there else "unet")
 
 

@@ -97,10 +97,21 @@ class Loras:
         """Why `<lora:name:1>` cannot be made with a model, as a sentence without its point."""
         found = self.find(name)
         if found is None:
-            return f"there is no LoRA {shown(name)}{self._near(name)}"
+            return self._missing(name)
         if problem := found.misfit(model):
             return f"the LoRA {shown(name)} cannot be used: {problem}"
         return None
+
+    def _missing(self, name: str) -> str:
+        stem = _stem(name.replace("\\", "/")).casefold()
+        same = [each for each in self._files() if _stem(each[0]).casefold() == stem]
+        usable = [each for each, path in same if _is_one(each, path)]
+        if len(usable) > 1:
+            tags = ", ".join(f"<lora:{each}:1>" for each in usable[:5])
+            return f"there are {len(usable)} LoRAs {shown(name)}: {tags}"
+        if same and not usable:
+            return f"the LoRA {shown(name)} cannot be used: {self._entry(*same[0]).problem}"
+        return f"there is no LoRA {shown(name)}{self._near(name)}"
 
     def _near(self, name: str) -> str:
         names = self.names()

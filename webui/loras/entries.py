@@ -26,7 +26,7 @@ class LoraEntry:
     kinds: tuple[str, ...] = ()  # "LoRA", "LoHa", "LoKr", "full"
     rank: int | None = None  # the commonest
     changed: int = 0  # how many weights
-    networks: tuple[str, ...] = ()  # "unet", "text_encoder", "text_encoder_2"
+    networks: tuple[str, ...] = ()  # "unet" or "transformer", "text_encoder", "text_encoder_2"
     precision: str = ""
     title: str = ""
     alias: str = ""  # what its trainer called it

@@ -3,6 +3,7 @@
     lora_unet_down_blocks_0_..._to_q.lora_down.weight     Kohya's, and LyCORIS' with .hada_, .lokr_
     unet.down_blocks.0....to_q.lora_A.weight              PEFT, as diffusers saves it
     base_model.model.down_blocks.0....lora_A.weight       PEFT alone
+    transformer.transformer_blocks.0....to_q.lora_A.weight PEFT, of a transformer
     unet.down_blocks.0....processor.to_q_lora.down.weight diffusers, before it had PEFT
     text_encoder....q_proj.lora_linear_layer.up.weight
 
@@ -20,6 +21,8 @@ from webui.safetensors_header import Header, Shape
 
 Kind = Literal["LoRA", "LoHa", "LoKr", "full"]
 UNET, TEXT, SECOND_TEXT = "unet", "text_encoder", "text_encoder_2"
+TRANSFORMER = "transformer"  # of Stable Diffusion 3, where others have a UNet
+NETWORKS = (UNET, TRANSFORMER, TEXT, SECOND_TEXT)
 
 _ENDS = {  # what a key ends with -> what its tensor is for
     ".lora_down.weight": "down", ".lora_up.weight": "up", ".lora_mid.weight": "mid",
@@ -40,16 +43,17 @@ _UNUSABLE = (  # what is in a key -> what it belongs to, which is not built here
     (".b1.weight", "GLoRA"), ("lora_A.bias", "a LoRA with biases"),
     ("lora_B.bias", "a LoRA with biases"), ("lora_up.bias", "a LoRA with biases"),
     ("double_blocks", "a LoRA for Flux"), ("single_transformer_blocks", "a LoRA for Flux"),
-    ("joint_", "a LoRA for SD3"), ("attn.add_q_proj", "a LoRA for SD3 or Flux"),
-    ("diffusion_model.", "a LoRA for another kind of model"),
-    ("transformer.", "a LoRA for another kind of model (SD3, Flux, ...)"),
-    ("lora_te3_", "a LoRA for another kind of model"), ("vera_", "VeRA"),
+    ("lora_te3_", "a LoRA that changes T5"), ("text_encoder_3.", "a LoRA that changes T5"),
+    ("diffusion_model.", "a LoRA for another kind of model"), ("vera_", "VeRA"),
     ("scalar", "a trained scale"),
 )  # fmt: skip
-_OTHERS = (  # how places in networks begin that are no UNets
-    ("double_blocks_", "Flux"), ("single_blocks_", "Flux"), ("joint_blocks_", "SD3"),
-    ("layers_", "Z-Image or Lumina"), ("transformer_blocks_", "Qwen-Image or SD3"),
-    ("blocks_", "Wan"),
+_OTHERS = (  # how places in networks begin that are neither UNets nor Stable Diffusion 3's
+    ("double_blocks_", "Flux"), ("single_blocks_", "Flux"), ("single_transformer_blocks_", "Flux"),
+    ("layers_", "Z-Image or Lumina"), ("blocks_", "Wan"),
+)  # fmt: skip
+_IN_TRANSFORMER = (  # how places in Stable Diffusion 3's begin, its authors' names and diffusers'
+    "joint_blocks_", "transformer_blocks_", "context_embedder", "x_embedder_", "t_embedder_",
+    "y_embedder_", "final_layer_", "time_text_embed_", "pos_embed_", "norm_out_", "proj_out",
 )  # fmt: skip
 _WHOLE: Mapping[Kind, tuple[frozenset[str], ...]] = {  # a kind's roles, in each way to have them
     "LoRA": (frozenset({"down", "up"}), frozenset({"down", "up", "mid"})),
@@ -68,19 +72,23 @@ _KOHYA = (
     ("lora_unet_", UNET), ("lora_te_", TEXT), ("lora_te1_", TEXT), ("lora_te2_", SECOND_TEXT),
     ("lycoris_", UNET),
 )  # fmt: skip
-_POINTED = (("unet.", UNET), ("text_encoder.", TEXT), ("text_encoder_2.", SECOND_TEXT))
+_POINTED = (
+    ("unet.", UNET), ("transformer.", TRANSFORMER), ("text_encoder.", TEXT),
+    ("text_encoder_2.", SECOND_TEXT),
+)  # fmt: skip
 _IN_UNET = re.compile(
     r"(down_blocks|up_blocks|mid_block|conv_in|conv_out|time_embedding|add_embedding)\b"
 )
 _IN_TEXT = re.compile(r"(text_model|encoder\.layers|text_projection)\b")
 _OLD_TEXT = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+_JOINT = "diffusion_model.joint_blocks."
 _BUNDLED = "bundle_emb."  # embeddings that some trainers put beside
 
 
 class Target(NamedTuple):
     """The weight that is changed."""
 
-    network: str  # UNET, TEXT or SECOND_TEXT
+    network: str  # of NETWORKS
     place: str  # of the module in it, with underscores
 
 
@@ -131,7 +139,7 @@ def changes(header: Header) -> dict[Target, Change]:
         raise ProblemError("it holds no LoRA")
     for target, keys in found.items():
         for start, name in _OTHERS:
-            if target.network == UNET and target.place.startswith(start):
+            if target.network in (UNET, TRANSFORMER) and target.place.startswith(start):
                 key = shown(next(iter(keys.values())))
                 raise ProblemError(f"it is a LoRA for {name}, which cannot be used yet: {key}")
     return {
@@ -152,7 +160,11 @@ def _parsed(key: str) -> tuple[Target, str, str] | None:
     for prefix, network in _KOHYA:
         if place.startswith(prefix):
             behind = place[len(prefix) :]
+            if network == UNET and behind.startswith(_IN_TRANSFORMER):
+                network = TRANSFORMER
             return (Target(network, _plain(behind)), role, "") if behind else None
+    if place.startswith(_JOINT):
+        place = place.replace("diffusion_model", TRANSFORMER, 1)
     found = _pointed(place.removeprefix("base_model.model."))
     if found is None:
         return None
@@ -171,7 +183,7 @@ def _pointed(place: str) -> tuple[str, str] | None:
     if not network or not module:
         return None
     before, _, last = module.replace(".processor.", ".").rpartition(".")
-    if network == UNET:
+    if network in (UNET, TRANSFORMER):
         return network, f"{before}.to_out.0" if last == "to_out" else f"{before}.{last}".strip(".")
     return network, f"{before}.{_OLD_TEXT.get(last, last)}".strip(".")
 
@@ -214,6 +226,6 @@ def _shape(header: Header, key: str) -> Shape:
 
 
 def networks(targets: Iterable[Target]) -> tuple[str, ...]:
-    """Those that are changed, the UNet first."""
+    """Those that are changed, what denoises first."""
     there = {target.network for target in targets}
-    return tuple(name for name in (UNET, TEXT, SECOND_TEXT) if name in there)
+    return tuple(name for name in NETWORKS if name in there)

@@ -11,18 +11,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from webui.fields import shown
 from webui.files import printable
 from webui.library.problem import ProblemError
 from webui.library.structure import mistaken
 from webui.loras.entries import LoraEntry, Stamp
-from webui.loras.keys import SECOND_TEXT, TEXT, UNET, Change, Target, changes, networks
+from webui.loras.keys import (
+    NETWORKS,
+    SECOND_TEXT,
+    TEXT,
+    TRANSFORMER,
+    UNET,
+    Change,
+    Target,
+    changes,
+    networks,
+)
 from webui.safetensors_header import Header, precision
 
 _FAMILY_OF_CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "refiner"}
 _FAMILY_OF_TEXT = {768: "sd1", 1024: "sd2"}
+_SD3 = (1536, 2432)  # what its blocks work on, of the medium and the large ones
+_OTHER_WIDTH = 3072  # of Flux and Qwen-Image, whose blocks have the same names
 _FAMILY_SAID = (  # how what it was trained on begins
     ("stable-diffusion-xl-v1-refiner", "refiner"), ("stable-diffusion-xl", "sdxl"),
     ("stable-diffusion-v1", "sd1"), ("stable-diffusion-v2", "sd2"),
+    ("stable-diffusion-3", "sd3"), ("stable-diffusion-v3", "sd3"), ("sd3", "sd3"),
     ("sdxl", "sdxl"), ("sd_v1", "sd1"), ("sd_v2", "sd2"),
 )  # fmt: skip
 _MOST_WORDS = 20
@@ -52,6 +66,7 @@ def entry(name: str, path: Path, stamp: Stamp, header: Header) -> LoraEntry:
         found = changes(header)
     except ProblemError as problem:
         raise ProblemError(mistaken(header, "lora") or str(problem)) from None
+    _check_width(found)
     metadata = header.metadata
     check_scales(header, path)
     ranks = Counter(each.rank for each in found.values() if each.rank)
@@ -75,11 +90,16 @@ def entry(name: str, path: Path, stamp: Stamp, header: Header) -> LoraEntry:
 
 
 def family(found: Mapping[Target, Change], metadata: Mapping[str, str]) -> str:
-    """By the width of the texts that the UNet looks at, else of the text encoder, else as said."""
+    """By the width of the texts that the UNet looks at, else of the text encoder, else as said; of
+    a transformer by the names of its blocks, else by how wide they are."""
     for target, change in found.items():
         if target.network == UNET and target.place.endswith(("attn2_to_k", "attn2_to_v")):
             return _FAMILY_OF_CONTEXT.get(_inputs(change), _said_family(metadata))
     there = networks(found)
+    if TRANSFORMER in there:
+        named = any(target.place.startswith("joint_blocks_") for target in found)
+        wide = any(_width(*each) in _SD3 for each in found.items())
+        return "sd3" if named or wide else _said_family(metadata)
     if SECOND_TEXT in there:
         return "sdxl" if TEXT in there else _said_family(metadata)
     for target, change in found.items():
@@ -87,6 +107,23 @@ def family(found: Mapping[Target, Change], metadata: Mapping[str, str]) -> str:
             said = _said_family(metadata)
             return said or _FAMILY_OF_TEXT.get(_inputs(change), "")
     return _said_family(metadata)
+
+
+def _check_width(found: Mapping[Target, Change]) -> None:
+    """Raises ProblemError for a transformer whose blocks have the same names as a known one's."""
+    for target, change in found.items():
+        if _width(target, change) == _OTHER_WIDTH:
+            key = next(iter(change.keys.values()))
+            raise ProblemError(
+                f"it is a LoRA for Flux or Qwen-Image, which cannot be used yet: {shown(key)}"
+            )
+
+
+def _width(target: Target, change: Change) -> int:
+    """What a transformer's block works on, where the change tells it; else 0."""
+    ends = ("attn_to_q", "attn_to_k", "attn_to_v", "attn_add_q_proj")
+    told = target.network == TRANSFORMER and target.place.endswith(ends)
+    return _inputs(change) if told else 0
 
 
 def _inputs(change: Change) -> int:
@@ -119,7 +156,7 @@ def check_scales(header: Header, path: Path) -> dict[str, Scale]:
     if not said and path.name == "adapter_model.safetensors":  # as PEFT itself saves
         said = _beside(path.with_name("adapter_config.json"))
     scales = {}
-    for network in (UNET, TEXT, SECOND_TEXT, ""):
+    for network in (*NETWORKS, ""):
         prefix = f"{network}." if network else ""
         values = {key.removeprefix(prefix): said[key] for key in said if key.startswith(prefix)}
         if values.get("use_dora"):

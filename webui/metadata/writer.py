@@ -30,7 +30,8 @@ def parameters_text(
 ) -> str:
     """`model_hash` is the sha256 of the weights, or "" if unknown.
 
-    A note "key: value" stands under its key, any other under "Notes".
+    A note "key: value" stands under its key, any other under "Notes"; several of one key are
+    joined by "; ", for readers take the last pair of a key alone.
     """
     first: list[Pair] = []
     if request.upscale is None:  # else nothing is generated
@@ -130,9 +131,12 @@ def _files(request: GenerationRequest) -> list[Pair]:
 
 
 def _noted(notes: Sequence[str]) -> list[Pair]:
-    keyed = [_NOTE.fullmatch(note) for note in notes]
-    plain = [note for note, match in zip(notes, keyed, strict=True) if not match]
-    pairs: list[Pair] = [(match[1], match[2]) for match in keyed if match]
+    said: dict[str, list[str]] = {}
+    plain: list[str] = []
+    for note in notes:
+        match = _NOTE.fullmatch(note)
+        (said.setdefault(match[1], []) if match else plain).append(match[2] if match else note)
+    pairs: list[Pair] = [(key, "; ".join(values)) for key, values in said.items()]
     return pairs + ([("Notes", "; ".join(plain))] if plain else [])
 
 

@@ -1,13 +1,15 @@
 """What a recipe says of extensions' controls -> the form's values, "extras.GROUP.NAME"."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from webui import controls
 from webui.errors import InvalidRequest
+from webui.extensions import MishapError
 from webui.interfaces import ServerRegistry
-from webui.recipes.settled import Draft
+from webui.recipes.settled import Draft, Tables
 
 
 def of_request(registry: ServerRegistry, draft: Draft, extras: Mapping[str, Any]) -> None:
@@ -28,10 +30,20 @@ def of_request(registry: ServerRegistry, draft: Draft, extras: Mapping[str, Any]
         draft.values |= {f"extras.{name}.{key}": values[key] for key in values if key in shown}
 
 
-def of_pair(registry: ServerRegistry, draft: Draft, key: str, text: str) -> bool:
+def of_pair(tables: Tables, draft: Draft, key: str, text: str) -> bool:
     """Whether the key of a text is an extension's; its value is then in the draft, or lost."""
-    if (said := registry.metadata_fields.get(key)) is not None:
-        return said.value.means is None or _meant(registry, draft, said.value.means(text))
+    registry = tables.registry
+    if (owned := registry.metadata_fields.get(key)) is not None:
+        if owned.value.means is None:
+            return True
+        try:
+            said = tables.conduct.attempt_soon(
+                owned.owner, "metadata field", partial(_said, owned.value.means, text)
+            )
+        except MishapError as error:
+            draft.lose(key, text, f"{error.mishap.owner} failed: {error.mishap.text}")
+            return True
+        return _meant(registry, draft, said)
     if key not in (known := controls.keys(registry.controls)):
         return False
     name, field = known[key]
@@ -40,6 +52,14 @@ def of_pair(registry: ServerRegistry, draft: Draft, key: str, text: str) -> bool
     except InvalidRequest as error:
         draft.lose(key, text, error.problem)
     return True
+
+
+def _said(means: Callable[[str], object], text: str) -> Mapping[str, Any] | None:
+    """Raises TypeError for what is neither a mapping nor None."""
+    values = means(text)
+    if not (values is None or isinstance(values, Mapping)):
+        raise TypeError(f"must give a mapping or None, gave {type(values).__name__}")
+    return values
 
 
 def _meant(registry: ServerRegistry, draft: Draft, values: Mapping[str, Any] | None) -> bool:

@@ -81,7 +81,7 @@ def draft(tables: Tables, text: Text) -> Draft:
                 _field(draft, fields[key], key, value)
         elif key in others:
             draft.lose(key, value, f"it is for {others[key]}")
-        elif of_extras.of_pair(registry, draft, key, value):
+        elif of_extras.of_pair(tables, draft, key, value):
             continue
         elif key not in _KNOWN or (_KNOWN[key] and value not in _KNOWN[key]):
             draft.lose(key, value, _why_not(key))

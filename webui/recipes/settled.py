@@ -6,6 +6,7 @@ from typing import Any
 
 from webui import names
 from webui.errors import InvalidRequest
+from webui.extensions import Conduct
 from webui.fields import OWN_SIGMAS, AnyField
 from webui.interfaces import ServerRegistry
 from webui.library import Library
@@ -40,6 +41,7 @@ class Tables:
     upscalers: Upscalers
     kept: Callable[[str], bool] = lambda sha256: False  # whether a picture is in the input store
     loras: Loras | None = None
+    conduct: Conduct = field(default_factory=Conduct)
 
 
 @dataclass(slots=True)

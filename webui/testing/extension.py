@@ -12,10 +12,12 @@ from PIL import Image
 
 from webui import controls, prompt_blocks
 from webui.events import Event
-from webui.extensions import Catalogue, Conduct, Mishap, OwnSettings, Shelves, of_server
+from webui.extensions import Catalogue, Conduct, Mishap, OwnSettings, Shelves, of_server, together
+from webui.extensions.discovery import Found
 from webui.extensions.loading import PACKAGE, Part, module_of, tables_of
 from webui.extensions.manifest import read
 from webui.extensions.registry import Tables
+from webui.extensions.standing import Standing
 from webui.inputs import Inputs
 from webui.interfaces import ServerRegistry
 from webui.listeners import Listeners
@@ -50,7 +52,9 @@ class Extension:
         self._tables: dict[Part, Tables] = {}
         self._conduct = _Noted()
         self._registry = self._server_registry()
+        found = Found(self.manifest.id, self.folder, "installed", self.manifest)
         self._catalogue = Catalogue(
+            standings=(Standing(found, "on"),),
             conduct=self._conduct,
             data_dir=place,
             own_settings=OwnSettings(place, self._registry.settings_pages),
@@ -67,6 +71,8 @@ class Extension:
         if part not in self._tables:
             has = getattr(self.manifest, part) is not None
             self._tables[part] = tables_of(self.folder, self.manifest, part) if has else {}
+            if part == "engine":
+                together.check_needs(self._tables[part], self.tables("server"))
         return self._tables[part]
 
     def module(self, part: Part) -> ModuleType:
@@ -112,10 +118,10 @@ class Extension:
     @contextmanager
     def client(self) -> "Iterator[TestClient]":
         """A client of a server with this extension and no engine, behind the same checks as ours:
-        for its routes, `client.get("/api/v1/extensions/ID/...")`."""
+        for its routes, settings and files, `client.get("/api/v1/extensions/ID/...")`."""
         from webui.testing.server import client  # late: it loads Gradio
 
-        with client(self.manifest.id, self.tables("server"), self._conduct, self.place) as made:
+        with client(self.manifest.id, self.tables("server"), self._catalogue) as made:
             yield made
 
     def _engine(self) -> "Pictures":

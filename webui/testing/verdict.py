@@ -26,8 +26,9 @@ class Verdict:
 
 def check(folder: Path | str) -> Verdict:
     """Looks at a folder as the start does: its manifest, what it needs, then each half in a
-    short-lived process with limits, and beside what ships. Takes seconds; the first half is tried
-    with Gradio only where it has tabs or routes, the second with torch."""
+    short-lived process with limits, and beside what ships, extensions too: a name that one of them
+    has is taken. Takes seconds; the first half is tried with Gradio only where it has tabs or
+    routes, the second with torch."""
     (found,) = named([f"installed:{Path(folder).resolve()}"])
     imports = tuple(complaints(found.folder))
     if found.manifest is None or found.problem or _is_taken(found):
@@ -49,8 +50,9 @@ def check(folder: Path | str) -> Verdict:
 
 
 def _tried(part: Part, found: Found) -> Standing:
-    _, (standing,) = load(part, _builtin(part), [found], Trials(part))
-    return standing
+    beside = [each for each in find(SHIPPED / "nowhere") if each.id != found.id]
+    _, standings = load(part, _builtin(part), [*beside, found], Trials(part))
+    return standings[-1]
 
 
 def _builtin(part: Part) -> ModuleType:

@@ -15,8 +15,9 @@
   };
 
   /* The answer's JSON. Throws an Error with the server's own sentence, `field` if one is to blame. */
-  darkroom.send = async (method, address, body) => {
+  darkroom.send = async (method, address, body, seconds) => {
     const { status, said } = await darkroom.ask(address, {
+      seconds,
       method, headers: { "Content-Type": "application/json" },
       body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
     });

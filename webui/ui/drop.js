@@ -30,9 +30,14 @@
   }
 
   // --- who takes it: {words(), take([{name, blob}])}; null where its recipe is read -------------------
+  const others = []; // with the `place` that they take it in
   const drawn = (canvas) => canvas && { words: () => "Drop to draw on it", take: ([{ name, blob }]) => canvas.load(blob, name) };
-  const takerAt = (element) => drawn(darkroom.canvasAt(element)) ?? darkroom.pickerAt(element);
+  const takerAt = (element) => drawn(darkroom.canvasAt(element)) ?? others.find(({ place }) => place.contains(element)) ?? darkroom.pickerAt(element);
   const takerOpen = () => drawn(darkroom.canvasOpen()) ?? darkroom.pickerOpen();
+
+  /* Files dropped in `place`, an element of the page, are an extension's: take([{name, blob}]), where a
+     blob may be a promise of one that fails with a sentence. `words` stand over the page meanwhile. */
+  darkroom.takesDrops = (place, words, take) => { others.push({ place, words: () => words, take }); };
 
   // --- what is dragged: a picture of this page, something of it that is none, or from elsewhere ------
   let own = null; // its address; "" if it is no picture; null if it comes from elsewhere

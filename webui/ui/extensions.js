@@ -20,6 +20,8 @@
     if (root) load();
   }, true);
 
+  /* Why it is not as it should be; one that goes on may have failed once. */
+  const problemOf = (one) => one.problem || scripts[one.id] || one.mishap?.text || "";
   const find = (id) => root.querySelector(`#extensions-${id}`);
   const { node, button } = darkroom;
 
@@ -60,7 +62,7 @@
 
   function draw({ extensions, safe_mode: safe, can_restart: can }) {
     const pending = extensions.filter((each) => each.pending).length;
-    const wrong = extensions.filter((each) => each.problem || scripts[each.id]).length;
+    const wrong = extensions.filter(problemOf).length;
     const on = extensions.filter((each) => each.state === "on").length;
     const said = [safe ? "Safe mode: nothing but the program itself is loaded." : `${on} of ${extensions.length} on.`];
     if (wrong) said.push(`${wrong} with a problem.`);
@@ -74,7 +76,7 @@
   function card(one) {
     const item = node("li", "dk-ext-card");
     item.dataset.id = one.id;
-    item.dataset.state = scripts[one.id] && one.state === "on" ? "wrong" : one.state;
+    item.dataset.state = problemOf(one) && one.state === "on" ? "wrong" : one.state;
     const head = node("div", "dk-ext-head"), title = node("h3", "dk-ext-name", one.name);
     const side = node("span", "dk-ext-side");
     side.append(node("span", "dk-ext-state", label(one)));
@@ -84,7 +86,7 @@
     if (one.change !== "removed") side.append(turning);
     item.append(head);
     if (one.description) item.append(node("p", "dk-ext-text", one.description));
-    const problem = one.problem || scripts[one.id];
+    const problem = problemOf(one);
     if (problem) item.append(trouble(one, problem));
     if (one.hooks.includes("settings_pages")) item.append(darkroom.ownSettings(one));
     item.append(node("p", "dk-ext-facts", facts(one).join(" \u00b7 ")));
@@ -96,7 +98,7 @@
     if (one.change === "removed") return "Gone after a restart";
     if (one.change === "updated" && one.enabled) return `${one.installed.version} after a restart`;
     if (one.pending) return one.enabled ? "On after a restart" : "Off after a restart";
-    return WORDS[one.state] ?? one.state;
+    return one.state === "on" && problemOf(one) ? "On, failed" : WORDS[one.state] ?? one.state;
   }
 
   function origin({ origin: kind, installed, folder, change }) {
@@ -124,10 +126,11 @@
       const fold = node("details", ""), trace = node("pre", "dk-ext-trace", one.mishap.trace);
       trace.tabIndex = 0;
       fold.append(node("summary", "", "Traceback"), trace);
+      fold.addEventListener("toggle", () => { trace.scrollTop = trace.scrollHeight; }); // its own line comes last
       box.append(fold);
     }
     if (one.imports.length) box.append(node("p", "dk-ext-facts", one.imports.join("; ")));
-    if (one.enabled && one.state !== "safe mode") {
+    if (one.enabled && !["on", "safe mode"].includes(one.state)) {
       const again = button("Try again", () => turn(one.id, true));
       again.title = "It is tried anew at the next start";
       box.append(again);

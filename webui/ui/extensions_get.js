@@ -1,14 +1,22 @@
 /* Getting extensions: an address, the index, and what can be done with those that are installed. */
 "use strict";
 (() => {
-  const { node, button, sentence } = darkroom;
+  const { node, button, sentence, plural } = darkroom;
   const PAUSE = 200; // ms of typing
+  const PATIENCE = 90; // seconds for an index from far away
+  const AGES = [[86_400, "day"], [3600, "hour"], [60, "minute"]]; // seconds
+
+  function ago(seconds) {
+    const [length, name] = AGES.find(([each]) => seconds >= each) ?? [0, ""];
+    return name ? `${plural(Math.floor(seconds / length), name)} ago` : "just now";
+  }
 
   /* `changed()` when something was installed. Returns what shows it. */
   darkroom.extensionsGet = (root, changed) => {
     const find = (id) => root.querySelector(`#extensions-${id}`);
     const typing = darkroom.timer(search);
     let begun = false, allowed = false, asked = 0;
+    let here = false; // whether there is a list
 
     function look(body) {
       darkroom.extensionLook(body, find("seen"), (installed) => {
@@ -24,17 +32,50 @@
       else find("source").focus();
     });
     find("search").addEventListener("input", () => typing.start(PAUSE));
+    find("fetch").addEventListener("click", fetchAnew);
 
     async function search() {
       const mine = (asked += 1);
       try {
-        const { extensions, problem, address } = await darkroom.send("GET", `api/v1/extensions/index?search=${encodeURIComponent(find("search").value)}`);
-        if (mine !== asked) return;
-        find("known").replaceChildren(...extensions.map(row));
-        const none = find("search").value.trim() ? "None of that name." : "None.";
-        find("known-said").textContent = problem ? sentence(`the index of ${address || "Darkroom"}: ${problem}`) : extensions.length ? "" : none;
-        find("known-said").hidden = !find("known-said").textContent;
-      } catch (error) { find("known-said").textContent = error.message; }
+        const found = await darkroom.send("GET", address());
+        if (mine === asked) list(found);
+      } catch (error) { wrong(error.message); }
+    }
+
+    /* What was there stays where nothing comes. */
+    async function fetchAnew() {
+      const fetching = find("fetch");
+      fetching.disabled = true;
+      fetching.textContent = "Fetching\u2026";
+      wrong("");
+      try {
+        await darkroom.send("POST", "api/v1/extensions/index", {}, PATIENCE);
+        await search();
+      } catch (error) { wrong(error.message); }
+      fetching.disabled = false;
+      named();
+    }
+
+    const address = () => `api/v1/extensions/index?search=${encodeURIComponent(find("search").value)}`;
+    const named = () => { find("fetch").textContent = here ? "Fetch the list anew" : "Fetch the list"; };
+
+    function list({ extensions, problem, address: from, fetched }) {
+      here = !problem;
+      find("fetch").hidden = !from;
+      if (!find("fetch").disabled) named();
+      find("known").replaceChildren(...extensions.map(row));
+      const age = problem ? `: ${problem}` : fetched === null ? "" : `, fetched ${ago(Date.now() / 1000 - fetched)}`;
+      find("known-from").textContent = from ? `The list of ${from}${age}.` : "The list that comes with Darkroom. The start-up option --extension-index takes the address of another.";
+      const none = here && !extensions.length;
+      find("known-said").textContent = none ? (find("search").value.trim() ? "None has all these words." : "It lists none.") : "";
+      find("known-said").hidden = !none;
+      find("search").disabled = !here;
+      wrong(from ? "" : problem);
+    }
+
+    function wrong(text) {
+      find("known-wrong").textContent = text ? sentence(text) : "";
+      find("known-wrong").hidden = !text;
     }
 
     function row({ name, description, source }) {

@@ -140,14 +140,6 @@
     return button;
   }
 
-  // --- folds: closed until they are wanted --------------------------------------------------------
-  darkroom.turnFold = (id, open = document.getElementById(id).dataset.open !== "yes") => {
-    const fold = document.getElementById(id);
-    if (!fold) return; // of a tab that is not built yet
-    fold.dataset.open = open ? "yes" : "no";
-    fold.querySelector(".dk-fold-button").setAttribute("aria-expanded", String(open));
-  };
-
   function mark(field, text, noticeBox) {
     field.classList.add("dk-wrong");
     const message = document.createElement("p");

@@ -3,8 +3,10 @@
 Nothing here knows an extension: page, API and metadata read the same fields.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -31,10 +33,13 @@ def fields(registry: ServerRegistry) -> dict[str, FormField]:
 
 
 def build(tab: str, services: Services) -> dict[str, Component]:
-    """A fold for each group that belongs to the tab."""
+    """A fold for each group that belongs to the tab; in the browser they can be moved."""
     components: dict[str, Component] = {}
-    for group in services.registry.controls.values():
-        if tab in group.tabs:
+    there = [each for each in services.registry.controls.values() if tab in each.tabs]
+    if not there:
+        return components
+    with gr.Column(elem_id=f"{tab}_groups", elem_classes="dk-groups"):
+        for group in there:
             with options.fold(group.title, tab, f"{group.name}_fold"):
                 components |= _group(tab, group, services)
     return components
@@ -61,11 +66,11 @@ def _menu(tab: str, group: ControlGroup, field: FormField, services: Services) -
     owner = services.registry.owners.get(group.name, BUILTIN)
     offered: list[str] = []
     with suppress(MishapError):
-        offered = services.extensions.conduct.attempt(
-            owner, "menu", lambda: [str(each) for each in group.menus[field.name](services, tab)]
+        offered = services.extensions.conduct.attempt_soon(
+            owner, "menu", lambda: _offered(group.menus[field.name](services, tab))
         )
     return gr.Dropdown(
-        choices=list(offered[:_MOST_OFFERED]),
+        choices=list(offered),
         value=str(field.default),
         allow_custom_value=True,
         label=field.label,
@@ -73,6 +78,10 @@ def _menu(tab: str, group: ControlGroup, field: FormField, services: Services) -
         elem_id=form.own_id(tab, f"extras.{group.name}.{field.name}"),
         elem_classes="dk-field",
     )
+
+
+def _offered(given: Iterable[object]) -> list[str]:
+    return [str(each) for each in islice(given, _MOST_OFFERED)]
 
 
 def _component(field: FormField, element: str) -> Component:

@@ -111,7 +111,7 @@ darkroom.live = (element, showPictures) => {
 
   function begin(job) {
     lastSeq = 0;
-    progress = { batch: 0, turn: 0, turns: 1, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", tiles: "", done: 0, resumed: null, warnings: [] };
+    progress = { batch: 0, turn: 0, turns: 1, step: 0, steps: job?.steps || 0, sigma: null, seconds: [], stage: "", tiles: "", done: 0, resumed: null, warnings: [...(job?.request.extras?.did_not_run ?? [])] };
     stage.begin(job);
     if (job) darkroom.rememberSeed(job.request.seed);
   }

@@ -78,9 +78,6 @@ window.darkroom = (() => {
     for (const button of document.querySelectorAll(".dk-small:not(.dk-skip)")) {
       if (!button.title) button.title = button.textContent.trim();
     }
-    for (const button of document.querySelectorAll(".dk-fold-button:not([aria-expanded])")) {
-      button.setAttribute("aria-expanded", "false");
-    }
     const keys = { ".dk-generate": ["Ctrl+Enter", "Control+Enter"], ".dk-interrupt": ["Esc", "Escape"], ".dk-skip": ["Alt+Enter", "Alt+Enter"] };
     for (const [selector, [shown, standard]] of Object.entries(keys)) {
       for (const button of document.querySelectorAll(selector)) {

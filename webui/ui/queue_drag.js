@@ -1,10 +1,13 @@
-/* Dragging a row of the queue by its handle, with mouse, pen or finger; Escape puts it back. */
+/* Dragging a row of the queue, or a fold of the form, by its handle, with mouse, pen or finger; Escape puts
+   it back. `moved(id, {before or after: another's id})`. */
 "use strict";
-darkroom.dragRows = (root, list, moved) => {
+darkroom.dragRows = (root, list, moved, row = "li", grip = ".dk-row-handle") => {
   const FAR = 4; // pixels before it is a drag and not a click
   let drag = null; // {id, item, y, on, target, side}
 
-  const items = () => [...list.children];
+  // as they are seen, which is not always how they stand in the page
+  const items = () => [...list.children].filter((each) => each.matches(row))
+    .map((each) => [each.getBoundingClientRect().top, each]).sort(([one], [other]) => one - other).map(([, each]) => each);
 
   function over(y) {
     const others = items().filter((each) => each !== drag.item);
@@ -27,9 +30,9 @@ darkroom.dragRows = (root, list, moved) => {
   }
 
   list.addEventListener("pointerdown", (event) => {
-    const handle = event.target.closest(".dk-row-handle");
+    const handle = event.target.closest(grip);
     if (!handle || event.button !== 0) return;
-    const item = handle.closest("li");
+    const item = handle.closest(row);
     drag = { id: item.dataset.id, item, y: event.clientY, on: false, target: null, side: "before" };
     handle.setPointerCapture(event.pointerId);
   });

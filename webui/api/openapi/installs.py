@@ -100,4 +100,5 @@ class IndexEntry(BaseModel):
 class IndexList(BaseModel):
     address: str = Field(description='"": the index that ships.')
     problem: str
+    fetched: float | None = Field(description="Unix seconds; null: it ships, or is not here yet.")
     extensions: list[IndexEntry]

@@ -10,7 +10,7 @@ from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
 from webui.api.openapi import bodies, lists
 from webui.api.openapi.says import says
-from webui.errors import DarkroomError, EngineBusy, InvalidRequest
+from webui.errors import DarkroomError, EngineBusy, InvalidRequest, ModelNotFound
 from webui.services import Services
 
 _UNLOADING = 30.0  # seconds
@@ -71,8 +71,14 @@ def _add_loading(router: APIRouter, services: Services) -> None:
         """{"model"} lets that one go out of memory, {} all of them; 503 while a job runs."""
         schema.check_known(body, ("model",))
         name = schema.text(body, "model", None)
-        found = library.find(name).name if name is not None else None
+        found, missing = name, None
+        try:
+            found = library.find(name).name if name is not None else None
+        except ModelNotFound as error:  # its file went away; it may still be in memory
+            missing = error
         answer: dict[str, Any] = services.backend.call("unload", {"model": found}, _UNLOADING)
+        if missing is not None and not answer["unloaded"]:
+            raise missing
         return answer
 
 

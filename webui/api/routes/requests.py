@@ -24,7 +24,6 @@ def router(services: Services) -> APIRouter:
         values = body.get("request")
         if not isinstance(values, dict):
             raise InvalidRequest("request", "must be a JSON object")
-        with services.inputs.lock:
-            return {"request": to_dict(request_of(services, values))}
+        return {"request": to_dict(request_of(services, values))}
 
     return router

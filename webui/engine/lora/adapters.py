@@ -13,8 +13,9 @@ from typing import Any, Literal
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from webui.engine.joint_blocks import ALL, Rows
 from webui.engine.lora.formulas import Delta, delta, is_finite
-from webui.engine.lora.places import Module, places
+from webui.engine.lora.places import Module, pieced, places
 from webui.errors import InvalidRequest
 from webui.fields import shown
 from webui.interfaces import Model
@@ -22,7 +23,7 @@ from webui.library import ModelEntry
 from webui.library.problem import ProblemError
 from webui.loras import Change, LoraEntry, Loras, Target, changes
 from webui.loras.entries import Stamp
-from webui.loras.keys import UNET
+from webui.loras.keys import TRANSFORMER, UNET
 from webui.loras.report import Scale, check_scales
 from webui.prompt import LoraUse
 from webui.safetensors_header import HeaderError, read
@@ -63,6 +64,7 @@ class Adapters:
         self._entry = entry
         self._device = model.device
         self._places = {name: places(each) for name, each in model.networks.items()}
+        self._pieced = {name: pieced(each) for name, each in model.networks.items()}
         self._bound: dict[Stamp, Bound] = {}
 
     def worn(self, uses: Sequence[LoraUse], steps: int) -> Worn:
@@ -124,23 +126,31 @@ class Adapters:
             sides: dict[Side, list[tuple[Module, Delta]]] = {"text": [], "unet": []}
             with safe_open(str(entry.path), framework="pt") as file:
                 for target, change in found.items():
-                    module = self._places[target.network][target.place]
+                    side: Side = "unet" if target.network in (UNET, TRANSFORMER) else "text"
                     tensors = _tensors(file, change)
                     scale = _scale(change, tensors, scales.get(target.network, scales.get("")))
-                    made = delta(change, tensors, module, scale, self._device)
-                    sides["unet" if target.network == UNET else "text"].append((module, made))
+                    for module, rows in self._modules(target):
+                        made = delta(change, tensors, module, scale, self._device, rows)
+                        sides[side].append((module, made))
         except (HeaderError, ProblemError) as error:
             raise _refused(entry, str(error)) from None
         except (SafetensorError, OSError) as error:
             raise _refused(entry, f"it cannot be read: {str(error)[:200]}") from error
         return Bound(sides)
 
+    def _modules(self, target: Target) -> Sequence[tuple[Module, Rows]]:
+        """What is changed, each with its rows of the change; none if there is no such place."""
+        whole = self._places.get(target.network, {}).get(target.place)
+        if whole is not None:
+            return [(whole, ALL)]
+        return self._pieced.get(target.network, {}).get(target.place, ())
+
     def _check_places(self, found: Mapping[Target, Change]) -> None:
         """All of it has to have its place: what is left out changes the picture too."""
         strange = [
             next(iter(change.keys.values()))
             for target, change in found.items()
-            if target.place not in self._places.get(target.network, {})
+            if not self._modules(target)
         ]
         if strange:
             keys = ", ".join(shown(key) for key in strange[:3])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from webui.engine.joint_blocks import ALL, Rows
 from webui.engine.lora.places import Module
 from webui.fields import shown
 from webui.library.problem import ProblemError
@@ -21,28 +22,38 @@ Tensors = Mapping[str, Tensor]  # by role
 
 
 def delta(
-    change: Change, tensors: Tensors, module: Module, scale: float, where: torch.device
+    change: Change,
+    tensors: Tensors,
+    module: Module,
+    scale: float,
+    where: torch.device,
+    rows: Rows = ALL,
 ) -> Delta:
-    """For work done at `where`, wherever the module's weight waits. Raises ProblemError, naming the
-    key, for shapes that do not fit the module."""
+    """For work done at `where`, wherever the module's weight waits; `rows` of the change are the
+    module's. Raises ProblemError, naming the key, for shapes that do not fit the module."""
     weight = module.weight
     parts = {role: each.to(where, torch.float32) for role, each in tensors.items()}
-    own = _Own(change, parts, _sizes(module))
+    own = _Own(change, parts, _sizes(module, rows))
     if change.kind == "LoRA":
-        steps = [each.to(weight.dtype) for each in own.factors(scale)]
-        return _low_rank(module, steps)
+        *inner, up = (each.to(weight.dtype) for each in own.factors(scale))
+        return _low_rank(module, [*inner, rows.of(up)])
     made = {"LoHa": own.hadamard, "LoKr": own.kronecker, "full": own.full}[change.kind]()
     bias = parts["diff_b"].to(weight.dtype) if "diff_b" in parts else None
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise own.wrong("diff_b", weight.shape[:1])
-    return _whole(module, (made * scale).reshape(weight.shape).to(weight.dtype), bias)
+    if bias is not None:
+        outputs = (len(weight) * rows.parts,)
+        if bias.shape != outputs:
+            raise own.wrong("diff_b", outputs)
+        bias = rows.of(bias)
+    made = rows.of(made * scale)
+    return _whole(module, made.reshape(weight.shape).to(weight.dtype), bias)
 
 
-def _sizes(module: Module) -> tuple[int, int, int, int]:
-    """(outputs, inputs, height, width of the kernel); a matrix is a kernel of one cell."""
+def _sizes(module: Module, rows: Rows) -> tuple[int, int, int, int]:
+    """(outputs, inputs, height, width of the kernel) of the change; a matrix is a kernel of one
+    cell."""
     outputs, inputs, *kernel = module.weight.shape
     height, width = kernel or (1, 1)
-    return outputs, inputs, height, width
+    return outputs * rows.parts, inputs, height, width
 
 
 class _Own:

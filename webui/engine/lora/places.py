@@ -1,13 +1,17 @@
 """A network's modules by the names that LoRA files have for them.
 
+A file may change several modules of Stable Diffusion 3's transformer as one matrix, as its authors
+have them.
 Kohya's scripts name a Stable Diffusion 1 or 2 UNet's modules as diffusers does, and an SDXL one's
 as the program that it was published with; points are underscores. Both are known for every UNet.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import nn
+
+from webui.engine.joint_blocks import Rows, originals, pieces
 
 Module = nn.Linear | nn.Conv2d
 
@@ -34,6 +38,22 @@ def places(network: nn.Module) -> dict[str, Module]:
             for each in (name.removeprefix("text_model."), original):
                 if each:
                     found[each.replace(".", "_")] = module
+    return found
+
+
+def pieced(network: nn.Module) -> dict[str, Sequence[tuple[Module, Rows]]]:
+    """Those of a Stable Diffusion 3 transformer by its authors' names, each with the rows of the
+    change that are its own; of other networks none."""
+    blocks = getattr(network, "transformer_blocks", None)
+    if blocks is None:
+        return {}
+    modules = dict(network.named_modules())
+    found: dict[str, Sequence[tuple[Module, Rows]]] = {}
+    for original in originals(len(blocks)):
+        named = [(modules.get(name), rows) for name, rows in pieces(original, len(blocks) - 1)]
+        those = [(each, rows) for each, rows in named if isinstance(each, nn.Linear | nn.Conv2d)]
+        if those:
+            found[original.replace(".", "_")] = those
     return found
 
 

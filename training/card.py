@@ -1,0 +1,114 @@
+"""The model card: what the model is made of and from, what it understands, and its measures.
+
+Everything that can be read from what was trained is; the rest stands here, once.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from training import sources
+from training.emoji import Emoji
+from training.evaluation import table
+from training.evaluation.table import Row
+from training.presets import Preset
+from training.scenes import COLOURS
+
+EXAMPLES = tuple(Path(__file__).with_name("examples.txt").read_text("utf-8").splitlines())
+_PARTS = {"unet": "UNet", "text_encoder": "text encoder", "vae": "autoencoder"}
+_STEPS = {"vae": "autoencoder", "unet": "text encoder and UNet", "tiny": "decoder for previews"}
+
+
+def card(
+    model: Path, trained: Path, preset: Preset, known: Sequence[Emoji], rows: Sequence[Row]
+) -> str:
+    """Of the exported `model`; `trained` is the folder with the states of its training. In
+    Markdown. Raises OSError if a part of the model is missing."""
+    parts = [
+        _head(model, preset),
+        _understood(preset, known),
+        _short(rows),
+        "## Examples\n\nDPM++ 2M Karras, 20 steps, guidance 4:\n\n"
+        + "\n".join(f"- {prompt}" for prompt in EXAMPLES),
+        _measured(rows),
+        _made(trained, preset),
+        "## Made from\n\n| package | what | licence |\n| --- | --- | --- |\n"
+        + "\n".join(f"| {kind} `{name}` {version} | {what} | {licence} |"
+                    for kind, name, version, what, licence in sources.PACKAGES)
+        + "\n\nThe weights are under Apache-2.0.",
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(model: Path, preset: Preset) -> str:
+    counts = [f"{name} {_count(model / part) / 1e6:.1f}" for part, name in _PARTS.items()]
+    weights = sum(path.stat().st_size for path in model.rglob("*.safetensors")) / 1e6
+    pixels, latent = (f"{side} x {side}" for side in (preset.pixels, preset.latent))
+    return f"""---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+
+# {model.name}
+
+A latent diffusion model of Stable Diffusion's kind, small enough to run anywhere: {pixels} pixels,
+latents of 4 x {latent}, noise as the prediction, CLIP's vocabulary. Millions of weights:
+{", ".join(counts)}; {weights:.1f} MB in half precision."""
+
+
+def _understood(preset: Preset, known: Sequence[Emoji]) -> str:
+    familiar = sum(each.familiar for each in known)
+    styles = "\n- `flat` and `3d`, for the two styles." if preset.flat_share else ""
+    return f"""## What it understands
+
+- {len(known)} things by Unicode's names for them ("red apple", "cat face"), and by other names and
+  tags; {familiar} of them, animals, plants, food, faces and some objects, it has seen the most of.
+- `on a COLOUR background`: {", ".join(COLOURS)};
+  `on a blue and pink gradient background`.
+- `small`, `large`; `on the left`, `on the right`, `at the top`, `at the bottom`.
+- Two things with `and`, `next to`, `above`, `below`, `to the left of`;
+  three as in `a, b and c`.{styles}"""
+
+
+def _short(rows: Sequence[Row]) -> str:
+    lines = ["It has seen nothing but emoji: no photographs, no scenes, no writing, no persons."]
+    lines += [
+        f"{row.measure}: {row.shown()}, where {row.aimed()} was the aim."
+        for row in rows
+        if row.aim is not None and row.value < row.aim
+    ]
+    return "## What it does not\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _measured(rows: Sequence[Row]) -> str:
+    return f"""## Measured
+
+DPM++ 2M Karras, 20 steps, guidance 4, fixed seeds; `training/evaluation` says what each counts.
+
+{table.markdown(rows)}"""
+
+
+def _made(trained: Path, preset: Preset) -> str:
+    lines = [f"`python -m training --preset {preset.name}`, from the packages below:", ""]
+    for name, what in _STEPS.items():
+        if (trained / f"{name}.pt").exists():
+            state = torch.load(trained / f"{name}.pt", weights_only=True, mmap=True)
+            lines.append(f"- {what}: {state['trained']:.0f} minutes, {state['step']} steps")
+    if (trained / "words.pt").exists():
+        lines += ["", "It began with an older model's weights, trained on the same emoji."]
+    return "## How it was made\n\n" + "\n".join(lines)
+
+
+def _count(part: Path) -> int:
+    total = 0
+    for path in part.glob("*.safetensors"):
+        with safe_open(path, "pt") as weights:
+            for key in weights.keys():  # noqa: SIM118 - it is no dictionary
+                size = 1
+                for side in weights.get_slice(key).get_shape():
+                    size *= side
+                total += size
+    return total

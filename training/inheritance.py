@@ -1,0 +1,91 @@
+"""What a new training takes over from an older model: the UNet's weights, and what it was told.
+
+A UNet understands the contexts of the text encoder that it was trained with. One of another width
+or depth first learns to say the same of the captions that the older one knew: a linear map takes
+its contexts to the older ones, and the UNet's keys and values of the context, which are linear too,
+take that map in. So the UNet goes on where it was, and not one picture was needed.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from training import networks, run
+from training.captions import caption
+from training.emoji import Emoji
+from training.latents import tokens
+from training.networks import TextEncoder, UNet
+from training.presets import Preset
+from training.run import Run
+from training.scenes import Chances, drawn
+
+_BATCH = 64
+_OF_CONTEXT = (".attn2.to_k.weight", ".attn2.to_v.weight")
+
+
+@dataclass(frozen=True)
+class Words:
+    """Captions without end of what a first model knows: single things on plain grounds."""
+
+    known: Sequence[Emoji]
+    tokenizer: CLIPTokenizer
+
+    def batch(self, seed: int) -> Tensor:
+        """(64, 77) tokens."""
+        rng = random.Random(seed)
+        by_label = [replace(each, names=()) for each in self.known]
+        chances = Chances(several=0, flat=0, familiar=0.5, gradient=0, placed=0)
+        scenes = [drawn(by_label, chances, rng) for _ in range(_BATCH)]
+        return tokens(self.tokenizer, [caption(scene, by_label, rng) for scene in scenes])
+
+
+def inherit(
+    text: TextEncoder,
+    unet: UNet,
+    preset: Preset,
+    words: Words,
+    start: Path,
+    folder: Path,
+    left: float,
+) -> bool:
+    """Gives `text` and `unet` what they can have of the model in `start`, in at most `left`
+    minutes; False if that was too little: the state is kept in `folder`."""
+    older = networks.read(start, "text_encoder")
+    bridge = nn.Linear(preset.width, older.config.hidden_size, bias=False)
+    learnt = [weight for weight in text.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW([*learnt, *bridge.parameters()], betas=(0.9, 0.98))
+    parts = {"text": text, "bridge": bridge, "optimizer": optimizer}
+    training = Run(folder / "words.pt", parts, preset.words_minutes, left)
+    training.resume()
+    for progress in training.steps():
+        asked = words.batch(training.step)
+        with torch.no_grad():
+            wanted = older(asked).last_hidden_state
+        said = bridge(text(asked).last_hidden_state)
+        loss = F.mse_loss(said, wanted) / wanted.var()
+        run.descend(optimizer, loss, run.rate(2e-3, training.step, progress))
+        if training.step % 100 == 0:
+            print(f"words {training.trained:.1f} min: {loss.item():.3f} of the variance is missing")
+    if training.finished:
+        given = networks.read(start, "unet").state_dict()
+        _take_over(unet, given, bridge.weight.detach())
+    return training.finished
+
+
+def _take_over(unet: UNet, given: dict[str, Tensor], bridge: Tensor) -> None:
+    """`bridge`: (older width, width)."""
+    own: dict[str, Any] = unet.state_dict()
+    fitting = {
+        key: weight @ bridge if key.endswith(_OF_CONTEXT) else weight
+        for key, weight in given.items()
+    }
+    fitting = {key: weight for key, weight in fitting.items() if own[key].shape == weight.shape}
+    unet.load_state_dict(fitting, strict=False)
+    print(f"{len(fitting)} of the UNet's {len(own)} tensors are the older ones", flush=True)
