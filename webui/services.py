@@ -23,7 +23,7 @@ from webui.installing import Installs, nowhere
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job
 from webui.jobs.line import JobLine
-from webui.library import Library, ModelEntry
+from webui.library import Library
 from webui.loras import Loras
 from webui.outputs import Outputs, write_atomically
 from webui.recipes import Tables
