@@ -27,9 +27,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import checkpoint
+
+if TYPE_CHECKING:  # imported late: the forked processes have them then
+    import torch
+
+    from webui.engine.models import Models
 
 ROOT = Path(__file__).resolve().parents[1]
 THEIRS = {"ours, file": "diffusers, file", "ours, folder": "diffusers, folder"}
@@ -118,18 +123,21 @@ def _measured(folder: Path, way: str, wanted: str) -> dict[str, float]:
     return {"seconds": seconds, "work": work, "memory": watched.peak, "weights": weights}
 
 
-def _models(folder: Path, dtype):  # type: ignore[no-untyped-def]
+def _models(folder: Path, dtype: "torch.dtype") -> "Models":
     import torch
 
     from webui.embeddings import Embeddings
     from webui.engine.device import Device
     from webui.engine.families import FAMILIES
     from webui.engine.models import Models
+    from webui.extensions import BUILTIN
+    from webui.interfaces.server_hooks import Owned
     from webui.library import Library
     from webui.loras import Loras
 
+    families = {name: Owned(BUILTIN, family) for name, family in FAMILIES.items()}
     files = Library(folder), Embeddings(folder), Loras(folder)
-    return Models(*files, FAMILIES, Device(torch.device("cpu"), dtype))
+    return Models(*files, families, Device(torch.device("cpu"), dtype))
 
 
 def _touch(folder: Path) -> None:

@@ -39,9 +39,11 @@ def filled(
         network = make()
     wanted = dict(network.named_parameters())
     _check(wanted, tensors)
-    layout = torch.channels_last if where.type == "cpu" else torch.contiguous_format
+    # measured on the shipped model: channels last takes 7 % less time a step on a CPU; in bf16 no
+    # less on a model of Stable Diffusion 1.5's size, and a quarter more to load
+    last = where.type == "cpu" and dtype == torch.float32
+    layout = torch.channels_last if last else torch.contiguous_format
     for name, parameter in wanted.items():
-        # measured on the shipped model: channels last takes 7 % less time a step on a CPU
         memory_format = layout if parameter.ndim == 4 else torch.contiguous_format
         value = torch.empty(
             parameter.shape, dtype=dtype, device=where, memory_format=memory_format
