@@ -1,6 +1,13 @@
 """The fields of one request that every sampler and schedule knows."""
 
-from webui.fields.kinds import AnyField, ChoiceField, IntegerField, NumberField, SeedField, TextField
+from webui.fields.kinds import (
+    AnyField,
+    ChoiceField,
+    IntegerField,
+    NumberField,
+    SeedField,
+    TextField,
+)
 
 AUTOMATIC_VAE = "Automatic"  # the one that goes with the model by its name, else its own
 OWN_VAE = "None"  # A1111's word for the model's own
