@@ -84,7 +84,8 @@ def test_a_picture_is_made_anew_and_all_of_it_survives_a_refresh(server, open_ta
     data = drawn()
     give(tab, "img2img_image", ("apple.png", data))
     picker(tab, "img2img_image", "apple.png · 96 × 64")  # noqa: RUF001
-    quick(tab, img2img_denoising_strength=0.2)
+    tab.page.wait_for_function("darkroom.formValues('img2img').width === 96")  # it brings its size
+    quick(tab, img2img_denoising_strength=0.2, img2img_width=128)
     said = tab.page.locator("#img2img_steps_said")
     assert said.inner_text() == "2 of 6 steps run"  # floor(0.2 * 6) + 1
     tab.page.click("#img2img_detect_image_size_btn")

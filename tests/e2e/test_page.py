@@ -139,6 +139,13 @@ def test_steps_looked_back_at_are_drawn_as_the_user_once_chose(server, open_tab)
     tab.wait_for(tab.generate(), "done")
     look = tab.page.locator("#live-look [aria-checked=true]")
     assert look.inner_text() == "VAE"  # a small picture: exact at once
+    tab.page.wait_for_function(  # also the latent of the end, which nobody looked back at
+        "document.getElementById('live-noisy').src.endsWith('/5/noisy?method=vae')", timeout=20_000
+    )
+    tab.page.evaluate("document.getElementById('table').scrollTo(0, 9999)")
+    tab.wait_for(tab.generate(), "done")
+    tab.page.wait_for_function("document.getElementById('table').scrollTop === 0")
+    assert in_sight(tab, "#live-status")
     tab.page.locator("#live-look").get_by_text("Fast").click()
     tab.open()
     shows(tab, "result")
@@ -161,6 +168,13 @@ def test_on_a_phone_generate_brings_the_live_view_and_leaves_interrupt_in_reach(
 def test_what_is_wrong_is_in_sight_at_the_field_and_beside_the_button(server, open_tab, screen):
     tab = open_tab(server, **screen)
     quick(tab)
+    steps = tab.page.locator("#txt2img_steps input[type=number]")
+    steps.fill("99999")
+    steps.press("Tab")
+    tab.page.get_by_text("99999 is more than 150; set to 150.").wait_for()
+    assert steps.input_value() == "150"
+    steps.fill("5")
+    assert tab.page.locator(".dk-set-text").count() == 0
     send_anything(tab, "txt2img_height", 500)
     tab.page.click("#txt2img_generate")
     tab.page.wait_for_selector("#txt2img_height .dk-wrong-text")
@@ -214,6 +228,11 @@ def test_with_the_keyboard_alone_menus_close_and_a_picture_gives_the_focus_back(
         tab.page.keyboard.press("Tab")
     tab.page.wait_for_timeout(300)
     assert tab.page.locator(".options:visible").count() == 0
+    tab.page.focus("#txt2img_cfg_scale input[type=range]")
+    tab.page.keyboard.press("ArrowRight")
+    help, form = tab.page.locator("#txt2img_cfg_scale .info-text"), tab.page.locator("#bench")
+    help.wait_for()
+    assert help.bounding_box()["x"] > form.bounding_box()["width"]  # covers no other field
     thumbnail = tab.page.locator("#txt2img_gallery button.thumbnail-item")
     thumbnail.first.focus()
     tab.page.keyboard.press("Enter")

@@ -49,6 +49,15 @@ def test_what_cannot_be_loaded_yet_is_told_before_a_picture_is_made(clip):
     assert [(start, end) for _, start, end in notes[3:]] == [(47, 58)]  # a kind that nobody knows
 
 
+def test_marks_that_turn_the_text_round_are_told_where_they_stand(clip):
+    notes = [(note.text, note.start, note.end) for note in look("a \u202ecat\u2069", clip, 4).notes]
+    assert notes == [
+        ("An invisible mark, U+202E, changes the direction of the text here.", 2, 3),
+        ("An invisible mark, U+2069, changes the direction of the text here.", 6, 7),
+    ]
+    assert len(look("\u202e" * 1000, clip, 4).notes) < 40
+
+
 def test_the_counter_is_the_longest_stage(clip):
     assert (look("", clip, 4).tokens, look("", clip, 4).of) == (0, 75)
     long = look("[a:" + "b " * 76 + ":2]", clip, 4)

@@ -45,6 +45,7 @@ class Library:
                 native_width=sizes[name][0],
                 native_height=sizes[name][1],
                 scale_factor=8,
+                layout="folder",
                 problem="no unet" if name == "broken" else None,
             )
             for name in self.names
@@ -54,6 +55,9 @@ class Library:
         return []
 
     vaes = vae_reports
+
+    def vae_beside(self, entry: Any) -> None:
+        return None
 
     def hash_ahead(self) -> None:
         pass

@@ -94,6 +94,25 @@ def test_whatever_is_wrong_names_its_field_and_queues_nothing(services, fields, 
     assert services.line.submitted == []
 
 
+@pytest.mark.parametrize(
+    ("name", "sent", "said"),
+    [
+        ("seed", -7, "must be -1 for a random one, or 0 to 4294967295; got -7."),
+        ("prompt", "a cat\0", "has an invisible character, U+0000, at place 6; take it out."),
+        ("prompt", "\ud83d", "has half a character, U+D83D, at place 1; take it out."),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_that_help(services, fields, name, sent, said) -> None:
+    assert click(services, fields, **{name: sent})["error"]["text"] == said
+
+
+def test_an_empty_seed_is_a_random_one(services, fields) -> None:
+    for _ in range(2):
+        click(services, fields, seed=None)
+    first, second = (request.seed for request, _ in services.line.submitted)
+    assert first != second
+
+
 def test_two_equal_errors_are_two_answers(services, fields) -> None:
     first, second = (click(services, fields, steps=0) for _ in range(2))
     assert first["error"] == second["error"]

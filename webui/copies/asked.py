@@ -5,10 +5,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from webui.errors import ModelNotFound
+from webui.fields import RANDOM_SEED
 from webui.request import GenerationRequest
 from webui.services import Services, request_of
-
-RANDOM_SEED = -1
 
 
 @dataclass(frozen=True, slots=True)

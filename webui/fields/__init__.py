@@ -21,12 +21,14 @@ from webui.fields.generation import (
 )
 from webui.fields.images import IMAGES
 from webui.fields.kinds import (
+    RANDOM_SEED,
     AnyField,
     ChoiceField,
     Field,
     FlagField,
     IntegerField,
     NumberField,
+    SeedField,
     TextField,
     shown,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "MAX_BATCH_SIZE",
     "OWN_SIGMAS",
     "OWN_VAE",
+    "RANDOM_SEED",
     "RESUME",
     "STOP_AT",
     "AnyField",
@@ -52,6 +55,7 @@ __all__ = [
     "FormField",
     "IntegerField",
     "NumberField",
+    "SeedField",
     "TextField",
     "shown",
 ]

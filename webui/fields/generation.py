@@ -1,6 +1,13 @@
 """The fields of one request that every sampler and schedule knows."""
 
-from webui.fields.kinds import AnyField, ChoiceField, IntegerField, NumberField, TextField
+from webui.fields.kinds import (
+    AnyField,
+    ChoiceField,
+    IntegerField,
+    NumberField,
+    SeedField,
+    TextField,
+)
 
 AUTOMATIC_VAE = "Automatic"  # the one that goes with the model by its name, else its own
 OWN_VAE = "None"  # A1111's word for the model's own
@@ -119,7 +126,7 @@ GENERATION: tuple[AnyField, ...] = (
         help="How many pictures are made at the same time. More is faster on a GPU, and takes "
         "more memory.",
     ),
-    IntegerField(
+    SeedField(
         name="seed",
         label="Seed",
         default=0,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from webui.errors import InvalidRequest
 
+RANDOM_SEED = -1  # what a form or a program sends for a random one, as in A1111
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -31,10 +33,12 @@ class TextField(Field):
             raise InvalidRequest(
                 self.name, f"has {len(value)} characters; at most {self.max_length} fit"
             )
-        if any("\ud800" <= character <= "\udfff" for character in value) or "\0" in value:
-            raise InvalidRequest(
-                self.name, "holds characters that no text can have (a lone surrogate or NUL)"
-            )
+        for place, character in enumerate(value, 1):
+            if character == "\0" or "\ud800" <= character <= "\udfff":
+                what = "an invisible character" if character == "\0" else "half a character"
+                raise InvalidRequest(
+                    self.name, f"has {what}, U+{ord(character):04X}, at place {place}; take it out"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,22 @@ class IntegerField(Field):
         """The allowed value nearest to `value`."""
         near = (value + self.step // 2) // self.step * self.step
         return max(self.minimum, min(self.maximum, near))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedField(IntegerField):
+    """Who asks may say RANDOM_SEED, which is settled before the value is checked."""
+
+    def check(self, value: object) -> None:
+        """Raises InvalidRequest unless `value` is an int in range."""
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and not self.minimum <= value <= self.maximum:
+            raise InvalidRequest(
+                self.name,
+                f"must be {RANDOM_SEED} for a random one, or {self.minimum} to {self.maximum}; "
+                f"got {shown(value)}",
+            )
+        IntegerField.check(self, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,14 @@ In a request each may be None, which is the sampler's or the schedule's own defa
 here is where a control starts.
 """
 
-from webui.fields.kinds import AnyField, ChoiceField, IntegerField, NumberField, TextField
+from webui.fields.kinds import (
+    AnyField,
+    ChoiceField,
+    IntegerField,
+    NumberField,
+    SeedField,
+    TextField,
+)
 
 SAMPLING: tuple[AnyField, ...] = (
     NumberField(
@@ -130,7 +137,7 @@ OWN_SIGMAS = TextField(
 )
 
 NOISE: tuple[AnyField, ...] = (
-    IntegerField(
+    SeedField(
         name="variation.seed",
         label="Variation seed",
         default=0,

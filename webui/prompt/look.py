@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from types import MappingProxyType
 
 from webui.errors import InvalidRequest
@@ -18,8 +18,10 @@ from webui.prompt.vocabulary import ClipVocabulary
 from webui.prompt.windowing import SIZE, windows
 
 MOST_TEXTS = 64  # different ones that are looked at
+_MOST_MARKS = 20
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+_TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # Unicode's Bidi_Control
 _EMBEDDING = re.compile(r"\bembedding:([^\s,:()\[\]<>]+)")
 
 
@@ -91,7 +93,7 @@ def look(
         for part, stages in zip(reading.prompt.parts, reading.stages, strict=True)
     )
     notes = [*reading.prompt.notes, *_unused(reading.prompt.tags, misfit)]
-    notes += _embeddings(text, vocabulary, unusable)
+    notes += [*_embeddings(text, vocabulary, unusable), *_invisible(text)]
     seen, tokens, of = [], 0, SIZE
     for _, traced in list(texts.values())[:MOST_TEXTS]:
         made = _windows(traced.text, vocabulary, emphasis, positive)
@@ -196,4 +198,11 @@ def _embeddings(text: str, vocabulary: Vocabulary, unusable: Mapping[str, str]) 
             if known
             else f"There is no embedding {match[1][:60]}, so this is read as words."
         )
+        yield Note(told, *match.span())
+
+
+def _invisible(text: str) -> Iterator[Note]:
+    """What turns a text round on the screen, and is read by the model all the same."""
+    for match in islice(_TURNS.finditer(text), _MOST_MARKS):
+        told = f"An invisible mark, U+{ord(match[0]):04X}, changes the direction of the text here."
         yield Note(told, *match.span())

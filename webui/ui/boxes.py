@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 
-from webui.fields import IntegerField, NumberField
+from webui.fields import RANDOM_SEED, IntegerField, NumberField
 from webui.interfaces import SamplerInfo, ScheduleInfo
 from webui.ui import form
 from webui.ui.element_ids import IDS
 
-RANDOM_SEED = -1
 _DOT = "\N{MIDDLE DOT}"
 
 

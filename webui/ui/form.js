@@ -169,6 +169,14 @@
     }
   }
 
+  // --- where the help of the field in hand stands: past the form's right edge ------------------------
+  document.addEventListener("focusin", ({ target }) => {
+    const field = target.closest?.("#bench .dk-field");
+    if (!field) return;
+    const past = field.closest("#bench").getBoundingClientRect().right - field.getBoundingClientRect().left;
+    document.documentElement.style.setProperty("--dk-aside", `${Math.round(past + 8)}px`);
+  });
+
   // --- settings that not every sampler or schedule has --------------------------------------------
   darkroom.fitOptions = (tab, table, [sampler, schedule, own, ...chosen]) => {
     const known = table.samplers[sampler] ?? { lacks: [], menus: [], automatic: [] };

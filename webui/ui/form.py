@@ -17,8 +17,10 @@ from webui.fields import (
     BATCH_COUNT,
     FIELDS,
     FORM,
+    RANDOM_SEED,
     ChoiceField,
     FormField,
+    SeedField,
     TextField,
 )
 from webui.ui.element_ids import IDS, SHARED_IDS, fold_of
@@ -106,6 +108,8 @@ def _value(field: FormField, sent: Any) -> Any:
     """Browsers know no integers: 20.0 is 20. Whatever else is wrong is left for the check."""
     if sent is None and field.name in _OPTIONAL:
         return None
+    if sent is None and isinstance(field, SeedField):
+        return RANDOM_SEED  # as in A1111
     if sent is None and not isinstance(field, TextField):  # also what JSON makes of NaN
         hint = f"; try {field.default}" if field.default != "" else ""
         raise InvalidRequest(field.name, "is empty" + hint)

@@ -14,7 +14,7 @@ view, which is told its id in the browser; this file knows nothing of it.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -49,13 +49,21 @@ class Desk:
 
 def desk(tab: str) -> Desk:
     """Prompts, Generate, notices, microscope and mix; the settings follow under it."""
-    boxes = prompts.build(tab)
-    actions = _actions(tab)
+    return with_lenses(tab, top(tab))
+
+
+def top(tab: str) -> Desk:
+    """A desk to which `with_lenses` is still to come."""
+    return Desk(prompts.build(tab), *_actions(tab))
+
+
+def with_lenses(tab: str, desk: Desk) -> Desk:
+    """Microscope, mix and cards, here."""
     with gr.Column(elem_classes="dk-lenses"):
         prompts.microscope(tab)
         mixing = prompts.mix(tab)
         prompts.cards(tab)
-    return Desk(boxes, *actions, mixing)
+    return replace(desk, mix=mixing)
 
 
 def bare_desk(tab: str, says: str) -> Desk:

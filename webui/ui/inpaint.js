@@ -4,7 +4,6 @@
 "use strict";
 (() => {
   const REST = 700; // ms without a change, then it is sent
-  const LARGE = 1024; // pixels: larger pictures are not made anew at their own size unasked
   const SIDES = ["left", "right", "up", "down"];
   const tabs = {}; // tab -> state
 
@@ -63,7 +62,10 @@
     if (mine.restoring) return;
     if (what === "picture" || what === "paint") mine.version.picture += 1;
     if (what === "picture" || what === "mask") mine.version.mask += 1;
-    if (what === "picture" && mine.begun) suggestSize(mine);
+    if (what === "picture" && mine.begun) {
+      suggestSize(mine);
+      mine.canvas.root.scrollIntoView({ block: "nearest" }); // all of it, with Generate above
+    }
     darkroom.clearComplaint();
     clearTimeout(mine.resting);
     mine.resting = setTimeout(() => sync(mine).catch((error) => mine.canvas.complain(error.message)), REST);
@@ -149,29 +151,15 @@
     mine.look?.();
   }
 
-  const box = (id) => document.getElementById(id)?.querySelector("input[type=number]");
-
-  /* As if it had been typed. */
-  function fill(id, value) {
-    const input = box(id);
-    if (!input || Number(input.value) === value) return;
-    input.value = String(value);
-    for (const name of ["input", "change", "blur"]) input.dispatchEvent(new Event(name, { bubbles: true }));
-  }
-
   function fillSides(mine, sides) {
-    for (const side of SIDES) fill(`${mine.tab}_outpaint_${side}`, sides[side]);
+    for (const side of SIDES) darkroom.typeNumber(`${mine.tab}_outpaint_${side}`, sides[side]);
   }
 
-  /* The result has the picture's size, or the frame's, where that is no more than a model can do. */
+  /* The result has the picture's size, or the frame's. */
   function suggestSize(mine) {
     const { size } = mine.canvas, values = darkroom.formValues(mine.tab);
-    if (!size || values["size.mode"] === "by factor") return;
+    if (!size) return;
     const more = (one, other) => (mine.mode === "outpaint" ? (values[`init.outpaint.${one}`] ?? 0) + (values[`init.outpaint.${other}`] ?? 0) : 0);
-    const [width, height] = [size.width + more("left", "right"), size.height + more("up", "down")];
-    if (Math.max(width, height) > LARGE) return;
-    const rounded = (pixels) => Math.max(64, Math.round(pixels / 8) * 8);
-    fill(`${mine.tab}_width`, rounded(width));
-    fill(`${mine.tab}_height`, rounded(height));
+    darkroom.suggestSize(mine.tab, { width: size.width + more("left", "right"), height: size.height + more("up", "down") });
   }
 })();

@@ -241,8 +241,9 @@ darkroom.live = (element, showPictures) => {
     if (!news?.job || !ACTIVE.includes(news.job.state) || !mine.includes(news.job.id)) following = id;
     kick();
     if (quietly) return;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    root.scrollIntoView({ block: innerWidth <= 900 ? "start" : "nearest", behavior: still ? "auto" : "smooth" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    if (innerWidth <= 900) root.scrollIntoView({ block: "start", behavior });
+    else root.closest("#table").scrollTo({ top: 0, behavior }); // it scrolls by itself
   };
 
   const tiny = [...root.querySelectorAll(".dk-segments [data-value=tiny]")];

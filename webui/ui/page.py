@@ -26,7 +26,8 @@ _STYLES = (
 )
 _SCRIPTS = (
     *("page.js", "asking.js", "clock.js", "words.js"),
-    *("form.js", "folds.js", "recipes.js", "picker.js", "sizes.js", "send.js", "pass_again.js"),
+    *("form.js", "bounds.js", "folds.js", "recipes.js", "picker.js", "sizes.js"),
+    *("send.js", "pass_again.js"),
     *("drop.js", "pnginfo.js"),
     *("editing.js", "prompts.js", "names.js", "microscope.js", "mix.js"),
     *("frames.js", "timeline.js", "stage.js", "live.js", "results.js", "strip.js"),

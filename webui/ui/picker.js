@@ -96,6 +96,7 @@
       notes = there.flatMap((each) => each.notes.map((text) => ({ name: each.name, text })));
       const plain = there.map(({ notes: _, ...each }) => each);
       if (plain.length) set(beside ? [...list, ...plain] : plain);
+      if (plain.length && !beside && field === "init.picture") darkroom.suggestSize(tab, plain[0]);
       else draw();
     }
 

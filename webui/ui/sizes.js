@@ -5,6 +5,7 @@
 (() => {
   const STEP = 8; // pixels of a size slider
   const [LEAST, MOST] = [64, 2048];
+  const LARGE = 1024; // pixels: larger pictures are not made anew at their own size unasked
   const APART = 0.5; // the strength above which tiles have little to do with each other
   const find = (id) => document.getElementById(id);
   const times = ({ width, height }) => `${width} × ${height}`;
@@ -31,6 +32,21 @@
   darkroom.pictureSize = (tab, now) => {
     const known = picture(tab);
     return known ? [rounded(known.width), rounded(known.height)] : now;
+  };
+
+  /* Puts a number in a field as if it had been typed. */
+  darkroom.typeNumber = (id, value) => {
+    const input = find(id)?.querySelector("input[type=number]");
+    if (!input || Number(input.value) === value) return;
+    input.value = String(value);
+    for (const name of ["input", "change", "blur"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+  };
+
+  /* A picture that comes into a form brings its size, where that is no more than a model can do. */
+  darkroom.suggestSize = (tab, { width, height }) => {
+    if (!width || darkroom.formValues(tab)["size.mode"] === "by factor" || Math.max(width, height) > LARGE) return;
+    darkroom.typeNumber(`${tab}_width`, rounded(width));
+    darkroom.typeNumber(`${tab}_height`, rounded(height));
   };
 
   // --- img2img ------------------------------------------------------------------------------------

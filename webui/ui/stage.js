@@ -88,7 +88,7 @@ darkroom.stage = (root, changePreviews) => {
       const alone = size(here.batch) === 1 ? 0 : index;
       const guess = address(here, kind, "fast", index), fine = address(here, kind, "vae", alone);
       const drawn = !at && !asked && here.record[kind] === "vae"; // as it was seen last
-      const inFull = look() === "vae" && (drawn || decoded.has(fine) || (at && rested.fine));
+      const inFull = look() === "vae" && (drawn || decoded.has(fine) || rested.fine);
       if (inFull) decoded.add(fine);
       panes[kind].show(inFull ? fine : guess, { fade: inFull });
     } else if (!choice[kind]) {
@@ -139,9 +139,10 @@ darkroom.stage = (root, changePreviews) => {
     nameResult(Boolean(made));
   }
 
-  /* A step is decoded once nothing moves any more. */
+  /* A step is decoded once nothing moves any more: of the last one the noisy latent, too. */
   function rest({ batch, record: now }) {
-    const key = at && !playing ? `${batch}/${now?.place}` : "";
+    const still = now && !playing && (at || !active()); // also the end of a run that is over
+    const key = still ? `${job.id}/${batch}/${now.place}` : "";
     if (key === rested.key) return;
     clearTimeout(rested.timer);
     rested = { key, fine: false, timer: key && setTimeout(() => { rested.fine = true; draw(); }, REST) };

@@ -13,8 +13,9 @@ class Inpaint:
     title = "Inpaint"
 
     def build(self, services: Services, quick: QuickSettings) -> None:
-        desk = generating.desk(self.id)
-        drawn = inpainting.easel(self.id)
+        desk = generating.top(self.id)
+        drawn = inpainting.easel(self.id)  # the picture before what is rarely opened
+        desk = generating.with_lenses(self.id, desk)
         made = inpainting.sheet(self.id, services, quick)
         shown = {**quick.fields, **desk.boxes, **drawn, **made}
         fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
