@@ -82,12 +82,13 @@ def _guarded(services: Services, owned: Owned[Axis]) -> Axis:
                 f"{error.mishap.text}; the Extensions tab has the traceback",
             ) from error
 
-    choices, expand = axis.choices, axis.expand
+    choices, expand, check = axis.choices, axis.expand, axis.check
     return replace(
         axis,
         put=lambda values, value, listed: call(lambda: axis.put(values, value, listed)),
         choices=choices and (lambda services: call(lambda: _texts(choices(services)))),
         expand=expand and (lambda listed: call(lambda: list(expand(listed)))),
+        check=check and (lambda value: call(lambda: check(value))),
     )
 
 
@@ -114,6 +115,7 @@ def _of_field(services: Services, field: AnyField, label: str) -> Axis:
         order=-10 if name in ("model", "sampler", "schedule") else 0,
         tabs=_tabs(name),
         bare=name in ("model", "prompt", "negative_prompt", "hires.prompt"),
+        check=_check(field),
     )
 
 
@@ -131,6 +133,11 @@ def _kind(field: FormField) -> AxisKind:
     if isinstance(field, NumberField):
         return "number"
     return "flag" if isinstance(field, FlagField) else "text"
+
+
+def _check(field: FormField) -> Callable[[Any], None] | None:
+    """Of numbers: names may be written in more ways than a field has them."""
+    return field.check if isinstance(field, IntegerField | NumberField) else None
 
 
 def _example(field: FormField) -> str:
@@ -267,6 +274,7 @@ def _of_controls(groups: Mapping[str, ControlGroup]) -> Iterator[tuple[str, Axis
                     choices=_listed(field),
                     put=partial(_put_extra, group, field.name),
                     tabs=group.tabs,
+                    check=_check(field),
                 ),
             )
 

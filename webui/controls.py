@@ -1,8 +1,8 @@
 """Extensions' controls in a request: their values checked, completed, and said in the metadata.
 
 `request.extras` maps a group's name to its values, all of them; a group of which all values are the
-defaults is not there. Beside the groups stands DID_NOT_RUN: what was to change the request, and
-failed.
+defaults is not there, and one that is off has no others. Beside the groups stands DID_NOT_RUN: what
+was to change the request, and failed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +18,7 @@ from webui.interfaces.server_hooks import ControlGroup
 from webui.request import GenerationRequest
 
 DID_NOT_RUN = "did_not_run"  # never a group's name: no extension may be called so
+SWITCH = "on"  # of a group that has a flag of this name: without it the group does nothing
 Groups = Mapping[str, ControlGroup]
 
 
@@ -37,7 +38,7 @@ def settled(groups: Groups, extras: Mapping[str, Any]) -> dict[str, dict[str, An
             raise InvalidRequest(
                 "extras", f"names {shown(name)}, but there is no such extension{known}"
             )
-        values = _checked(group, given)
+        values = _without_idle(group, _checked(group, given))
         if values != defaults(group):
             made[name] = values
     return made
@@ -68,6 +69,14 @@ def _checked(group: ControlGroup, given: object) -> dict[str, Any]:
         field: FormField = replace(each, name=f"extras.{group.name}.{each.name}")
         field.check(values[each.name])
     return values
+
+
+def _without_idle(group: ControlGroup, values: dict[str, Any]) -> dict[str, Any]:
+    """Of a group that its switch turns off nothing but that and what extensions wrote: what was
+    typed for another time is nothing for those who get the picture."""
+    if values.get(SWITCH) is not False:
+        return values
+    return {**values, **{each.name: each.default for each in group.fields}, SWITCH: False}
 
 
 def with_mishap(request: GenerationRequest, mishap: Mishap) -> GenerationRequest:

@@ -23,6 +23,7 @@ from webui.installing import Installs, nowhere
 from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job
 from webui.jobs.line import JobLine
+from webui.jobs.taken import Taken
 from webui.library import Library
 from webui.loras import Loras
 from webui.outputs import Outputs, write_atomically
@@ -63,6 +64,7 @@ class Services:
     extensions: Catalogue = field(default_factory=Catalogue)
     restart: Restart = field(default_factory=Restart)
     installs: Installs = field(default_factory=nowhere)
+    taken: Taken = field(default_factory=Taken)
     outputs: Outputs | None = None  # beside the line's own; None: no sheets are saved
 
     @property

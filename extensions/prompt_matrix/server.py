@@ -72,13 +72,13 @@ def matrix(request: GenerationRequest, context: FilterContext) -> Sequence[Gener
     values = context.values
     side = "prompt" if values["side"] == "prompt" else "negative_prompt"
     stays, *parts = (part.strip() for part in getattr(request, side).split("|"))
+    plain, made = without(request, GROUP.name), []
     if not values["on"] or not parts:
-        return [request]
+        return [plain]
     if len(parts) > MOST_PARTS:
         raise InvalidRequest(
             side, f"has {len(parts)} parts that may be there or not; at most {MOST_PARTS} can be"
         )
-    plain, made = without(request, GROUP.name), []
     for number in range(2 ** len(parts)):
         chosen = [part for place, part in enumerate(parts) if number & 1 << place]
         order = [*chosen, stays] if values["first"] else [stays, *chosen]

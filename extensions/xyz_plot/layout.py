@@ -120,6 +120,19 @@ def _line(letter: str, axis: Axis, values: list[Any], keep: bool, id: str) -> Li
     return Line(letter, axis, tuple(drawn), fixed=True)
 
 
+def check(layout: Layout) -> None:
+    """Before there is a request to put them into. Raises InvalidRequest for a value that none can
+    have, in the words of `requests`."""
+    for line in layout.lines:
+        if line.axis.check is None:
+            continue
+        for at, value in enumerate(line.values):
+            try:
+                line.axis.check(value)
+            except InvalidRequest as error:
+                raise _refused(layout, line, (at, at, at), error) from None
+
+
 def requests(layout: Layout, request: GenerationRequest) -> list[GenerationRequest]:
     """A request for each cell, in running order. Raises InvalidRequest, naming axis and value."""
     return [_request(layout, request, cell) for cell in layout.cells()]

@@ -6,7 +6,7 @@
   const ASK = "api/v1/extensions/xyz_plot/plots", KEPT = "darkroom.xyz";
   const GOING = ["queued", "running", "paused", "interrupted"];
   const SAYS = { queued: "", running: "", paused: "held back", interrupted: "interrupted", failed: "failed", cancelled: "—", gone: "—", stopped: "", done: "" };
-  let root = null, shown = "", drawnAs = "", buttons = [], timer = 0, picked = false, followed = "";
+  let root = null, shown = "", drawnAs = "", buttons = [], timer = 0, picked = false, followed = "", fold = null;
 
   function built() {
     const panel = document.getElementById("strip_panel");
@@ -18,10 +18,12 @@
     facts.setAttribute("role", "status");
     const open = Object.assign(document.createElement("a"), { textContent: "Open the grid", target: "_blank", rel: "noopener", hidden: true, id: "xyz-open" });
     const stop = Object.assign(darkroom.button("Cancel all", cancel, "xyz-link"), { id: "xyz-cancel" });
-    acts.append(open, stop, darkroom.button("Close", () => { show(""); darkroom.keeps(sessionStorage, KEPT, ""); }, "xyz-link"));
+    const hide = darkroom.button("Hide", () => {}, "xyz-link");
+    acts.append(open, hide, stop, darkroom.button("Close", () => { show(""); darkroom.keeps(sessionStorage, KEPT, ""); }, "xyz-link"));
     head.append(darkroom.node("p", "xyz-title", "X/Y/Z plot"), facts, acts);
     made.append(head, Object.assign(darkroom.node("div", "xyz-scroll"), { tabIndex: 0 }));
     panel.before(made);
+    fold = darkroom.foldsToHead(made, hide);
     return made;
   }
 
@@ -148,9 +150,12 @@
   document.addEventListener("darkroom:hang", (event) => { if (on(event.detail.tab)) event.preventDefault(); });
   document.addEventListener("darkroom:answered", ({ detail: { tab, jobs, job, error } }) => {
     const first = jobs?.[0]?.job ?? job;
-    if (error || !first || !on(tab)) return;
+    if (error || !first) return;
+    if (!on(tab)) { if (shown) fold?.away(); return; } // another job begins
     darkroom.keeps(sessionStorage, KEPT, first);
     show(first);
+    fold?.stay();
+    document.dispatchEvent(new CustomEvent("darkroom:shown", { detail: root }));
   });
 
   async function begin() {

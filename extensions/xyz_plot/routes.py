@@ -10,7 +10,7 @@ from webui import Axis, FilterContext, InvalidRequest, Services, axes_of
 
 from . import plots
 from .keeper import Keeper, folder_of
-from .layout import ID, LETTERS, NOTHING, of_context
+from .layout import ID, LETTERS, NOTHING, check, of_context
 from .plots import Plot
 from .values import joined
 
@@ -90,6 +90,7 @@ def _looked(services: Services, body: dict[str, Any]) -> dict[str, Any]:
     context = FilterContext(values=given, folder=Path(), services=services)
     try:
         layout = of_context(context)
+        check(layout)
     except InvalidRequest as error:
         return {"cells": 0, "field": error.field, "problem": error.problem}
     free = services.settings.max_waiting - services.line.waiting()

@@ -64,3 +64,15 @@ def test_nothing_else_is_served(client, out, path):
     answer = client.get("/api/v1/pictures/" + path)
     assert answer.status_code in (400, 404, 414) and b"secret" not in answer.content
     assert contained(out, path) is None
+
+
+def test_a_file_that_goes_while_it_is_asked_for_is_no_error_of_the_server(client, out, monkeypatch):
+    def seen(folder, path):  # and removed at once, as a call of A1111's API does
+        found = contained(folder, path)
+        found.unlink()
+        return found
+
+    monkeypatch.setattr("webui.api.routes.pictures.contained", seen)
+    answer = client.get("/api/v1/pictures/2026-02-03/a%20b%23%E7%8C%AB.png")
+    assert answer.status_code == 404
+    assert "there is no such picture" in answer.text

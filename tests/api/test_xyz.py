@@ -288,6 +288,9 @@ def test_before_it_begins_it_says_what_it_would_be(plots, puppet):
     assert plots.post(f"{ASK}/look", json=STEPS).json()["seconds"] == pytest.approx(6 * each)
     wrong = plots.post(f"{ASK}/look", json=STEPS | {"y_values": "x"}).json()
     assert (wrong["cells"], wrong["field"]) == (0, "extras.xyz_plot.y_values")
+    wrong = plots.post(f"{ASK}/look", json=STEPS | {"x_values": "2, 900"}).json()
+    assert (wrong["cells"], wrong["field"]) == (0, "extras.xyz_plot.x_values")
+    assert wrong["problem"].startswith("cannot be made at Steps '900': steps: must be from 1 to ")
     assert plots.post(f"{ASK}/look", json={"x_axis": 5}).status_code == 422
 
 

@@ -81,6 +81,8 @@ def test_cards_write_the_prompt_and_the_row_above_the_tabs_is_the_requests(stock
     card(tab, "hands").click()
     assert tab.value("txt2img_neg_prompt") == "hands"
 
+    tab.open()  # the fold was left open: it is drawn as the page is
+    expect(card(tab, "hands")).to_be_visible(timeout=PAUSE)
     tab.choose("setting_sd_vae", "soft")
     tab.fill("setting_CLIP_stop_at_last_layers", 2)
     tab.fill("setting_steps", 3)

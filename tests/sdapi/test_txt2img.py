@@ -203,6 +203,18 @@ def test_pictures_stay_only_if_they_are_to_be_saved(api):
     ]
 
 
+def test_a_job_says_that_its_pictures_will_not_stay(api):
+    def kept(id):
+        return api.client.get(f"/api/v1/live?job={id}").json()["job"]["kept"]
+
+    taken, saved = (api.txt2img(save_images=save).json()["job"] for save in (False, True))
+    assert (kept(taken), kept(saved)) == (False, True)
+    api.services.taken.discard([taken])  # as after a restart: the files say it
+    assert not kept(taken)
+    assert api.client.post(f"/api/v1/jobs/{saved}/drop").status_code == 200
+    assert kept(saved)  # off the list; its pictures stay
+
+
 def test_pictures_are_not_sent_if_nobody_wants_them(api):
     answer = api.txt2img(send_images=False)
     assert answer.json()["images"] == []

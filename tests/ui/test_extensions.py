@@ -150,6 +150,12 @@ def test_what_stands_in_the_controls_arrives_in_extras(extended: Any, fields: fo
     assert request.extras == {"mine": {"on": True, "times": 3, "mode": "b", "words": "x"}}
 
 
+def test_what_is_typed_for_another_time_is_in_no_request(extended: Any, fields: form.Form) -> None:
+    assert "error" not in click(extended, fields, **{"extras.mine.on": False})
+    ((request, _),) = extended.line.submitted
+    assert request.extras == {}
+
+
 def test_a_wrong_value_marks_its_control_and_opens_its_fold(extended: Any, fields: Any) -> None:
     answer = click(extended, fields, **{"extras.mine.times": 10.0})
     assert answer["error"] == {
@@ -173,6 +179,7 @@ def test_several_jobs_are_hung_up_by_their_prompts(extended: Any, fields: Any, m
         {"name": "a cat", "job": "job1"},
         {"name": ("a dog" * 99)[:80], "job": "job2"},
     ]
+    assert answer["kind"] == "prompts"
 
 
 def test_a_recipes_values_fill_the_controls(extended: Any) -> None:

@@ -171,6 +171,7 @@ def test_several_pictures_are_a_job_each_and_a_bad_one_is_named(
         ("picture 2.png", "job2"),
     ]
     assert answer["jobs"][1]["error"]["label"] == "Picture"
+    assert answer["kind"] == "files"
     made = [(each.init.picture, each.width, each.height) for each in submitted(services)]
     assert made == [(pictures[0]["sha256"], 96, 64), (pictures[2]["sha256"], 200, 104)]
 

@@ -131,7 +131,7 @@ def recipe(request: GenerationRequest) -> str:
         size = f"{upscale.width or 'any'}x{upscale.height or 'any'}"
         sized = size if upscale.width or upscale.height else f"{upscale.scale:g}x"
         return " · ".join((kind(request), upscale.upscaler, sized))
-    prompt = " ".join(request.prompt.split())
+    prompt = " ".join(request.prompt.split()) or "no prompt"
     if len(prompt) > _PROMPT:
         prompt = prompt[: _PROMPT - 1].rstrip() + "…"
     parts = [prompt, kind(request), request.sampler, f"{request.steps} steps"]

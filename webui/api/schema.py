@@ -36,6 +36,7 @@ class JobView:
     def __init__(self, services: Services) -> None:
         self._line = services.line
         self._folder = services.settings.outputs
+        self._taken = services.taken
         self._recipe = lru_cache(_RECIPES)(self._read_recipe)
 
     def job(self, job: Job, seen: int = 0) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class JobView:
             "skipped": list(job.skipped),
             "retry_of": job.retry_of,
             "dropped": job.dropped,
+            "kept": self._kept(job),
             "pictures": [self._picture(job, saved) for saved in job.pictures[seen:]],
         }
 
@@ -64,6 +66,13 @@ class JobView:
         """The first of what one call made, with the ids of the `others`."""
         first, *others = jobs
         return self.job(first) | ({"others": [each.id for each in others]} if others else {})
+
+    def _kept(self, job: Job) -> bool:
+        """After a restart nobody knows whose pictures were taken; their files are gone then."""
+        if job.id in self._taken:
+            return False
+        places = (Path(self._folder, each.path) for each in job.pictures)
+        return not job.dropped or all(place.exists() for place in places)
 
     def _picture(self, job: Job, saved: Saved) -> dict[str, Any]:
         image, loop = place_of(job.request, saved.image)

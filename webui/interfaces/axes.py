@@ -29,3 +29,4 @@ class Axis:
     order: int = 0  # lower ones are put first
     tabs: Sequence[str] = GENERATING
     bare: bool = False  # a value says by itself what it is of
+    check: Callable[[Any], None] | None = None  # raises InvalidRequest for a value of no request

@@ -55,7 +55,6 @@
     folder.addEventListener("change", draw);
     order.addEventListener("change", () => { darkroom.keeps(localStorage, ORDER, order.value); draw(); });
     part("refresh").addEventListener("click", shelf.refresh);
-    darkroom.lens(element, `${tab}_extra_tabs`, (now) => { open = now; if (open) show(); });
     document.addEventListener("darkroom:shelf", () => { model = null; if (open) show(); });
     document.addEventListener("darkroom:form", (event) => { if (event.detail === tab && open && modelNow() !== model) show(); });
     document.addEventListener("input", (event) => { if (open && darkroom.promptBox(event.target)) press(); });
@@ -167,5 +166,6 @@
       for (const entry of list.querySelectorAll(".dk-card")) entry.firstElementChild.setAttribute("aria-pressed", String(isOn(entry.dataset.name)));
     }
     document.addEventListener("darkroom:form", (event) => { if (event.detail === tab && open) press(); });
+    darkroom.lens(element, `${tab}_extra_tabs`, (now) => { open = now; if (open) show(); }); // last: one that was left open opens here
   };
 })();

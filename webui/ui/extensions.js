@@ -69,6 +69,7 @@
     if (pending) said.push(can ? "Changes take effect after a restart; waiting jobs stay." : "Changes take effect at the next start.");
     find("said").textContent = said.join(" ");
     find("restart").hidden = !can || (!pending && !safe && !wrong);
+    warn();
     find("list").replaceChildren(...extensions.map(card));
     root.dataset.state = "ready";
   }
@@ -138,6 +139,10 @@
     return box;
   }
 
+  let running = null; // the id of the job that runs
+  document.addEventListener("darkroom:news", ({ detail }) => { running = detail.running; if (root) warn(); });
+  function warn() { find("runs").hidden = restarting || !running || find("restart").hidden; }
+
   // --- restarting ---------------------------------------------------------------------------------
   async function restart() {
     if (restarting) return;
@@ -147,10 +152,13 @@
       const { said: before } = await darkroom.ask("api/v1/health");
       await darkroom.send("POST", "api/v1/restart");
       find("said").textContent = "Starting again\u2026";
+      find("runs").hidden = true;
+      darkroom.restarting(true);
       await back(before?.server);
     } catch (error) {
       failed(error.message);
       restarting = false;
+      darkroom.restarting(false);
       find("restart").disabled = false;
     }
   }

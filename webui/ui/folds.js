@@ -20,6 +20,26 @@
     fold.querySelector(".dk-fold-button").setAttribute("aria-expanded", String(now));
   };
 
+  /* What stands over all tabs, `root`, folds to its head where it is in the way: on another tab than it
+     was made in, and once another job begins or the like of it is shown. `button` is its Hide. */
+  darkroom.foldsToHead = (root, button) => {
+    const now = () => document.querySelector('#tabs button[role="tab"][aria-selected="true"]')?.getAttribute("aria-controls") ?? "";
+    let home = null; // the tab, while it opens there by itself
+    const turn = (folded) => {
+      root.dataset.folded = folded ? "yes" : "no";
+      button.textContent = folded ? "Show" : "Hide";
+      button.setAttribute("aria-expanded", String(!folded));
+    };
+    button.addEventListener("click", () => { home = null; turn(root.dataset.folded !== "yes"); });
+    document.addEventListener("click", (event) => {
+      if (event.target.closest?.('#tabs button[role="tab"]')) setTimeout(() => turn(home === null || now() !== home), 0);
+    });
+    document.addEventListener("darkroom:shown", (event) => { if (event.detail !== root) away(); });
+    const away = () => { home = null; turn(true); };
+    turn(false);
+    return { away, stay() { home = now(); turn(false); } };
+  };
+
   // --- the order of what extensions add: the same in all tabs ----------------------------------------
   // In a style of its own: Gradio would take back what is written on its elements, or where they stand.
   const style = document.head.appendChild(document.createElement("style"));

@@ -104,7 +104,7 @@
     else if (!answer.jobs) darkroom.follow(answer.job);
     else if (!document.dispatchEvent(new CustomEvent("darkroom:hang", { cancelable: true, detail: { jobs, tab } }))) {
       darkroom.follow(jobs[0].job); // an extension shows them in its own way
-    } else darkroom.hangFiles(answer.jobs);
+    } else darkroom.hangFiles(answer.jobs, answer.kind);
     const job = answer.job ?? jobs.at(-1)?.job;
     document.dispatchEvent(new CustomEvent("darkroom:answered", { detail: { ...answer, job, tab } }));
   }

@@ -118,7 +118,8 @@ def queued(
         else:
             jobs += _made(name, made)
     several = len(given) > 1 or 1 < len(jobs) <= _HUNG
-    return answer | ({"jobs": jobs} if several else {"job": jobs[0]["job"]})
+    kind = "files" if len(given) == len(jobs) else "prompts" if len(given) == 1 else "pictures"
+    return answer | ({"jobs": jobs, "kind": kind} if several else {"job": jobs[0]["job"]})
 
 
 def _made(name: str, jobs: Sequence[Job]) -> list[dict[str, Any]]:

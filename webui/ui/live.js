@@ -18,6 +18,7 @@ darkroom.live = (element, showPictures) => {
   let progress = null; // what the events of the job add up to
   let ending = null; // what is said while the job that was asked to end has not yet
   let hung = ""; // the pictures that were last handed to the gallery
+  let restarting = false; // the server, because this page asked for it
   let lost = 0; // answers missed in a row
   let previewsSent = 0; // until then an answer may still hold the old choice
   let asking = false, again = false, mine = [];
@@ -150,6 +151,7 @@ darkroom.live = (element, showPictures) => {
   function hang(job) {
     const key = job ? `${job.id}:${job.pictures.length}` : "";
     if (key === hung || !job || (!job.pictures.length && ACTIVE.includes(job.state) && hung)) return;
+    if (!job.kept) return; // a program takes them, and their files go
     if (!job.pictures.length) return; // what hangs stays until there is something to hang
     hung = key;
     darkroom.hang(job);
@@ -164,7 +166,7 @@ darkroom.live = (element, showPictures) => {
 
   // --- saying -------------------------------------------------------------------------------------
   function state() {
-    if (lost >= 2) return "unreachable";
+    if (lost >= 2 || restarting) return restarting ? "restarting" : "unreachable";
     if (!news) return "connecting";
     if (news.job) return news.job.state;
     return news.engine.state === "starting" ? "warming" : "empty";
@@ -205,11 +207,12 @@ darkroom.live = (element, showPictures) => {
   function sayEngine() {
     const engine = news?.engine ?? { state: "", device: "" };
     const said = { starting: "Warming up", ready: "Ready", busy: "At work", dead: "Restarting the engine" };
-    write("dk-engine-text", lost >= 2 ? "No connection" : said[engine.state] ?? "Connecting");
-    write("dk-engine-device", lost >= 2 || !engine.device ? "" : `· ${engine.device}`);
+    const away = restarting ? "Restarting" : lost >= 2 ? "No connection" : "";
+    write("dk-engine-text", away || (said[engine.state] ?? "Connecting"));
+    write("dk-engine-device", away || !engine.device ? "" : `· ${engine.device}`);
     const box = find("dk-engine");
     if (!box) return;
-    box.dataset.state = lost >= 2 ? "lost" : engine.state;
+    box.dataset.state = restarting ? "starting" : away ? "lost" : engine.state;
     box.title = engine.text || "";
   }
 
@@ -231,6 +234,7 @@ darkroom.live = (element, showPictures) => {
   addEventListener("hashchange", () => { if (darkroom.addressed()) darkroom.look(darkroom.addressed()); });
   darkroom.look = (id) => { following = chosen = id; darkroom.address(id); kick(); };
   darkroom.kick = kick;
+  darkroom.restarting = (now) => { restarting = now; say(); };
   darkroom.unreachable = () => lost >= 2;
   darkroom.ending = (text) => { ending = text; say(); };
   darkroom.follow = (id, quietly = false) => {

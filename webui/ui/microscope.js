@@ -39,8 +39,6 @@
 
     element.querySelector(".dk-lead").textContent = LEAD;
     document.addEventListener("darkroom:looked", (event) => { if (event.detail.tab === tab) draw(); });
-    darkroom.lens(element, `${tab}_microscope`, (now) => { open = now; draw(); });
-    darkroom.lookAgain(tab); // the form of a tab is filled before the tab is built
 
     function draw() {
       const answer = open ? darkroom.lookedAt(tab) : null;
@@ -194,5 +192,8 @@
       }));
       return [words, row];
     }
+
+    darkroom.lens(element, `${tab}_microscope`, (now) => { open = now; draw(); }); // last: one that was left open is drawn here
+    darkroom.lookAgain(tab); // the form of a tab is filled before the tab is built
   };
 })();

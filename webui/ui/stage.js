@@ -48,6 +48,7 @@ darkroom.stage = (root, changePreviews) => {
 
   /* What came of a batch: the picture looked at; of all its grid, if that holds nothing else; or null. */
   function result(batch) {
+    if (!job.kept) return null; // its file goes: the last step stays
     const most = job.request.batch_size;
     const made = job.pictures.filter((each) => each.image >= 0 && Math.floor(each.image / most) === batch);
     if (index !== null) return made.find((each) => each.image === batch * most + index) ?? null;

@@ -13,19 +13,24 @@ darkroom.strip = (element) => {
   let strip = null;
   let known = new Map(); // id -> the job as it was last read; null if it is gone
   let timer = 0;
+  const fold = darkroom.foldsToHead(root, find("strip-fold"));
 
   const percent = (share) => `${Math.round(100 * share)} %`;
 
   function hang(made) {
     show(made);
+    fold.stay();
+    document.dispatchEvent(new CustomEvent("darkroom:shown", { detail: root }));
     darkroom.keeps(sessionStorage, KEPT, JSON.stringify(made));
     for (const id of made.jobs) if (id) darkroom.follow(id);
   }
 
   darkroom.hangStrip = (made) => hang({ ...made, labels: made.steps.map(percent) });
 
-  /* What came of a batch of files: [{name, job}], or {name, error} for one that was refused. */
-  darkroom.hangFiles = (made) => hang({
+  /* What came of a batch of files, or of prompts: [{name, job}], or {name, error} for one that was
+     refused. `kind` is "files", "prompts" or "pictures". */
+  darkroom.hangFiles = (made, kind) => hang({
+    kind,
     jobs: made.map(({ job }) => job ?? null), labels: made.map(({ name }) => name || "A picture"),
     problems: made.map(({ error }) => (error ? [error.label, error.text].filter(Boolean).join(" ") : null)),
   });
@@ -92,12 +97,14 @@ darkroom.strip = (element) => {
     const states = strip.jobs.map((id) => (id ? known.get(id)?.state : "failed"));
     const made = states.filter((each) => each === "done").length;
     root.dataset.kind = strip.steps ? "mix" : "files";
-    find("strip-title").textContent = strip.steps ? `${strip.first} → ${strip.others}` : `Batch of ${strip.jobs.length} files`;
+    find("strip-title").textContent = strip.steps ? `${strip.first} → ${strip.others}` : titled(strip);
     find("strip-facts").textContent = facts(made);
     find("strip-stop").hidden = !running();
     root.dataset.state = running() || states.includes(undefined) ? "running" : "done";
     strip.jobs.forEach((id, i) => { if (id) fill(find("strip-row").children[i], known.get(id), i); });
   }
+
+  const titled = ({ jobs, kind }) => (kind === "prompts" || kind === "pictures" ? `${jobs.length} ${kind}` : `Batch of ${jobs.length} files`);
 
   function facts(made) {
     if (made < strip.jobs.length && running()) return `${made} of ${strip.jobs.length}`;
@@ -134,6 +141,10 @@ darkroom.strip = (element) => {
     clearTimeout(timer);
     show(null);
     darkroom.keeps(sessionStorage, KEPT, "");
+  });
+
+  document.addEventListener("darkroom:answered", ({ detail: { job, error } }) => {
+    if (strip && !error && job && !strip.jobs.includes(job)) fold.away(); // another job begins
   });
 
   try {

@@ -16,6 +16,7 @@
   function status(now, { news, progress, ending }) {
     const job = news?.job;
     if (now === "unreachable") return "The server does not answer. Trying again…";
+    if (now === "restarting") return "Restarting; waiting jobs stay.";
     if (now === "connecting") return "Connecting to the server…";
     if (now === "warming") return "The engine is warming up. You can press Generate already.";
     if (now === "empty") return "Ready when you are.";
@@ -55,7 +56,7 @@
       const mean = progress.seconds.reduce((sum, each) => sum + each, 0) / progress.seconds.length;
       if (left > 0 && Number.isFinite(mean)) parts.push(`about ${duration(left * mean)} left`);
     }
-    if (job && !ACTIVE.includes(job.state) && made(job)) parts.push(plural(made(job), "picture"));
+    if (job?.kept && !ACTIVE.includes(job.state) && made(job)) parts.push(plural(made(job), "picture"));
     const others = news && job?.state !== "queued" ? news.waiting : 0; // who waits reads how many are before it
     if (others > 0) parts.push(`${others} waiting`);
     return parts.join(" · ");
@@ -65,6 +66,9 @@
     const job = news?.job;
     if (job && !ACTIVE.includes(job.state) && job.error) return job.error.text;
     const parts = [...(progress?.warnings ?? [])];
+    if (job && !job.kept && !ACTIVE.includes(job.state) && made(job)) {
+      parts.push(made(job) === 1 ? "A program took the picture; it was not kept here." : "A program took the pictures; they were not kept here.");
+    }
     if (progress?.resumed) {
       const from = progress.resumed.step ? `after step ${progress.resumed.step}` : "from the start of its batch";
       parts.unshift(`The engine stopped and was started again; this run went on ${from}.`);

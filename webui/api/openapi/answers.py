@@ -71,6 +71,10 @@ class Job(BaseModel):
     skipped: list[int] = Field(description="Images (0-based) that were left out as asked.")
     retry_of: str | None
     dropped: bool = Field(description="Taken off the list.")
+    kept: bool = Field(
+        description="Its pictures stay; false while a program waits for them that wants no "
+        "file kept, and once it has them."
+    )
     pictures: list[SavedPicture]
 
 

@@ -6,12 +6,12 @@ A change takes effect at the next start, which `POST /restart` brings about.
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
 from webui.api import schema
 from webui.api.body import JsonObject
 from webui.api.install_view import with_origins
+from webui.api.kept_file import KeptFile
 from webui.api.openapi import extensions as shapes
 from webui.api.openapi.says import says
 from webui.errors import DarkroomError, InvalidRequest
@@ -67,21 +67,21 @@ def _add_files(router: APIRouter, services: Services) -> None:
     files = {(each.owner, each.value.file): each for each in (*registry.scripts, *registry.styles)}
 
     @router.get("/extension-files/{id}/{file}", include_in_schema=False)
-    def file(id: str, file: str) -> FileResponse:
+    def file(id: str, file: str) -> KeptFile:
         """A script or a style that the extension has registered, and nothing else."""
         if (id, file) not in files:
             raise HTTPException(404, "there is nothing at this address")
         return _file(services, files[id, file])
 
 
-def _file(services: Services, owned: Owned[PageFile]) -> FileResponse:
+def _file(services: Services, owned: Owned[PageFile]) -> KeptFile:
     place = next(
         each.found.folder for each in services.extensions.standings if each.found.id == owned.owner
     )
     path = place / owned.value.file
     if not path.is_file():  # the extension was removed meanwhile
         raise HTTPException(404, "there is nothing at this address")
-    return FileResponse(path, media_type=_TYPES[path.suffix])
+    return KeptFile(path, media_type=_TYPES[path.suffix])
 
 
 def _engine(services: Services) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import FileResponse
 
 from webui.api import schema
 from webui.api.body import JsonObject, picture_bytes
+from webui.api.kept_file import KeptFile
 from webui.api.openapi import bodies, lists
 from webui.api.openapi.says import PICTURES, files, says
 from webui.api.routes.pictures import contained
@@ -76,14 +76,14 @@ def _add_copies(
 def _add_seen(router: APIRouter, services: Services) -> None:
     looks = Looks(services)
 
-    @router.get("/{sha256}", response_class=FileResponse, **says(content=files("image/png")))
-    def picture(sha256: str) -> FileResponse:
+    @router.get("/{sha256}", response_class=KeptFile, **says(content=files("image/png")))
+    def picture(sha256: str) -> KeptFile:
         """A picture that was sent in, or one of those that /seen names."""
         path = services.inputs.path(sha256) or looks.shown.path(sha256)
         if path is None:
             raise HTTPException(404, "there is no such picture")
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-        return FileResponse(path, media_type="image/png", headers=headers)
+        return KeptFile(path, media_type="image/png", headers=headers)
 
     @router.post("/seen", **says(lists.SeenAnswer, body=bodies.SeenBody, errors=(503, 507)))
     def seen(body: JsonObject) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import stat
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse
 
+from webui.api.kept_file import KeptFile
 from webui.api.openapi.says import files, says
 from webui.pictures import MEDIA_TYPES
 from webui.services import Services
@@ -16,14 +16,14 @@ def router(services: Services) -> APIRouter:
 
     @router.get(
         "/{path:path}",
-        response_class=FileResponse,
+        response_class=KeptFile,
         **says(content=files(*sorted(set(MEDIA_TYPES.values())))),
     )
-    def picture(path: str, download: bool = False) -> FileResponse:
+    def picture(path: str, download: bool = False) -> KeptFile:
         found = contained(services.settings.outputs, path)
         if found is None:
             raise HTTPException(404, "there is no such picture")
-        return FileResponse(
+        return KeptFile(
             found,
             media_type=MEDIA_TYPES[found.suffix],
             filename=found.name,

@@ -4,8 +4,8 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
-from fastapi.responses import FileResponse
 
+from webui.api.kept_file import KeptFile
 from webui.api.openapi.says import files, says
 from webui.api.routes.pictures import contained
 from webui.pictures import MEDIA_TYPES
@@ -19,10 +19,10 @@ def router(services: Services) -> APIRouter:
 
     @router.get(
         "/{id}/pictures/{image}",
-        response_class=FileResponse,
+        response_class=KeptFile,
         **says(content=files(*sorted(set(MEDIA_TYPES.values())))),
     )
-    def picture(id: str, image: Number) -> FileResponse:
+    def picture(id: str, image: Number) -> KeptFile:
         """Picture `image`, from 0, as it was saved; -1 is the grid. 404 until it is there."""
         saved = {each.image: each.path for each in services.line.job(id).pictures}
         found = contained(services.settings.outputs, saved[image]) if image in saved else None
@@ -33,8 +33,8 @@ def router(services: Services) -> APIRouter:
     return router
 
 
-def _file(found: FilePath) -> FileResponse:
-    return FileResponse(
+def _file(found: FilePath) -> KeptFile:
+    return KeptFile(
         found,
         media_type=MEDIA_TYPES[found.suffix],
         filename=found.name,

@@ -38,11 +38,15 @@ class Calls:
         self._stopped: OrderedDict[str, None] = OrderedDict()  # jobs that were interrupted
         self._endings = Endings(services.line)
 
-    def submit(self, values: Mapping[str, Any], task: str | None = None) -> tuple[Job, ...]:
-        """At the end of the line; several where an extension makes them of one call. Raises what
-        `submit_all` raises."""
+    def submit(
+        self, values: Mapping[str, Any], task: str | None = None, *, keep: bool = True
+    ) -> tuple[Job, ...]:
+        """At the end of the line; several where an extension makes them of one call. Without
+        `keep` their pictures go when the call has them. Raises what `submit_all` raises."""
         jobs = submit_all(self._services, values, owner=OWNER)
         ids = tuple(each.id for each in jobs)
+        if not keep:
+            self._services.taken.add(ids)
         with self._lock:
             if len(ids) > 1:
                 self._calls |= dict.fromkeys(ids, ids)

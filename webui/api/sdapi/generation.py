@@ -46,7 +46,11 @@ def router(desk: Desk) -> APIRouter:
         async with desk.body(request) as values:
             started = await asyncio.to_thread(_start, desk, reader, values, img2img)
             del values
-        jobs = await desk.calls.ends(started.job_ids)
+        try:
+            jobs = await desk.calls.ends(started.job_ids)
+        except DarkroomError:
+            desk.services.taken.discard(started.job_ids)  # nobody takes what there is of them
+            raise
         async with answering:
             sheet = await asyncio.to_thread(_sheet, desk, jobs[0], started.asked)
             data = await asyncio.to_thread(
@@ -60,6 +64,8 @@ def router(desk: Desk) -> APIRouter:
                 sheet=sheet,
             )
         gone = await request.is_disconnected()
+        if gone:
+            desk.services.taken.discard(started.job_ids)
         made = {each.id: each.pictures for each in jobs}
         tidy = None if started.save or gone else BackgroundTask(forget, desk, made, sheet)
         headers = {JOB_HEADER: jobs[0].id}
@@ -96,7 +102,7 @@ def _start(desk: Desk, reader: Reader, body: Mapping[str, Any], img2img: bool) -
         raise InvalidRequest("force_task_id", f"has more than {_MOST_TASK} characters")
     try:
         asked = (reader.img2img if img2img else reader.txt2img)(body)
-        jobs = desk.calls.submit(asked.values, task)
+        jobs = desk.calls.submit(asked.values, task, keep=flags["save_images"])
     except InitMissing as error:
         raise HTTPException(404, str(error)) from None
     except InvalidRequest as error:
