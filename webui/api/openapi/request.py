@@ -41,6 +41,7 @@ _HELP: Mapping[str, str] = {  # of what is no field of the form
     "init.outpaint": "The picture grown at its sides.",
     "init.tiles": "The picture made larger, then anew tile by tile.",
     "init.loopback": "The result made anew several times.",
+    "init.loopback.stop_after": "The loop whose picture is the last one; 0 makes all of them.",
     "hires": "A second pass at a larger size.",
     "hires.picture": "sha256 of a finished first pass, which is not made again then.",
     "upscale": "A picture to make larger; nothing is generated.",
