@@ -140,10 +140,9 @@ darkroom.stage = (root, changePreviews) => {
     nameResult(Boolean(made));
   }
 
-  /* A step is decoded once nothing moves any more: of the last one the noisy latent, too. */
+  /* A step is decoded once nothing moves any more, the noisy latent of a run's end, too. */
   function rest({ batch, record: now }) {
-    const still = now && !playing && (at || !active()); // also the end of a run that is over
-    const key = still ? `${job.id}/${batch}/${now.place}` : "";
+    const key = now && !playing && (at || !active()) ? `${job.id}/${batch}/${now.place}` : "";
     if (key === rested.key) return;
     clearTimeout(rested.timer);
     rested = { key, fine: false, timer: key && setTimeout(() => { rested.fine = true; draw(); }, REST) };
