@@ -140,7 +140,7 @@ darkroom.stage = (root, changePreviews) => {
     nameResult(Boolean(made));
   }
 
-  /* A step is decoded once nothing moves any more: of the last one the noisy latent, too. */
+  /* A step is decoded once nothing moves any more, the noisy latent of a run's end, too. */
   function rest({ batch, record: now }) {
     const key = now && !playing && (at || !active()) ? `${job.id}/${batch}/${now.place}` : "";
     if (key === rested.key) return;
