@@ -64,8 +64,7 @@ def router(desk: Desk) -> APIRouter:
         tidy = None if started.save or gone else BackgroundTask(forget, desk, made, sheet)
         if gone:
             desk.services.taken.discard(made)
-        headers = {JOB_HEADER: jobs[0].id}
-        return Response(data, headers=headers, media_type="application/json", background=tidy)
+        return Response(data, 200, {JOB_HEADER: jobs[0].id}, "application/json", tidy)
 
     @router.post("/txt2img", **_said(body(fields.TXT2IMG, fields.ECHO_TXT2IMG)))
     async def txt2img(request: Request) -> Response:
