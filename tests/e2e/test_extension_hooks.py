@@ -229,7 +229,9 @@ def test_a_word_lies_over_the_picture_where_the_network_looks(album, open_tab):
 
     def seen():
         page.mouse.move(1, 1)
-        shot = page.locator("#live-predicted").screenshot()
+        before, shot = b"", page.locator("#live-predicted").screenshot()
+        while shot != before:  # nothing fades any more
+            before, shot = shot, page.locator("#live-predicted").screenshot()
         return Image.open(io.BytesIO(shot)).convert("RGB")
 
     shots = [seen()]

@@ -109,7 +109,7 @@ def drop(tab, name, data, at="#txt2img_prompt textarea"):
 def says(tab, state, *words):
     """Waits until the notice beside Generate is in that state and holds all those words."""
     box = tab.page.locator(f".dk-restored[data-state={state}]")
-    expect(box).to_be_visible()
+    expect(box).to_be_visible(timeout=30_000)
     for each in words:
         expect(box).to_contain_text(each)
     return box.inner_text()

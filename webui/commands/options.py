@@ -174,7 +174,7 @@ def _metavar(field: FormField) -> str:
     if field.name in PICTURES:
         return "FILE"
     kinds = {IntegerField: "N", NumberField: "X", ChoiceField: "NAME", TextField: "TEXT"}
-    return kinds[type(field)]
+    return next(text for kind, text in kinds.items() if isinstance(field, kind))
 
 
 def _reader(field: FormField) -> Callable[[str], Any]:
