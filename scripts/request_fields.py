@@ -74,7 +74,7 @@ def _values(place: str, field: Mapping[str, Any]) -> str:
     if _part(field):
         return f"[object](#{place.replace('.', '')})"
     [each] = [each for each in field.get("anyOf", (field,)) if each.get("type") != "null"]
-    kind = each["type"]
+    kind: str = each["type"]
     if "enum" in each:
         return ", ".join(f"`{value}`" for value in each["enum"])
     if "pattern" in each:

@@ -19,8 +19,6 @@ from webui.request import GenerationRequest, SamplingOptions, from_dict, to_dict
 def library(tmp_path):
     make_model(tmp_path, "toy")
     make_model(tmp_path, "other", sample_size=32)
-    weights = tmp_path / "checkpoints/other/unet/diffusion_pytorch_model.safetensors"
-    weights.write_bytes(weights.read_bytes() + b" ")  # weights of its own
     make_model(tmp_path, "broken", index={})
     return Library(tmp_path)
 

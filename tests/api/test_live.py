@@ -196,7 +196,7 @@ def test_the_tables_can_be_read(client, tmp_path):
     report = models["toy"].pop("report")
     assert models["toy"] == {
         "name": "toy", "family": "sd1", "width": 256, "height": 256, "scale_factor": 8,
-        "size_bytes": 10, "problem": None, "default": True, "layout": "folder",
+        "size_bytes": 220, "problem": None, "default": True, "layout": "folder",
     }  # fmt: skip
     assert (report["kind"], report["prediction"], report["fits"]) == ("checkpoint", "epsilon", None)
     assert report["parts"] == ["unet", "vae", "text_encoder"]

@@ -204,7 +204,7 @@ def test_colours_are_painted_on_the_picture_and_taken_back(server, open_tab):
     tab.page.evaluate("darkroom.setForm('img2img', {'init.picture': ''}, 'Emptied.')")
     tab.page.wait_for_selector("#img2img_image .dk-picker-blank", state="visible")
     tab.page.click("#img2img_image .dk-picker-blank button")
-    tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='128x128']", state="visible")
+    tab.page.wait_for_selector("#img2img_sketch .dk-canvas[data-size='96x64']", state="visible")
     white = press(tab, "img2img")[0]
     assert begun_with(tab, white).min() == 255
 

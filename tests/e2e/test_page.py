@@ -140,7 +140,7 @@ def test_steps_looked_back_at_are_drawn_as_the_user_once_chose(server, open_tab)
     look = tab.page.locator("#live-look [aria-checked=true]")
     assert look.inner_text() == "VAE"  # a small picture: exact at once
     tab.page.wait_for_function(  # also the latent of the end, which nobody looked back at
-        "document.getElementById('live-noisy').src.endsWith('/5/noisy?method=vae')", timeout=20_000
+        "document.getElementById('live-noisy').src.includes('/5/noisy?method=vae')", timeout=20_000
     )
     tab.page.evaluate("document.getElementById('table').scrollTo(0, 9999)")
     tab.wait_for(tab.generate(), "done")

@@ -96,6 +96,9 @@ def test_each_step_has_both_views_its_sigma_and_its_change(server, open_tab):
 def test_the_step_that_is_rested_on_is_decoded_in_full(server, open_tab):
     tab = open_tab(server)
     made(tab)
+    tab.page.wait_for_function(  # the end of the run rests by itself
+        "document.querySelector('#live-noisy').src.includes('/6/noisy?method=vae')"
+    )
     asked = []
     tab.page.on("request", lambda each: "method=vae" in each.url and asked.append(each.url))
     tab.page.locator("#live-scrub").evaluate(

@@ -46,6 +46,7 @@ class Library:
                 native_height=sizes[name][1],
                 scale_factor=8,
                 layout="folder",
+                unread=False,
                 problem="no unet" if name == "broken" else None,
             )
             for name in self.names

@@ -89,8 +89,7 @@ class SeedField(IntegerField):
 
     def check(self, value: object) -> None:
         """Raises InvalidRequest unless `value` is an int in range."""
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if whole and not self.minimum <= value <= self.maximum:
+        if type(value) is int and not self.minimum <= value <= self.maximum:
             raise InvalidRequest(
                 self.name,
                 f"must be {RANDOM_SEED} for a random one, or {self.minimum} to {self.maximum}; "

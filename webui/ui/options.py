@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from webui import controls
 from webui.errors import InvalidRequest
-from webui.fields import FIELDS, OWN_SIGMAS, shown
+from webui.fields import FIELDS, OWN_SIGMAS, RANDOM_SEED, shown
 from webui.interfaces import ServerRegistry
 from webui.names import schedule_parameters
 from webui.ui import boxes, form, image_values
@@ -179,7 +179,7 @@ def _variation(given: Values) -> dict[str, Any]:
     strength = given.get("variation.strength", 0)
     if strength == 0:
         return {}
-    return {"seed": given.get("variation.seed", boxes.RANDOM_SEED), "strength": strength}
+    return {"seed": given.get("variation.seed", RANDOM_SEED), "strength": strength}
 
 
 def _seed_size(given: Values) -> list[Any] | None:
@@ -206,7 +206,7 @@ def _own_sigmas(given: Values) -> list[float] | None:
 
 # --- and back ------------------------------------------------------------------------------------
 
-_NOTHING: Mapping[str, Any] = {"variation.seed": boxes.RANDOM_SEED, "variation.strength": 0}
+_NOTHING: Mapping[str, Any] = {"variation.seed": RANDOM_SEED, "variation.strength": 0}
 
 
 def unpacked(values: Values) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from webui.fields import RANDOM_SEED
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.library import Library
 from webui.services import Services
@@ -57,7 +58,7 @@ def seed(tab: str) -> Components:
         number = boxes.seed(tab)
         dice = boxes.small("A new random seed each time", f"{tab}_random_seed", "dice")
         reuse = boxes.small("The seed of the last picture", f"{tab}_reuse_seed", "recycle")
-    dice.click(None, None, [number], js=f"() => {boxes.RANDOM_SEED}")
+    dice.click(None, None, [number], js=f"() => {RANDOM_SEED}")
     reuse.click(None, [number], [number], js="(now) => window.darkroom.lastSeed() ?? now")
     return {"seed": number}
 

@@ -5,8 +5,7 @@
    a fast guess; the one that is rested on is then decoded in full. */
 "use strict";
 darkroom.stage = (root, changePreviews) => {
-  const KINDS = ["noisy", "predicted"];
-  const LOOK = "darkroom.look";
+  const KINDS = ["noisy", "predicted"], LOOK = "darkroom.look";
   const REST = 180; // ms on a step before it is decoded in full
   const NAMES = { noisy: "Noisy latent", predicted: "Predicted image" };
   const RESULT = "Finished picture";
@@ -48,8 +47,8 @@ darkroom.stage = (root, changePreviews) => {
 
   /* What came of a batch: the picture looked at; of all its grid, if that holds nothing else; or null. */
   function result(batch) {
-    if (!job.kept) return null; // its file goes: the last step stays
     const most = job.request.batch_size;
+    if (!job.kept) return null; // a program takes it, and its file goes: the last step stays
     const made = job.pictures.filter((each) => each.image >= 0 && Math.floor(each.image / most) === batch);
     if (index !== null) return made.find((each) => each.image === batch * most + index) ?? null;
     if (made.length === 1) return made[0];
@@ -140,10 +139,9 @@ darkroom.stage = (root, changePreviews) => {
     nameResult(Boolean(made));
   }
 
-  /* A step is decoded once nothing moves any more: of the last one the noisy latent, too. */
+  /* A step is decoded once nothing moves any more, the noisy latent of a run's end, too. */
   function rest({ batch, record: now }) {
-    const still = now && !playing && (at || !active()); // also the end of a run that is over
-    const key = still ? `${job.id}/${batch}/${now.place}` : "";
+    const key = now && !playing && (at || !active()) ? `${job.id}/${batch}/${now.place}` : "";
     if (key === rested.key) return;
     clearTimeout(rested.timer);
     rested = { key, fine: false, timer: key && setTimeout(() => { rested.fine = true; draw(); }, REST) };

@@ -138,6 +138,7 @@ class Calls:
             try:
                 ended.append(await self.end(id))
             except DarkroomError:
+                self._services.taken.discard(job_ids)  # nobody takes what there is of them
                 for other in job_ids[number + 1 :]:
                     with suppress(WrongState, JobNotFound):
                         await asyncio.to_thread(self._services.line.cancel, other)

@@ -46,11 +46,7 @@ def router(desk: Desk) -> APIRouter:
         async with desk.body(request) as values:
             started = await asyncio.to_thread(_start, desk, reader, values, img2img)
             del values
-        try:
-            jobs = await desk.calls.ends(started.job_ids)
-        except DarkroomError:
-            desk.services.taken.discard(started.job_ids)  # nobody takes what there is of them
-            raise
+        jobs = await desk.calls.ends(started.job_ids)
         async with answering:
             sheet = await asyncio.to_thread(_sheet, desk, jobs[0], started.asked)
             data = await asyncio.to_thread(
@@ -64,12 +60,11 @@ def router(desk: Desk) -> APIRouter:
                 sheet=sheet,
             )
         gone = await request.is_disconnected()
-        if gone:
-            desk.services.taken.discard(started.job_ids)
         made = {each.id: each.pictures for each in jobs}
         tidy = None if started.save or gone else BackgroundTask(forget, desk, made, sheet)
-        headers = {JOB_HEADER: jobs[0].id}
-        return Response(data, headers=headers, media_type="application/json", background=tidy)
+        if gone:
+            desk.services.taken.discard(made)
+        return Response(data, 200, {JOB_HEADER: jobs[0].id}, "application/json", tidy)
 
     @router.post("/txt2img", **_said(body(fields.TXT2IMG, fields.ECHO_TXT2IMG)))
     async def txt2img(request: Request) -> Response:
