@@ -1,6 +1,7 @@
 """Every example of docs/api.md is run by a shell, one after the other, at the program as a person
 starts it: a process of its own, with its engine and the model that ships. So is docs/mcp.md's."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -90,6 +91,25 @@ def test_the_example_for_assistants_works(program, capsys):
     exec(compile(source, "docs/mcp.md", "exec"), {"__name__": "docs"})
     told = capsys.readouterr().out
     assert re.match(r"job: \w+\n\npicture 0:\na red fox in snow\nSteps: 4, ", told)
+
+
+@pytest.mark.timeout(240)
+def test_what_other_pages_ask_with_curl_is_answered(program, tmp_path):
+    """README's job, an embedding, and a picture by A1111's API, drawn small."""
+    [body] = re.findall(r"```json\n(.*?)```", (DOCS / "sdapi.md").read_text("utf-8"), re.DOTALL)
+    small = {"steps": 2, "width": 64, "height": 64}
+    (tmp_path / "fox.json").write_text(json.dumps(json.loads(body) | small))
+    said = {}
+    for name in ("README.md", "docs/embeddings.md", "docs/sdapi.md"):
+        [block] = re.findall(r"```\n(curl .*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
+        call = re.sub(r"(http://127\.0\.0\.1|localhost):7860", program.address, block)
+        call = call.replace("curl ", "curl -sS --fail-with-body ", 1)
+        done = subprocess.run(["bash", "-c", call], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), f"{name}: {done.stdout}"
+        said[name] = json.loads(done.stdout)
+    assert said["README.md"]["state"] in ("queued", "running")
+    assert said["docs/embeddings.md"]["embedding"]["name"] == "catpanda"
+    assert len(said["docs/sdapi.md"]["images"]) == 1
 
 
 @pytest.mark.timeout(400)
