@@ -40,6 +40,10 @@ def doubled(request, context):
     ]
 
 
+def once(request, context):
+    return [request]
+
+
 @pytest.fixture
 def extended(services, tmp_path):
     """Services with one extension, whose filter is `made.apply`; and a client of them."""
@@ -98,15 +102,16 @@ def test_a_filter_makes_several_jobs_and_all_are_named(extended):
 def test_defaults_are_no_extras_and_a_filter_is_asked_only_where_it_is_wanted(extended):
     extended.apply = None  # it would fail
     with extended.client() as client:
-        answer = post(client, extras={"twice": {"on": False, "times": 2}})
+        answer = post(client, extras={"twice": {"on": False, "times": 7}})
     assert answer.json()["request"]["extras"] == {}
     assert asked(extended) == [("job-0001", "a cat", 5)]
 
 
 def test_values_are_completed_and_checked_by_their_declaration(extended):
+    extended.apply = once
     with extended.client() as client:
-        answer = post(client, extras={"twice": {"times": 7}})
-        assert answer.json()["request"]["extras"] == {"twice": {"on": False, "times": 7}}
+        answer = post(client, extras={"twice": {"on": True}})
+        assert answer.json()["request"]["extras"] == {"twice": {"on": True, "times": 2}}
         for extras, field in (
             ({"twice": {"on": 1}}, "extras.twice.on"),
             ({"twice": {"times": 601}}, "extras.twice.times"),
@@ -193,9 +198,10 @@ def test_a_line_that_is_full_takes_none_of_them(extended):
 
 def test_what_a_picture_says_of_extensions(extended):
     registry, conduct = extended.services.registry, Conduct()
+    extended.apply = once
     extended.of = lambda request: f"seed {request.seed}"
     with extended.client() as client:
-        post(client, extras={"twice": {"times": 7}})
+        post(client, extras={"twice": {"on": True, "times": 7}})
     request = extended.services.line.job("job-0001").request
     assert notes(registry, conduct, request) == ("Twice times: 7", "Computed: seed 5")
     extended.of = lambda request: 5

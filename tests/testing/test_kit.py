@@ -21,14 +21,14 @@ HEARD = []
 @hookimpl
 def register_controls():
     return [ControlGroup(name="all_of_it", title="All", fields=[
-        FlagField(name="on", label="On", help="."),
+        FlagField(name="twice", label="Twice", help="."),
         FlagField(name="broken", label="Broken", help="."),
         NumberField(name="scale", label="Scale", help=".", default=1.0, minimum=0.0, maximum=2.0,
                     step=0.1, metadata="All scale"),
     ])]
 
 def twice(request, context):
-    if not context.values["on"]:
+    if not context.values["twice"]:
         return [request]
     word = (context.folder / "word").read_text() if context.folder.exists() else "no file"
     return [replace(request, prompt=f"{request.prompt}, {word} {n}") for n in range(2)]
@@ -125,13 +125,13 @@ def asked(**values):
 def test_a_filter_gives_its_requests_and_finds_its_files(extension):
     plain = extension.filter(prompt="a cat")
     assert (plain.prompts, plain.mishaps) == (("a cat",), ())
-    assert extension.filter(prompt="a", extras=asked(on=True)).prompts == (
+    assert extension.filter(prompt="a", extras=asked(twice=True)).prompts == (
         "a, no file 0",
         "a, no file 1",
     )
     extension.files.mkdir(parents=True)
     (extension.files / "word").write_text("dog")
-    assert extension.filter(prompt="a", extras=asked(on=True)).prompts == ("a, dog 0", "a, dog 1")
+    assert extension.filter(prompt="a", extras=asked(twice=True)).prompts == ("a, dog 0", "a, dog 1")
     for part in extension.files.iterdir():
         part.unlink()
     extension.files.rmdir()
@@ -139,7 +139,7 @@ def test_a_filter_gives_its_requests_and_finds_its_files(extension):
 
 def test_values_are_checked_as_the_program_does(extension):
     request = extension.request(extras=asked(scale=0.5))
-    assert request.extras == asked(on=False, broken=False, scale=0.5)
+    assert request.extras == asked(twice=False, broken=False, scale=0.5)
     assert extension.request(extras=asked(scale=1.0)).extras == {}
     with pytest.raises(InvalidRequest, match=r"extras.all_of_it.scale: must be from 0 to 2"):
         extension.filter(extras=asked(scale=3.0))
@@ -171,7 +171,7 @@ def test_a_run_has_all_hooks_and_a_job_that_does_not_ask_none(extension):
 
 
 def test_a_run_makes_a_picture_for_each_request_of_a_filter(extension):
-    made = extension.run(prompt="a", extras=asked(on=True), steps=1)
+    made = extension.run(prompt="a", extras=asked(twice=True), steps=1)
     assert [each.prompt for each in made.requests] == ["a, no file 0", "a, no file 1"]
     assert len(made.pictures) == len(made.texts) == 2
 
