@@ -56,8 +56,9 @@ def _vae(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
 
 def _unet(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
     return diffusion.train(
-        preset, _material(arguments, preset), _folder(arguments), left, start=arguments.start
-    )
+        preset, _material(arguments, preset), _folder(arguments), left,
+        start=arguments.start, compiled=arguments.compile,
+    )  # fmt: skip
 
 
 def _material(arguments: argparse.Namespace, preset: Preset) -> Material:
@@ -142,6 +143,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--packages", type=Path, help="where the packages lie or go")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
+    parser.add_argument(
+        "--compile", action="store_true", help="the UNet also without a GPU; needs a C++ compiler"
+    )
     parser.add_argument("--start", type=Path, help="a model's folder to begin with")
     parser.add_argument("--model", type=Path, help="a folder to show and measure, not the trained")
     parser.add_argument("--scale", choices=sorted(table.SCALES), default="small")

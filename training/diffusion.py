@@ -70,11 +70,16 @@ class Material:
 
 
 def train(
-    preset: Preset, material: Material, folder: Path, left: float, start: Path | None = None
+    preset: Preset,
+    material: Material,
+    folder: Path,
+    left: float,
+    start: Path | None = None,
+    compiled: bool = False,
 ) -> bool:
     """Trains for at most `left` minutes, saves the averaged networks in `folder`; True when the
     training is done. `start`: a model's folder; what fits of its UNet, and what its text encoder
-    says, a new training begins with.
+    says, a new training begins with. `compiled`: without a GPU too; with one the UNet always is.
     """
     device = run.device()
     vae = networks.read(folder, "vae").to(device)
@@ -95,6 +100,8 @@ def train(
     parts = {"network": network, "mean": mean, "optimizer": optimizer}
     training = Run(folder / "unet.pt", parts, preset.unet_minutes, left)
     training.resume()
+    if compiled or device.type == "cuda":
+        network.unet.compile(dynamic=False)
     _learn(training, preset, Feed(preset, material.known, material.composer, material.tokenizer,
                                   vae, folder / "pool.safetensors"), device)  # fmt: skip
     mean.unet.save_pretrained(folder / "unet")
@@ -104,8 +111,6 @@ def train(
 
 def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> None:
     network, optimizer = training.parts["network"], training.parts["optimizer"]
-    if device.type == "cuda":
-        network.unet.compile(dynamic=False)
     coming = feed.batches(training.step)
     torch.manual_seed(training.step)
     shown = 0.0
