@@ -131,7 +131,10 @@ def test_a_filter_gives_its_requests_and_finds_its_files(extension):
     )
     extension.files.mkdir(parents=True)
     (extension.files / "word").write_text("dog")
-    assert extension.filter(prompt="a", extras=asked(twice=True)).prompts == ("a, dog 0", "a, dog 1")
+    assert extension.filter(prompt="a", extras=asked(twice=True)).prompts == (
+        "a, dog 0",
+        "a, dog 1",
+    )
     for part in extension.files.iterdir():
         part.unlink()
     extension.files.rmdir()
