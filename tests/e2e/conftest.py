@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+expect.set_options(timeout=20_000)  # milliseconds; 5 s are little on two busy cores
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM_FLAGS = [
@@ -100,7 +102,11 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        self.wait(lambda: self.get("api/v1/health")["engine"]["state"] == "ready", 120)
+        try:
+            self.wait(lambda: self.get("api/v1/health")["engine"]["state"] == "ready", 120)
+        except BaseException:
+            self.stop()  # nobody else knows of it yet
+            raise
 
     def wait(self, true: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
