@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,3 +14,8 @@ def hub() -> Iterator[Hub]:
     made = Hub()
     yield made
     made.close()
+
+
+def pytest_collection_finish() -> None:
+    """All that is imported and collected by now stays: who looks for garbage passes over it."""
+    gc.freeze()

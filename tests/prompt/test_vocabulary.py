@@ -9,7 +9,7 @@ from transformers import CLIPTokenizer
 
 from tests.prompt.conftest import SHIPPED
 from webui.errors import ModelRefused
-from webui.prompt import ClipVocabulary
+from webui.prompt import ClipVocabulary, special_ids
 
 PIECES = (
     "cat", "DOG", "ñandú", "e\u0301", "İ", "ß", "Σίσυφος", "ΣΑΣ", "👨‍👩‍👧", "中文",
@@ -119,3 +119,66 @@ def test_a_tokenizer_file_cannot_say_how_text_is_cut_up(tmp_path):
 def header(path, tensors, length=None):
     data = json.dumps(tensors).encode() if not isinstance(tensors, bytes) else tensors
     path.write_bytes((len(data) if length is None else length).to_bytes(8, "little") + data)
+
+
+# --- the tokens around a text --------------------------------------------------------------------
+
+WHOLE, APART = ("tokenizer.json",), ("vocab.json", "merges.txt")
+EXCLAMATION = {**OLD, "content": "!"}
+
+
+@pytest.mark.parametrize("files", [WHOLE, APART], ids=["whole", "apart"])
+@pytest.mark.parametrize(
+    ("config", "mapped", "padding"),
+    [
+        ({}, None, 49407),
+        ({"pad_token": "!"}, None, 0),  # as SDXL's second one has it
+        ({"pad_token": EXCLAMATION}, None, 0),
+        ({}, {"pad_token": "!"}, 0),  # as Stable Diffusion 2's has it
+        ({}, {"pad_token": {"content": "!", "lstrip": False}}, 0),
+        ({"added_tokens_decoder": {}}, {"pad_token": "!"}, 49407),
+        ({"bos_token": "cat</w>", "eos_token": "dog</w>"}, None, 49407),
+    ],
+)
+def test_the_tokens_around_a_text_are_those_of_transformers(
+    tmp_path, files, config, mapped, padding
+):
+    folder = folder_of(tmp_path, files, **config)
+    if mapped:
+        (folder / "special_tokens_map.json").write_text(json.dumps(mapped))
+    theirs = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    ours = special_ids(folder)
+    assert ours == (theirs.bos_token_id, theirs.eos_token_id, theirs.pad_token_id)
+    assert ours[2] == padding
+
+
+def test_a_folder_that_says_nothing_of_them_has_clips(tmp_path):
+    folder = folder_of(tmp_path, WHOLE)
+    (folder / "tokenizer_config.json").unlink()
+    assert special_ids(folder) == (49406, 49407, 49407)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"pad_token": "no such word"}, "has no pad_token, which is to be 'no such word'"),
+        ({"eos_token": None}, "has no eos_token, which is to be 'None'"),
+        ({"bos_token": ["x"]}, "has no bos_token, which is to be \"['x']\""),
+    ],
+)
+def test_one_that_is_missing_is_named(tmp_path, config, said):
+    with pytest.raises(ModelRefused) as refused:
+        special_ids(folder_of(tmp_path, WHOLE, **config))
+    assert str(refused.value) == f"tokenizer/tokenizer.json: {said}"
+
+
+def test_added_tokens_count_only_where_they_are_tokens(tmp_path):
+    folder = folder_of(tmp_path, WHOLE, pad_token="<fill>")
+    whole = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    whole["added_tokens"] = [5, {"id": 1}, {"content": "<fill>", "id": "7"}]
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
+    with pytest.raises(ModelRefused, match="has no pad_token"):
+        special_ids(folder)
+    whole["added_tokens"][-1]["id"] = 7
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
+    assert special_ids(folder)[2] == 7

@@ -22,7 +22,6 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
-    CLIPTokenizer,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -40,6 +39,7 @@ from webui.errors import ModelRefused
 from webui.interfaces import TextEncoder
 from webui.library import ENCODERS, ModelEntry, separate_vae_config, shards
 from webui.library.folder import WEIGHTS
+from webui.prompt import special_ids
 
 # of a text encoder's config; an attention named there would be fetched as code
 _TEXT = (
@@ -256,5 +256,4 @@ class Parts:
         if self.entry.layout == "file":  # CLIP's vocabulary, all but the padding
             return Specials(49406, 49407, self._config(part)["pad_token_id"])
         place = part.replace("text_encoder", "tokenizer")
-        found = CLIPTokenizer.from_pretrained(str(self.entry.path / place), local_files_only=True)
-        return Specials(found.bos_token_id, found.eos_token_id, found.pad_token_id)
+        return Specials(*special_ids(self.entry.path / place))

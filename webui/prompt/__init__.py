@@ -22,7 +22,7 @@ from webui.prompt.parts import (
 )
 from webui.prompt.schedules import schedule
 from webui.prompt.understanding import understand
-from webui.prompt.vocabulary import ClipVocabulary
+from webui.prompt.vocabulary import ClipVocabulary, special_ids
 from webui.prompt.windowing import windows, written
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "lora_uses",
     "parse_attention",
     "schedule",
+    "special_ids",
     "understand",
     "windows",
     "written",

@@ -22,8 +22,14 @@ _WORDS = (
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 )
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
+_AROUND = {
+    "bos_token": "<|startoftext|>",
+    "eos_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+}
 _FLAGS = ("normalized", "lstrip", "rstrip", "single_word")
 _END = "<|endoftext|>"
+_AROUND = {"bos_token": "<|startoftext|>", "eos_token": _END, "pad_token": _END}  # CLIP's
 
 
 class ClipVocabulary:
@@ -63,23 +69,58 @@ class ClipVocabulary:
         return self._tokenizer.decode([id], skip_special_tokens=False).replace("</w>", "")
 
 
+def special_ids(folder: Path) -> tuple[int, int, int]:
+    """Of the tokens that begin, end and fill up a text in the tokenizer of this folder, as
+    transformers' CLIPTokenizer finds them. Raises ModelRefused, naming the file."""
+    config = _object(folder / "tokenizer_config.json", {})
+    if "added_tokens_decoder" not in config:  # written before there was that
+        config = config | _object(folder / "special_tokens_map.json", {})
+    whole, words, _, problem = _read(folder)
+    added = whole.get("added_tokens")
+    words = _words(words, problem) | {
+        each["content"]: each.get("id")
+        for each in (added if isinstance(added, list) else [])
+        if isinstance(each, dict) and isinstance(each.get("content"), str)
+    }
+    begin, end, padding = (
+        _id(words, config.get(key, usual), f"{problem}: has no {key}")
+        for key, usual in _AROUND.items()
+    )
+    return begin, end, padding
+
+
+def _id(words: Mapping[str, object], said: object, problem: str) -> int:
+    """Of a token as a config says it."""
+    content = said.get("content") if isinstance(said, dict) else said
+    found = words.get(content) if isinstance(content, str) else None
+    if type(found) is not int:
+        raise ModelRefused(f"{problem}, which is to be {str(content)[:40]!r}")
+    return found
+
+
 def _broken(text: str) -> bool:
     return any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _tokenizer(folder: Path) -> Tokenizer:
     config = _object(folder / "tokenizer_config.json", {})
-    whole = _object(folder / "tokenizer.json", {})
-    if whole:
-        name, model = "tokenizer.json", whole.get("model")
-        words = model.get("vocab") if isinstance(model, dict) else None
-        pairs = model.get("merges") if isinstance(model, dict) else None
-    else:
-        name, words, pairs = "vocab.json", _object(folder / "vocab.json"), _merges(folder)
-    problem = f"{folder.name}/{name}"
+    whole, words, pairs, problem = _read(folder)
+    if not whole:
+        pairs = _merges(folder)
     tokenizer = _clip(_words(words, problem), _pairs(pairs, problem), problem)
     tokenizer.add_special_tokens(_special(config, whole.get("added_tokens"), problem))
     return tokenizer
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], object, object, str]:
+    """What tokenizer.json holds, its words and pairs, or those of vocab.json and no pairs; and the
+    name of the file."""
+    whole = _object(folder / "tokenizer.json", {})
+    if not whole:
+        return {}, _object(folder / "vocab.json"), None, f"{folder.name}/vocab.json"
+    model = whole.get("model")
+    parts = model if isinstance(model, dict) else {}
+    return whole, parts.get("vocab"), parts.get("merges"), f"{folder.name}/tokenizer.json"
 
 
 def _clip(words: dict[str, int], pairs: list[tuple[str, str]], problem: str) -> Tokenizer:
