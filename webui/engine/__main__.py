@@ -62,10 +62,7 @@ def main() -> int:
     files = Library(*folders), Embeddings(*folders), Loras(*folders)
     models = Models(*files, registry.families, device, conduct)
     upscalers = Upscalers(folders[0])
-    inbox: queue.Queue[Message] = queue.Queue()
-    threading.Thread(
-        target=_listen, args=(sys.stdin.buffer, inbox, arguments.blame), daemon=True
-    ).start()
+    inbox = _inbox(arguments.blame)
     threading.Thread(target=_beat, args=(send,), daemon=True).start()
     told = partial(_conduct, said, conduct)
     send(Message({"hello": {**_hello(device, registry), "extensions": told()}}))
@@ -76,6 +73,13 @@ def main() -> int:
     except DeviceBroken:
         logging.exception("the device is broken; this process ends, so that a new one can start")
     return _BROKEN_EXIT_CODE
+
+
+def _inbox(blame: Path | None) -> "queue.Queue[Message]":
+    """What comes in at stdin, from now on."""
+    inbox: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox, blame), daemon=True).start()
+    return inbox
 
 
 def _hello(device: Device, registry: EngineRegistry) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from webui.jobs import speed
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.log import Log
 from webui.jobs.order import Order
+from webui.jobs.overview import Overview
 from webui.jobs.reading import Reading, outlines
 from webui.jobs.states import WAITING
 from webui.jobs.store import Store
@@ -64,6 +65,11 @@ class JobLine(Reading):
     def submit(self, request: GenerationRequest, *, id: str | None = None, owner: str = "") -> Job:
         """As `Order.submit`."""
         return self.order.submit(request, id=id, owner=owner)
+
+    def overview(self, cursor: str | None = None, limit: int = 50) -> Overview:
+        """As `Reading.overview`; a job that is taken from the line runs at that same moment."""
+        with self._changed:
+            return super().overview(cursor, limit)
 
     def stop(self, id: str) -> Job:
         """Ends the running job with what there is; a waiting one is cancelled."""
