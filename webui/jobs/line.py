@@ -16,7 +16,6 @@ from webui.jobs import speed
 from webui.jobs.job import Job, PreviewChoice
 from webui.jobs.log import Log
 from webui.jobs.order import Order
-from webui.jobs.overview import Overview
 from webui.jobs.reading import Reading, outlines
 from webui.jobs.states import WAITING
 from webui.jobs.store import Store
@@ -48,7 +47,6 @@ class JobLine(Reading):
         self._clock = clock
         self._patience = patience
         self._retry = retry
-        self._changed = threading.Condition(threading.RLock())
         self.order = Order(store, log, self._changed, clock, max_waiting)  # of those not running
         self._closing = False
         self._notices = [*store.notices, *notices]
@@ -65,11 +63,6 @@ class JobLine(Reading):
     def submit(self, request: GenerationRequest, *, id: str | None = None, owner: str = "") -> Job:
         """As `Order.submit`."""
         return self.order.submit(request, id=id, owner=owner)
-
-    def overview(self, cursor: str | None = None, limit: int = 50) -> Overview:
-        """As `Reading.overview`; a job that is taken from the line runs at that same moment."""
-        with self._changed:
-            return super().overview(cursor, limit)
 
     def stop(self, id: str) -> Job:
         """Ends the running job with what there is; a waiting one is cancelled."""

@@ -27,7 +27,9 @@ class Reading:
         self._store = store
         self._log = log
         self._workshop = workshop
-        self._work: Work | None = None  # the running job's
+        self._changed = threading.Condition(threading.RLock())
+        # the running job's; with `_changed` held, a job waits, is this one's, or has ended
+        self._work: Work | None = None
         self._notices: list[str] = []
         self._noticing = threading.Lock()
         self._redrawn = Redrawn()
@@ -68,11 +70,13 @@ class Reading:
 
     def overview(self, cursor: str | None = None, limit: int = 50) -> Overview:
         """A page of the waiting, from `cursor` on. Raises InvalidRequest for a wrong one."""
-        return overviews.overview(self._store, self._work, cursor, limit)
+        with self._changed:
+            return overviews.overview(self._store, self._work, cursor, limit)
 
     def wait(self, id: str) -> float | None:
         """Seconds before a queued job begins; None where that is not known."""
-        return overviews.wait(self._store, self._work, id)
+        with self._changed:
+            return overviews.wait(self._store, self._work, id)
 
     def interrupted(self) -> int:
         """How many jobs were interrupted, and neither resumed nor dropped since."""
