@@ -152,6 +152,14 @@ def test_the_tokens_around_a_text_are_those_of_transformers(
     assert ours[2] == padding
 
 
+@pytest.mark.parametrize(("token", "said", "id"), [("<fill>", 49408, 49408), ("(</w>", 7, 263)])
+def test_a_token_that_was_added_has_the_id_that_its_config_says(tmp_path, token, said, id):
+    added = {said: {"content": token, "special": True}}  # of a word, the vocabulary's counts
+    folder = folder_of(tmp_path, APART, pad_token=token, added_tokens_decoder=added)
+    theirs = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    assert special_ids(folder)[2] == theirs.pad_token_id == id
+
+
 def test_a_folder_that_says_nothing_of_them_has_clips(tmp_path):
     folder = folder_of(tmp_path, WHOLE)
     (folder / "tokenizer_config.json").unlink()
@@ -175,10 +183,11 @@ def test_one_that_is_missing_is_named(tmp_path, config, said):
 def test_added_tokens_count_only_where_they_are_tokens(tmp_path):
     folder = folder_of(tmp_path, WHOLE, pad_token="<fill>")
     whole = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    whole["added_tokens"] = [5, {"id": 1}, {"content": "<fill>", "id": "7"}]
-    (folder / "tokenizer.json").write_text(json.dumps(whole))
-    with pytest.raises(ModelRefused, match="has no pad_token"):
-        special_ids(folder)
-    whole["added_tokens"][-1]["id"] = 7
+    for wrong in ([5, {"id": 1}, {"content": "<fill>", "id": "7"}], 5, {"content": "<fill>"}):
+        whole["added_tokens"] = wrong
+        (folder / "tokenizer.json").write_text(json.dumps(whole))
+        with pytest.raises(ModelRefused, match="has no pad_token"):
+            special_ids(folder)
+    whole["added_tokens"] = [5, {"id": 1}, {"content": "<fill>", "id": 7}]
     (folder / "tokenizer.json").write_text(json.dumps(whole))
     assert special_ids(folder)[2] == 7

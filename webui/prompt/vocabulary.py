@@ -22,11 +22,6 @@ _WORDS = (
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 )
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
-_AROUND = {
-    "bos_token": "<|startoftext|>",
-    "eos_token": "<|endoftext|>",
-    "pad_token": "<|endoftext|>",
-}
 _FLAGS = ("normalized", "lstrip", "rstrip", "single_word")
 _END = "<|endoftext|>"
 _AROUND = {"bos_token": "<|startoftext|>", "eos_token": _END, "pad_token": _END}  # CLIP's
@@ -75,13 +70,8 @@ def special_ids(folder: Path) -> tuple[int, int, int]:
     config = _object(folder / "tokenizer_config.json", {})
     if "added_tokens_decoder" not in config:  # written before there was that
         config = config | _object(folder / "special_tokens_map.json", {})
-    whole, words, _, problem = _read(folder)
-    added = whole.get("added_tokens")
-    words = _words(words, problem) | {
-        each["content"]: each.get("id")
-        for each in (added if isinstance(added, list) else [])
-        if isinstance(each, dict) and isinstance(each.get("content"), str)
-    }
+    whole, words, problem = _read(folder)
+    words = _added(whole, config) | words  # an id of its own only what is no word yet has
     begin, end, padding = (
         _id(words, config.get(key, usual), f"{problem}: has no {key}")
         for key, usual in _AROUND.items()
@@ -89,11 +79,28 @@ def special_ids(folder: Path) -> tuple[int, int, int]:
     return begin, end, padding
 
 
-def _id(words: Mapping[str, object], said: object, problem: str) -> int:
+def _added(whole: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, int]:
+    """The ids of tokens that were added to the words: a list of them in tokenizer.json, and in the
+    config of one whose words stand apart by their ids."""
+    listed, decoder = whole.get("added_tokens"), config.get("added_tokens_decoder")
+    found: list[tuple[object, object]] = []
+    if whole and isinstance(listed, list):
+        found = [(_content(each), each.get("id")) for each in listed if isinstance(each, dict)]
+    elif not whole and isinstance(decoder, dict):
+        found = [(_content(each), int(id)) for id, each in decoder.items() if id.isdecimal()]
+    return {word: id for word, id in found if isinstance(word, str) and type(id) is int}
+
+
+def _content(token: object) -> object:
+    """Tokens stand in configs as their text, or as an object that has it."""
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _id(words: Mapping[str, int], said: object, problem: str) -> int:
     """Of a token as a config says it."""
-    content = said.get("content") if isinstance(said, dict) else said
+    content = _content(said)
     found = words.get(content) if isinstance(content, str) else None
-    if type(found) is not int:
+    if found is None:
         raise ModelRefused(f"{problem}, which is to be {str(content)[:40]!r}")
     return found
 
@@ -104,23 +111,26 @@ def _broken(text: str) -> bool:
 
 def _tokenizer(folder: Path) -> Tokenizer:
     config = _object(folder / "tokenizer_config.json", {})
-    whole, words, pairs, problem = _read(folder)
-    if not whole:
-        pairs = _merges(folder)
-    tokenizer = _clip(_words(words, problem), _pairs(pairs, problem), problem)
+    whole, words, problem = _read(folder)
+    pairs = _model(whole).get("merges") if whole else _merges(folder)
+    tokenizer = _clip(words, _pairs(pairs, problem), problem)
     tokenizer.add_special_tokens(_special(config, whole.get("added_tokens"), problem))
     return tokenizer
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], object, object, str]:
-    """What tokenizer.json holds, its words and pairs, or those of vocab.json and no pairs; and the
-    name of the file."""
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, int], str]:
+    """What tokenizer.json holds, {} if there is none; the words, in vocab.json then; and the name
+    of the file that they are from."""
     whole = _object(folder / "tokenizer.json", {})
-    if not whole:
-        return {}, _object(folder / "vocab.json"), None, f"{folder.name}/vocab.json"
+    name = "tokenizer.json" if whole else "vocab.json"
+    words = _model(whole).get("vocab") if whole else _object(folder / name)
+    problem = f"{folder.name}/{name}"
+    return whole, _words(words, problem), problem
+
+
+def _model(whole: Mapping[str, Any]) -> Mapping[str, Any]:
     model = whole.get("model")
-    parts = model if isinstance(model, dict) else {}
-    return whole, parts.get("vocab"), parts.get("merges"), f"{folder.name}/tokenizer.json"
+    return model if isinstance(model, dict) else {}
 
 
 def _clip(words: dict[str, int], pairs: list[tuple[str, str]], problem: str) -> Tokenizer:
@@ -183,7 +193,7 @@ def _special(config: Mapping[str, Any], added: object, problem: str) -> list[Add
     tokens: dict[str, AddedToken] = {}
     for each in found:
         flags = each if isinstance(each, dict) else {}
-        content = flags.get("content") if isinstance(each, dict) else each
+        content = _content(each)
         if not isinstance(content, str) or not 0 < len(content) <= _LONGEST:
             continue
         if isinstance(each, dict) or content not in tokens:
