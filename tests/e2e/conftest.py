@@ -234,8 +234,9 @@ class Tab:
         self.open()
 
     def _console(self, message: object) -> None:
-        later = "responded with a status of 503" in message.text  # "later": the page asks again
-        if message.type == "error" and not later:
+        # "later": the page asks again; "cancel scope": Gradio's stream, of a server that restarts
+        awaited = re.search("responded with a status of 503|via cancel scope", message.text)
+        if message.type == "error" and not awaited:
             self.problems.append(f"console: {message.text}")
 
     def _request(self, request: object) -> None:

@@ -310,8 +310,7 @@ def test_guidance_is_shown_of_a_picture_whose_guidance_was_kept(server, open_tab
     with tab.page.expect_response("**/api/v1/previews"):
         tab.page.check("#guidance-keep")
     job = made(tab, txt2img_seed=8)
-    go_to(tab, 3)
-    tab.page.click("#tool-guidance-open")
+    go_to(tab, 3)  # the tool is still open
     shown = set()
     for kind in ("unprompted", "prompted", "predicted"):
         tab.page.wait_for_function(

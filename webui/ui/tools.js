@@ -5,6 +5,7 @@
 "use strict";
 darkroom.tools = (root, timeline, changePreviews) => {
   const NAMES = ["branch", "seeds", "needed", "guidance", "export"];
+  const READ = ["needed", "guidance"]; // nothing is entered there: one that is open is open for the next picture too
   const bar = root.querySelector("#live-tools");
   const buttons = Object.fromEntries(NAMES.map((name) => [name, bar.querySelector(`#tool-${name}-open`)]));
   const bodies = Object.fromEntries(NAMES.map((name) => [name, root.querySelector(`#tool-${name}`)]));
@@ -20,12 +21,18 @@ darkroom.tools = (root, timeline, changePreviews) => {
   let open = null;
   let here = null; // where somebody stands
 
+  const usable = () => Boolean(here?.record) && timeline.isKept(here.image, here.turn);
+
+  function show() {
+    for (const name of NAMES) {
+      bodies[name].hidden = name !== open || !usable();
+      buttons[name].setAttribute("aria-expanded", String(name === open));
+    }
+  }
+
   function turn(name) {
     open = name;
-    for (const each of NAMES) {
-      bodies[each].hidden = each !== open;
-      buttons[each].setAttribute("aria-expanded", String(each === open));
-    }
+    show();
     if (!open) return;
     tools[open].open?.(here);
     tools[open].draw(here);
@@ -44,11 +51,12 @@ darkroom.tools = (root, timeline, changePreviews) => {
   return {
     previews: tools.guidance.previews,
     draw(now) {
+      const other = here?.job?.id !== now.job?.id;
       here = now;
-      const usable = Boolean(here.record) && timeline.isKept(here.image, here.turn);
-      bar.hidden = !usable;
-      if (!usable && open) turn(null);
-      if (usable) for (const tool of Object.values(tools)) tool.draw(here);
+      bar.hidden = !usable();
+      if ((other || !usable()) && !READ.includes(open)) open = null;
+      show();
+      if (usable()) for (const tool of Object.values(tools)) tool.draw(here);
       triage.draw(here);
       kin.draw(here);
     },
