@@ -17,8 +17,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "request.md"
 HEAD = """# The fields of a request
 
 What [`POST /api/v1/jobs`](api.md#jobs) takes as `request`. What is left out has its default; where
-none is shown, that is null, or what the line says. *needed* has to be given if its object is.
-A name that is not here is refused.
+none is shown, that is null, or what the line says. For its size, `steps`, `guidance_scale`,
+`sampler`, `schedule` and `clip_skip` a model may bring its own: [models](models.md). *needed* has
+to be given if its object is. A name that is not here is refused.
 
 <!-- Written by `python -m scripts.request_fields` from webui/fields/: change it there. -->
 """

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webui import image_checks, loras, model_names, names, prompt_blocks
+from webui import image_checks, loras, model_names, model_settings, names, prompt_blocks
 from webui.backend import Backend
 from webui.downloads import Downloads
 from webui.downloads.names import problem_of
@@ -24,13 +24,14 @@ from webui.interfaces import ServerRegistry
 from webui.jobs.job import Job
 from webui.jobs.line import JobLine
 from webui.jobs.taken import Taken
-from webui.library import Library
+from webui.library import Library, ModelEntry
 from webui.loras import Loras
 from webui.outputs import Outputs, write_atomically
 from webui.recipes import Tables
 from webui.request import GenerationRequest, from_dict, to_dict
 from webui.restarting import Restart
 from webui.settings import Settings
+from webui.sidecars import Sidecars
 from webui.trajectories import Trajectories
 from webui.upscalers import Upscalers
 from webui.vocabularies import Vocabularies
@@ -61,6 +62,7 @@ class Services:
     server_id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this start
     vocabularies: Vocabularies = field(default_factory=Vocabularies)
     word_lists: WordLists = field(default_factory=WordLists)
+    sidecars: Sidecars = field(default_factory=Sidecars)
     extensions: Catalogue = field(default_factory=Catalogue)
     restart: Restart = field(default_factory=Restart)
     installs: Installs = field(default_factory=nowhere)
@@ -154,24 +156,13 @@ def request_of(
 
     Besides the request's own fields: seed -1 is a random one, the same each time for one `id`, so
     that a request that is sent again is the same; batch_count x batch_size are the images; samplers
-    and schedules may be called by their aliases, or both in one: "DPM++ 2M Karras"; width and
-    height are the picture's that it begins with, on the model's grid.
+    and schedules may be called by their aliases, or both in one: "DPM++ 2M Karras"; what is not
+    given is as the text beside the model recommends it; width and height are the picture's that it
+    begins with, on the model's grid.
     """
-    filled = dict(values)
-    entry = model_names.model(services.library, filled.pop("model", None))
-    filled["model"] = entry.name
-    filled["vae"] = model_names.vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
-    filled.setdefault("prompt", "")
-    sized = {"width", "height"} & filled.keys()
-    filled = {"width": entry.native_width, "height": entry.native_height} | filled
-    if type(filled.setdefault("seed", -1)) is int and filled["seed"] == -1:
-        filled["seed"] = _random_seed(id)
-    filled |= names.sampler_and_schedule(services.registry, filled)
-    _fill_variation(filled, id)
-    _fill_steps(filled)
-    if "batch_count" in filled:
-        filled["images"] = _images(filled)
-    request = from_dict(filled)
+    entry = model_names.model(services.library, values.get("model"))
+    sized = {"width", "height"} & values.keys()
+    request = from_dict(_filled(services, values, entry, id))
     loras.check(services.loras, request.prompt, request.steps, entry)
     found = image_checks.sizes(services.inputs, request)
     if (size := image_checks.working_size(request, found, entry)) is not None:
@@ -230,6 +221,23 @@ def _fill_variation(filled: dict[str, Any], id: str | None) -> None:
         if type(seed) is int and seed == -1:
             seed = _random_seed(None if id is None else f"{id} variation")
         filled["variation"] = {**variation, "seed": seed}
+
+
+def _filled(
+    services: Services, values: Mapping[str, Any], entry: ModelEntry, id: str | None
+) -> dict[str, Any]:
+    filled = {"prompt": "", "seed": -1, **values, "model": entry.name}
+    filled["vae"] = model_names.vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
+    _fill_steps(filled)
+    own = model_settings.recommended(services.sidecars, services.registry, entry)
+    filled = model_settings.filled(filled, own)
+    if type(filled["seed"]) is int and filled["seed"] == -1:
+        filled["seed"] = _random_seed(id)
+    filled |= names.sampler_and_schedule(services.registry, filled)
+    _fill_variation(filled, id)
+    if "batch_count" in filled:
+        filled["images"] = _images(filled)
+    return filled
 
 
 def _fill_steps(filled: dict[str, Any]) -> None:

@@ -196,7 +196,7 @@ def test_the_tables_can_be_read(client, tmp_path):
     report = models["toy"].pop("report")
     assert models["toy"] == {
         "name": "toy", "family": "sd1", "width": 256, "height": 256, "scale_factor": 8,
-        "size_bytes": 220, "problem": None, "default": True, "layout": "folder",
+        "size_bytes": 220, "problem": None, "default": True, "layout": "folder", "settings": {},
     }  # fmt: skip
     assert (report["kind"], report["prediction"], report["fits"]) == ("checkpoint", "epsilon", None)
     assert report["parts"] == ["unet", "vae", "text_encoder"]
@@ -287,7 +287,7 @@ def test_a_models_plan_for_a_small_card_is_told(tmp_path):
 
     def told(**hello):
         state = EngineState("ready", "a card", "ready", 1, {"weight_bytes": 2, **hello})
-        return schema.model(entry, None, state)["report"]
+        return schema.model(entry, None, state, {})["report"]
 
     small = told(memory=6 * 2**30, main_memory=16 * 2**30, offload="auto")
     assert small["fits"] is False  # not all of it at once

@@ -16,7 +16,10 @@ from webui.api import server
 from webui.backend import EngineState
 from webui.errors import EngineDied
 
-SAID = {"notes": [], "description": "", "negative_text": "", "weight": None, "remarks": ""}
+SAID = {
+    "notes": [], "description": "", "negative_text": "", "weight": None, "remarks": "",
+    "settings": {},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -38,9 +41,17 @@ def models(services):
 
 
 def rows(client, kind, **query):
-    answer = client.get(f"/api/v1/shelf/{kind}", params=query)
-    assert answer.status_code == 200
-    return {each["name"]: each for each in answer.json()["items"]}
+    """Once all are read: a list waits only so long for that."""
+    found = {}
+
+    def read():
+        answer = client.get(f"/api/v1/shelf/{kind}", params=query)
+        assert answer.status_code == 200
+        found.update({each["name"]: each for each in answer.json()["items"]})
+        return not any(each.get("unread") for each in found.values())
+
+    eventually(read)
+    return found
 
 
 def without_time(row):

@@ -228,6 +228,15 @@ def test_the_parameters_repeat_the_call_with_all_defaults(api):
     assert "url" not in parameters
 
 
+def test_programs_get_the_defaults_that_they_know_whatever_suits_the_model(api):
+    text = {"default_settings": {"steps": 4, "cfg_scale": 1.5, "sampler": "Heun", "clip_skip": 2}}
+    path = api.services.settings.models_dir / "checkpoints" / "toy.json"
+    path.write_text(json.dumps(text))
+    request = api.request(api.post("txt2img", {"prompt": "a fox", "width": 64, "height": 64}))
+    named = (request.steps, request.guidance_scale, request.sampler, request.clip_skip)
+    assert named == (50, 7.0, "Euler", 1)
+
+
 def test_what_does_nothing_is_named(api):
     answer = api.txt2img(
         url="x", auth="a:b", clip_skip=2, restore_faces=True, tiling=True, styles=["film"],

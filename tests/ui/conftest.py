@@ -15,6 +15,7 @@ from webui.extensions import Catalogue, server_registry
 from webui.inputs import Inputs
 from webui.loras import Loras
 from webui.request import GenerationRequest
+from webui.sidecars import Sidecars
 from webui.upscalers import Upscalers
 
 
@@ -33,7 +34,8 @@ class Line:
 
 
 class Library:
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.refreshed = 0
         self.names = ["small", "wide"]
 
@@ -42,6 +44,7 @@ class Library:
         return [
             SimpleNamespace(
                 name=name,
+                path=self.folder / name,
                 native_width=sizes[name][0],
                 native_height=sizes[name][1],
                 scale_factor=8,
@@ -94,7 +97,8 @@ def services(tmp_path: Path) -> Any:
             **{"max_pixels": 2**24, "accounts": (), "quicksettings": ()},
         ),
         registry=server_registry({"builtin": builtin}),
-        library=Library(),
+        library=Library(tmp_path / "models"),
+        sidecars=Sidecars(),
         line=Line(),
         inputs=Inputs(tmp_path / "inputs", 2**30),
         loras=Loras(tmp_path / "models"),

@@ -1,11 +1,13 @@
 """The page as it is served: what is in it, what it must never hold."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -13,7 +15,7 @@ from fastapi.testclient import TestClient
 import webui.ui
 from webui import setting_values
 from webui.request import GenerationRequest
-from webui.ui import form, live, page
+from webui.ui import form, live, page, quick_settings
 from webui.ui.element_ids import IDS
 
 pytestmark = [
@@ -79,6 +81,60 @@ def test_the_size_is_the_models_own(config) -> None:
     assert component(config, "setting_sd_model_checkpoint")["value"] == "small"
     assert component(config, "txt2img_width")["value"] == 128
     assert component(config, "txt2img_height")["value"] == 128
+
+
+def test_the_settings_are_those_that_suit_the_model(services) -> None:
+    text = {"default_settings": {"steps": 4, "cfg_scale": 1.5, "sampler": "LCM", "clip_skip": 2}}
+    services.library.folder.mkdir()
+    (services.library.folder / "small.json").write_text(json.dumps(text))
+    config = page.build(services).get_config_file()
+    elements = ("steps", "cfg_scale", "sampling", "scheduler")
+    for tab in ("txt2img", "img2img", "inpaint"):
+        shown = [component(config, f"{tab}_{each}")["value"] for each in elements]
+        assert shown == [4, 1.5, "LCM", "Automatic"]
+    assert component(config, "setting_CLIP_stop_at_last_layers")["value"] == 2
+
+
+def brought(services: Any, model: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a form once that model is chosen."""
+    with gr.Blocks():
+        quick = quick_settings.build(services)
+        boxes = {name: gr.Number(elem_id=name) for name in values}
+        quick_settings.bring(services, quick, boxes)
+        events = gr.context.Context.root_block.fns.values()
+        chosen = next(e for e in events if e.outputs and e.outputs[0] is boxes["width"])
+    updates = zip(values, chosen.fn(model, *values.values()), strict=True)
+    return values | {name: each["value"] for name, each in updates if "value" in each}
+
+
+SMALL = {
+    "width": 128, "height": 128, "steps": 4, "guidance_scale": 1.5,
+    "sampler": "LCM", "schedule": "Automatic",
+}  # fmt: skip
+USUAL = {
+    "width": 768, "height": 512, "steps": 20, "guidance_scale": 7.0,
+    "sampler": "DPM++ 2M", "schedule": "Automatic",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "before", "after"),
+    [
+        ("wide", SMALL, USUAL),
+        ("small", USUAL, SMALL),
+        ("gone", USUAL, USUAL),
+        # what the user chose stays, and with a side or a sampler what belongs to it
+        ("wide", SMALL | {"width": 256}, USUAL | {"width": 256, "height": 128}),
+        ("wide", SMALL | {"steps": 9}, USUAL | {"steps": 9}),
+        ("small", USUAL | {"schedule": "Karras"}, SMALL | {
+            "sampler": "DPM++ 2M", "schedule": "Karras"}),
+    ],
+)  # fmt: skip
+def test_another_model_brings_what_suits_it(services, model, before, after) -> None:
+    text = {"default_settings": {"steps": 4, "cfg_scale": 1.5, "sampler": "LCM"}}
+    services.library.folder.mkdir()
+    (services.library.folder / "small.json").write_text(json.dumps(text))
+    assert brought(services, model, before) == after
 
 
 def test_a_model_that_cannot_be_used_is_there_and_says_so(services) -> None:

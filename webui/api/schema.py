@@ -157,8 +157,10 @@ def lora(entry: LoraEntry, model: ModelEntry | None) -> dict[str, Any]:
     return {**values, "problem": entry.problem if model is None else entry.misfit(model)}
 
 
-def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[str, Any]:
-    """With what can be known before it is loaded."""
+def model(
+    entry: ModelEntry, default: str | None, state: EngineState, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """With what can be known before it is loaded, and the settings that suit it."""
     hello, report = state.hello, entry.report
     each, memory = int(hello.get("weight_bytes", 0)), int(hello.get("memory", 0))
     known = report.weights and each
@@ -172,6 +174,7 @@ def model(entry: ModelEntry, default: str | None, state: EngineState) -> dict[st
         "size_bytes": entry.size_bytes,
         "problem": entry.problem,
         "default": entry.name == default,
+        "settings": dict(settings),
         "layout": entry.layout,
         "report": None
         if entry.unread

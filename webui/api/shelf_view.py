@@ -12,7 +12,7 @@ from webui.library.structure import mistaken
 from webui.loras import FAMILIES, LoraEntry
 from webui.safetensors_header import HeaderError, read
 from webui.services import Services
-from webui.sidecars import Sidecar, Sidecars
+from webui.sidecars import Sidecar
 from webui.upscalers import UpscalerFile
 from webui.weight_files import SUFFIX
 
@@ -38,7 +38,7 @@ class ShelfView:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._sidecars = Sidecars()
+        self._sidecars = services.sidecars
         self._roots = services.settings.models_dirs
         self._other: dict[tuple[Path, tuple[int, int]], str | None] = {}
         self._kinds: Mapping[str, Callable[[ModelEntry | None], list[_Item]]] = {
@@ -221,4 +221,5 @@ def _told(kind: str, item: _Item, beside: Sidecar) -> Row:
         "negative_text": words.negative,
         "weight": words.weight,
         "remarks": words.notes,
+        "settings": dict(words.settings),
     }

@@ -49,8 +49,8 @@ def _declared(name: str, least: float | None = None) -> Any:
 
 Prompt = Annotated[str, _declared("prompt")]
 Negative = Annotated[str, _declared("negative_prompt")]
-Steps = Annotated[int, _declared("steps")]
-Guidance = Annotated[float, _declared("guidance_scale")]
+Steps = Annotated[int | None, _declared("steps")]  # None: as it suits the model
+Guidance = Annotated[float | None, _declared("guidance_scale")]
 Seed = Annotated[int, Field(description="-1 is a random one.", ge=-1, le=2**32 - 1)]
 Images = Annotated[int, Field(description="How many pictures.", ge=1, le=8)]
 Side = Annotated[int | None, Field(description="Pixels, a multiple of 8; the model's own if left.")]
@@ -86,8 +86,8 @@ class Tools:
         ctx: Context[Any, Any],
         prompt: Prompt,
         negative_prompt: Negative = "",
-        steps: Steps = 20,
-        guidance_scale: Guidance = 7.0,
+        steps: Steps = None,
+        guidance_scale: Guidance = None,
         width: Side = None,
         height: Side = None,
         seed: Seed = -1,
@@ -117,7 +117,7 @@ class Tools:
         ] = None,
         strength: Strength = 0.75,
         negative_prompt: Negative = "",
-        steps: Steps = 20,
+        steps: Steps = None,
         seed: Seed = -1,
     ) -> CallToolResult:
         """Makes a picture anew after a text; begins with one that was made here, or sent along."""

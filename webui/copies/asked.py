@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any
 
+from webui import model_settings
 from webui.errors import ModelNotFound
 from webui.fields import RANDOM_SEED
 from webui.request import GenerationRequest
@@ -39,26 +40,32 @@ def _said(services: Services, request: GenerationRequest, random: bool) -> dict[
         del said["model"]
     if not request.prompt:
         del said["prompt"]
+    said = _beside_recommended(services, request, said)
     if request.schedule_options.sigmas is not None:
         said.pop("steps", None)  # the levels say how many there are
     if request.upscale is not None:  # nothing is generated
         return {name: value for name, value in said.items() if name in ("upscale", "extras")}
     if request.init is not None:
         return said | {"width": request.width, "height": request.height}
-    for side, native in _native(services, request.model).items():
-        said.pop(side, None)
-        if getattr(request, side) != native:
-            said[side] = getattr(request, side)
     return said
 
 
-def _native(services: Services, model: str) -> dict[str, int]:
-    """The size that a request without one gets."""
+def _beside_recommended(
+    services: Services, request: GenerationRequest, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What has to be said beside what a request without it gets from its model."""
     try:
-        entry = services.library.find(model)
+        entry = services.library.find(request.model)
     except ModelNotFound:
-        return {"width": 0, "height": 0}
-    return {"width": entry.native_width, "height": entry.native_height}
+        return {**said, "width": request.width, "height": request.height}
+    own = model_settings.recommended(services.sidecars, services.registry, entry)
+    values = {name: getattr(request, name) for name in own}
+    others = {name: said[name] for name in said if name not in own}
+    differ = {name for name, value in values.items() if value != own[name]}
+    needed = {name: values[name] for name in values if name in differ}
+    if model_settings.TOGETHER & own.keys() and model_settings.TOGETHER & (differ | others.keys()):
+        needed |= {name: getattr(request, name) for name in model_settings.TOGETHER}
+    return others | needed
 
 
 def differing(part: Any) -> dict[str, Any]:

@@ -6,9 +6,12 @@ import math
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from webui.errors import InvalidRequest
+from webui.fields import FIELDS
 
 _MOST = 2**20  # bytes of a file
 _LONGEST = 2000  # characters of a description
@@ -16,6 +19,14 @@ _MOST_WORDS = 20
 _LONGEST_WORD = 200  # characters
 _MOST_TAGGED = 20_000  # characters of HTML that are looked at
 _BREAK = re.compile(r"<(?:br|/p|/li|/h\d|/div)\b[^<>]{0,200}>", re.ASCII | re.IGNORECASE)
+_SETTINGS = {  # of a request: as they are called here, and the name that InvokeAI has for one
+    "steps": "steps",
+    "guidance_scale": "guidance_scale",
+    "cfg_scale": "guidance_scale",
+    "sampler": "sampler",
+    "schedule": "schedule",
+    "clip_skip": "clip_skip",
+}
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 
 
@@ -26,6 +37,7 @@ class Words:
     negative: str = ""  # what its author puts into the negative prompt
     weight: float | None = None  # that its author prefers
     notes: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of a request, that suit a model
 
 
 def read(texts: Sequence[Path]) -> Words:
@@ -59,6 +71,7 @@ def _of_a1111(found: Mapping[str, Any]) -> Mapping[str, Any]:
         "negative": _plain(found.get("negative text"))[:_LONGEST_WORD],
         "weight": _weight(found.get("preferred weight")),
         "notes": _plain(found.get("notes")),
+        "settings": _settings(found.get("default_settings")),
     }
 
 
@@ -70,6 +83,20 @@ def _of_civitai(found: Mapping[str, Any]) -> Mapping[str, Any]:
         "description": _without_tags(told),
         "trigger_words": _words(trained if isinstance(trained, list) else []),
     }
+
+
+def _settings(given: object) -> Mapping[str, Any]:
+    """Those that a request may have."""
+    found: dict[str, Any] = {}
+    for said, name in _SETTINGS.items():
+        if not isinstance(given, dict) or said not in given or name in found:
+            continue
+        try:
+            FIELDS[name].check(given[said])
+        except InvalidRequest:
+            continue
+        found[name] = given[said]
+    return found
 
 
 def _words(given: Sequence[object]) -> tuple[str, ...]:

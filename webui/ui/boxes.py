@@ -64,13 +64,13 @@ def shared_choice(name: str, names: Sequence[str], value: str | None) -> gr.Drop
     return box
 
 
-def number_box(name: str) -> gr.Number:
+def number_box(name: str, value: float | None = None) -> gr.Number:
     """A number above the tabs, where a slider would take two lines."""
     field = form.declared(name)
     if not isinstance(field, IntegerField | NumberField):
         raise TypeError(f"{name} is not a number")
     return gr.Number(
-        value=field.default,
+        value=field.default if value is None else value,
         minimum=field.minimum,
         maximum=field.maximum,
         step=field.step,

@@ -34,11 +34,11 @@ def resize(tab: str) -> Components:
     return {"init.resize": boxes.choice(tab, "init.resize", names, names[0][1])}
 
 
-def size(tab: str, services: Services, quick: QuickSettings) -> Components:
+def size(tab: str, services: Services) -> Components:
     """To a size, or by a factor of the picture's."""
     with gr.Column(elem_id=f"{tab}_size", elem_classes=["dk-stack", "dk-size"]):
         mode = boxes.segments(tab, "size.mode")
-        width, height, fit = _to_size(tab, services, quick)
+        width, height, fit = _to_size(tab, services)
         scale = boxes.slider(tab, "size.scale")
         said(f"{tab}_size_said")
     components: Components = {"size.mode": mode, "width": width, "height": height}
@@ -48,19 +48,16 @@ def size(tab: str, services: Services, quick: QuickSettings) -> Components:
     return components | {"size.scale": scale}
 
 
-def _to_size(
-    tab: str, services: Services, quick: QuickSettings
-) -> tuple[gr.Slider, gr.Slider, gr.Button]:
-    native = quick_settings.native(services.library, services.library.default())
+def _to_size(tab: str, services: Services) -> tuple[gr.Slider, gr.Slider, gr.Button]:
+    own = quick_settings.own(services, services.library.default())
     with gr.Row(elem_classes=["dk-with-buttons", "dk-to-size"]):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
-            width = boxes.slider(tab, "width", native[0])
-            height = boxes.slider(tab, "height", native[1])
+            width = boxes.slider(tab, "width", own.get("width"))
+            height = boxes.slider(tab, "height", own.get("height"))
         with gr.Column(min_width=38, elem_classes="dk-small-stack"):
             swap = boxes.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
             fit = boxes.small("The picture's size", f"{tab}_detect_image_size_btn", "fit")
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
-    quick_settings.bring_size(services.library, quick, width, height)
     return width, height, fit
 
 
@@ -110,11 +107,12 @@ def build(tab: str, services: Services, quick: QuickSettings) -> Components:
     """All settings of img2img, on their sheet."""
     with settings.panel(tab):
         components = strength(tab)
-        components |= settings.sampling(tab, services.registry, quick)
+        components |= settings.sampling(tab, services, quick)
         components |= resize(tab)
-        components |= size(tab, services, quick)
+        components |= size(tab, services)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= again(tab, services)
         components |= settings.folds(tab, services, quick, components)
+    quick_settings.bring(services, quick, components)
     return components

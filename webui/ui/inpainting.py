@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import boxes, canvas, form, from_picture, settings
+from webui.ui import boxes, canvas, form, from_picture, quick_settings, settings
 from webui.ui.live import drawn, read, script
 from webui.ui.quick_settings import QuickSettings
 
@@ -38,13 +38,14 @@ def sheet(tab: str, services: Services, quick: QuickSettings) -> Components:
         components = from_picture.strength(tab)
         components |= _mask(tab)
         components |= _outpaint(tab)
-        components |= settings.sampling(tab, services.registry, quick)
+        components |= settings.sampling(tab, services, quick)
         with gr.Column(elem_classes="dk-not-outpaint"):
             components |= from_picture.resize(tab)
-        components |= from_picture.size(tab, services, quick)
+        components |= from_picture.size(tab, services)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= settings.folds(tab, services, quick, components)
+    quick_settings.bring(services, quick, components)
     return components
 
 

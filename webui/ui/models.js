@@ -9,6 +9,7 @@
     upscalers: ["Upscalers", "There is no upscaler's file yet; some need none. Put others into ESRGAN/ in the models folder, then press the round arrow."],
   };
   const OFFLOADS = { model: "part by part", sequential: "layer by layer, slow" }; // how a small device holds it
+  const SETTINGS = { steps: "steps", guidance_scale: "CFG scale", sampler: "", schedule: "", clip_skip: "clip skip" };
   const STATES = { all: "All", usable: "Usable", wrong: "With problems" };
   const { shelf, node, button } = darkroom;
   const size = (count) => (count < 10 ** 9 ? darkroom.size(count) : `${(count / 10 ** 9).toFixed(1)} GB`); // as file managers count
@@ -190,6 +191,7 @@
         ["Holds", item.parts?.map(partName).join(", ")],
         ["Changes", item.networks?.map(partName).join(", ")],
         ["Trained at", width ? `${width} × ${height}` : ""],
+        ["Suited to it", Object.entries(item.settings).map(([name, value]) => `${SETTINGS[name]} ${value}`.trim()).join(", ")],
         ["Prediction", item.prediction],
         ["VAE", item.vae && `${item.vae}, which has its name`],
         ["Memory", item.plan?.text],

@@ -12,12 +12,22 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from webui import model_settings
 from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.interfaces import ServerRegistry
-from webui.library import Library
+from webui.library import Library, ModelEntry
 from webui.services import Services
 from webui.ui import boxes, form
 from webui.ui.live import QUIET, drawn, script
+
+# what a model brings; what stands together is the user's own as soon as one of it is
+_BROUGHT = (
+    ("width", "height"),
+    ("steps",),
+    ("guidance_scale",),
+    ("sampler", "schedule"),
+    ("clip_skip",),
+)
 
 Update = dict[str, Any] | Component
 Choices = list[tuple[str, str | int | float]]
@@ -47,9 +57,10 @@ def build(services: Services) -> QuickSettings:
         refresh = boxes.small(says, "refresh_sd_model_checkpoint", "refresh")
         vae = _menu("vae", vaes(library), AUTOMATIC_VAE)
         fields: dict[str, Component] = {"model": model, "vae": vae}
-        fields["clip_skip"] = boxes.number_box("clip_skip")
+        values = own(services, library.default())
+        fields["clip_skip"] = boxes.number_box("clip_skip", values.get("clip_skip"))
         for name in services.settings.quicksettings:
-            fields[name] = _field(name, services.registry)
+            fields[name] = _field(name, services.registry, values.get(name))
         chooser = _chooser()
 
     def again(now: Any) -> tuple[Update, Update]:
@@ -65,7 +76,9 @@ def build(services: Services) -> QuickSettings:
     chosen = "() => window.darkroom.shelf.chosen()"
     chooser.choose(None, None, [model], js=chosen, show_progress="hidden", queue=False)
     _bring_lists(library, model, vae)
-    return QuickSettings(MappingProxyType(fields), chooser)
+    made = QuickSettings(MappingProxyType(fields), chooser)
+    bring(services, made, fields)
+    return made
 
 
 def _bring_lists(library: Library, model: gr.Dropdown, vae: gr.Dropdown) -> None:
@@ -98,15 +111,16 @@ def _menu(name: str, choices: Choices, value: str | None) -> gr.Dropdown:
     )
 
 
-def _field(name: str, registry: ServerRegistry) -> Component:
+def _field(name: str, registry: ServerRegistry, value: Any) -> Component:
+    """With that value at first; None: the field's default."""
     names: Mapping[str, Callable[[], list[str]]] = {
         "sampler": lambda: list(registry.samplers),
         "schedule": lambda: list(registry.schedules),
     }
     if name not in names and not form.choices(name):
-        return boxes.number_box(name)
+        return boxes.number_box(name, value)
     offered = names[name]() if name in names else list(form.choices(name))
-    default = str(form.declared(name).default)
+    default = str(form.declared(name).default if value is None else value)
     chosen = default if default in offered else next(iter(offered), None)
     return boxes.shared_choice(name, offered, chosen)
 
@@ -125,31 +139,38 @@ def _with_problem(name: str, problem: str | None) -> str:
     return f"{name}{_WHY}{problem}" if problem else name
 
 
-def native(library: Library, name: str | None) -> tuple[int | None, int | None]:
-    """The size the model was trained at; (None, None) if there is no such model."""
-    for entry in library.entries():
+def own(services: Services, name: str | None) -> Mapping[str, Any]:
+    """What a model brings into a form, by field; empty if there is no such model."""
+    for entry in services.library.entries():
         if entry.name == name and not entry.problem:
-            return entry.native_width, entry.native_height
-    return None, None
+            return _brought(services, entry)
+    return {}
 
 
-def bring_size(library: Library, quick: QuickSettings, width: gr.Slider, height: gr.Slider) -> None:
-    """Another model brings its own size, unless the user had chosen one."""
+def _brought(services: Services, entry: ModelEntry) -> dict[str, Any]:
+    usual = {name: form.declared(name).default for group in _BROUGHT[1:] for name in group}
+    said = model_settings.recommended(services.sidecars, services.registry, entry)
+    return usual | dict(said)
 
-    def chosen(name: Any, now_width: Any, now_height: Any) -> tuple[Update, Update]:
-        sizes = {(entry.native_width, entry.native_height) for entry in library.entries()}
-        own = native(library, name)
-        if (now_width, now_height) not in sizes or None in own:
-            return gr.skip(), gr.skip()
-        return gr.Slider(value=own[0]), gr.Slider(value=own[1])
 
-    named = "(now, ...sizes) => [window.darkroom.shelf.chosen() ?? now, ...sizes]"
+def bring(services: Services, quick: QuickSettings, components: Mapping[str, Component]) -> None:
+    """Another model brings its own size and settings, except where the user had chosen others."""
+    groups = [[name for name in group if name in components] for group in _BROUGHT]
+    boxes = [components[name] for group in groups for name in group]
+
+    def chosen(name: Any, *values: Any) -> list[Update] | Update:
+        brought, now = own(services, name), iter(values)
+        known = [_brought(services, each) for each in services.library.entries()]
+        made: list[Update] = []
+        for group in groups:
+            here = [next(now) for _ in group]
+            follows = here in [[each[field] for field in group] for each in known]
+            made += [
+                gr.update(value=brought[field]) if brought and follows else gr.skip()
+                for field in group
+            ]
+        return made if len(made) > 1 else made[0]
+
+    named = "(now, ...values) => [window.darkroom.shelf.chosen() ?? now, ...values]"
     for event, js in ((quick.model.input, None), (quick.chooser.choose, named)):
-        event(
-            chosen,
-            [quick.model, width, height],
-            [width, height],
-            js=js,
-            preprocess=False,
-            **QUIET,
-        )
+        event(chosen, [quick.model, *boxes], boxes, js=js, preprocess=False, **QUIET)

@@ -5,6 +5,7 @@ of their fields.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -12,12 +13,12 @@ from gradio.components import Component
 
 from webui.fields import RANDOM_SEED
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
-from webui.library import Library
 from webui.services import Services
 from webui.ui import boxes, form, groups, options, quick_settings
 from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 def panel(tab: str) -> gr.Column:
@@ -25,26 +26,30 @@ def panel(tab: str) -> gr.Column:
     return gr.Column(elem_id=f"{tab}_settings", elem_classes=["dk-stack", "dk-settings"])
 
 
-def sampling(tab: str, registry: ServerRegistry, quick: QuickSettings) -> Components:
-    components = _choices(tab, registry, quick.fields)
-    return components | sliders(tab, ("steps", "guidance_scale"), quick)
+def sampling(tab: str, services: Services, quick: QuickSettings) -> Components:
+    """At first as it suits the model."""
+    own = quick_settings.own(services, services.library.default())
+    components = _choices(tab, services.registry, quick.fields, own)
+    return components | sliders(tab, ("steps", "guidance_scale"), quick, own)
 
 
-def sliders(tab: str, names: Sequence[str], quick: QuickSettings) -> Components:
+def sliders(
+    tab: str, names: Sequence[str], quick: QuickSettings, values: Mapping[str, float] = _NONE
+) -> Components:
     """Of those that do not stand above the tabs."""
-    return {name: boxes.slider(tab, name) for name in names if name not in quick.fields}
+    left = [name for name in names if name not in quick.fields]
+    return {name: boxes.slider(tab, name, values.get(name)) for name in left}
 
 
-def size(tab: str, library: Library, quick: QuickSettings) -> Components:
+def size(tab: str, services: Services) -> Components:
     """Width and height; at first the model's own."""
-    native = quick_settings.native(library, library.default())
+    own = quick_settings.own(services, services.library.default())
     with gr.Row(elem_classes="dk-with-buttons"):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
-            width = boxes.slider(tab, "width", native[0])
-            height = boxes.slider(tab, "height", native[1])
+            width = boxes.slider(tab, "width", own.get("width"))
+            height = boxes.slider(tab, "height", own.get("height"))
         swap = boxes.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
-    quick_settings.bring_size(library, quick, width, height)
     return {"width": width, "height": height}
 
 
@@ -74,7 +79,9 @@ def folds(
     return own | groups.build(tab, services)
 
 
-def _choices(tab: str, registry: ServerRegistry, shared: Mapping[str, Component]) -> Components:
+def _choices(
+    tab: str, registry: ServerRegistry, shared: Mapping[str, Component], own: Mapping[str, Any]
+) -> Components:
     """The two menus beside each other; what is chosen in them is explained under both."""
     tables: dict[str, Mapping[str, SamplerInfo | ScheduleInfo]] = {
         "sampler": dict(registry.samplers),
@@ -82,7 +89,7 @@ def _choices(tab: str, registry: ServerRegistry, shared: Mapping[str, Component]
     }
     with gr.Row(elem_classes="dk-pair"):
         made: Components = {
-            name: boxes.choice(tab, name, list(table), _preferred(name, table))
+            name: boxes.choice(tab, name, list(table), _preferred(name, table, own))
             for name, table in tables.items()
             if name not in shared
         }
@@ -94,6 +101,6 @@ def _choices(tab: str, registry: ServerRegistry, shared: Mapping[str, Component]
     return made
 
 
-def _preferred(name: str, infos: Mapping[str, Any]) -> str | None:
-    default = getattr(form.declared(name), "default", "")
+def _preferred(name: str, infos: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
+    default = own.get(name, getattr(form.declared(name), "default", ""))
     return default if default in infos else next(iter(infos), None)

@@ -48,6 +48,9 @@ class Model(BaseModel):
     size_bytes: int
     problem: str | None
     default: bool
+    settings: dict[str, int | float | str] = Field(
+        description="What the text beside it recommends: a request's values where it gives none."
+    )
 
 
 class Vae(BaseModel):

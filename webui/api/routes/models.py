@@ -25,9 +25,13 @@ def router(services: Services) -> APIRouter:
     @router.get("", **says(lists.Models))
     def listed() -> dict[str, Any]:
         """`report` is null while nobody has looked into a file of a list of thousands."""
-        default, state = library.default(), services.backend.state()
+        default, state, entries = library.default(), services.backend.state(), library.entries()
+        beside = services.sidecars.of(entry.path for entry in entries)
         return {
-            "models": [schema.model(entry, default, state) for entry in library.entries()],
+            "models": [
+                schema.model(entry, default, state, beside[entry.path].words.settings)
+                for entry in entries
+            ],
             "vaes": [schema.vae(entry) for entry in library.vaes()],
         }
 

@@ -79,6 +79,7 @@ DEFAULTS: Mapping[str, Any] = {
     "schedule": "Automatic",
     "steps": 50,
     "guidance_scale": 7.0,
+    "clip_skip": 1,
     "width": 512,
     "height": 512,
     "batch_count": 1,

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import generating, groups, second_pass, settings
+from webui.ui import generating, groups, quick_settings, second_pass, settings
 from webui.ui.form import Form
 from webui.ui.quick_settings import QuickSettings
 
@@ -24,10 +24,11 @@ class TextToImage:
 def sheet(tab: str, services: Services, quick: QuickSettings) -> dict[str, Component]:
     """All settings but the prompts, by the names of their fields."""
     with settings.panel(tab):
-        components = settings.sampling(tab, services.registry, quick)
-        components |= settings.size(tab, services.library, quick)
+        components = settings.sampling(tab, services, quick)
+        components |= settings.size(tab, services)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= second_pass.build(tab, services)
         components |= settings.folds(tab, services, quick, components)
+    quick_settings.bring(services, quick, components)
     return components

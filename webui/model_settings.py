@@ -1,0 +1,32 @@
+"""The settings that a model is best used with: its size, and what the text beside its file says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webui import names
+from webui.errors import InvalidRequest
+from webui.interfaces import ServerRegistry
+from webui.library import ModelEntry
+from webui.sidecars import Sidecars
+
+TOGETHER = frozenset({"sampler", "schedule"})  # one alone would not be what was recommended
+
+
+def recommended(
+    sidecars: Sidecars, registry: ServerRegistry, entry: ModelEntry
+) -> Mapping[str, Any]:
+    """By the names of a request's fields; an unknown sampler or schedule is passed over."""
+    said = dict(sidecars.of([entry.path])[entry.path].words.settings)
+    try:
+        said |= names.sampler_and_schedule(registry, said)
+    except InvalidRequest:
+        said = {name: value for name, value in said.items() if name not in TOGETHER}
+    return {"width": entry.native_width, "height": entry.native_height, **said}
+
+
+def filled(values: Mapping[str, Any], recommended: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, and what is recommended where they say nothing."""
+    left = {**recommended, **values}
+    if TOGETHER & values.keys():
+        left = {name: left[name] for name in left if name not in TOGETHER or name in values}
+    return left
