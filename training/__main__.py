@@ -93,6 +93,8 @@ def _card(arguments: argparse.Namespace, preset: Preset, left: float) -> bool:
     known = prepare.classes(arguments.work / "data")
     text = card.card(model, _folder(arguments), preset, known, rows)
     (model / "README.md").write_text(text, "utf-8", newline="\n")
+    beside = model.with_name(f"{model.name}.json")
+    beside.write_text(card.beside(preset), "utf-8", newline="\n")
     return True
 
 

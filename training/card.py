@@ -3,6 +3,7 @@
 Everything that can be read from what was trained is; the rest stands here, once.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def card(
         + "\n\nThe weights are under Apache-2.0.",
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def beside(preset: Preset) -> str:
+    """The text beside the folder: what a page says of the model, and the guidance that suits it."""
+    said = {
+        "description": f"Draws single emoji, and two or three, at {preset.pixels} pixels: "
+        "“panda”, “red apple on a blue background”.",
+        "default_settings": {"cfg_scale": table.GUIDANCE},
+    }
+    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
 
 
 def _head(model: Path, preset: Preset) -> str:

@@ -48,6 +48,9 @@ def test_the_model_is_shown_measured_and_described(work: Path, model: Path) -> N
     assert re.search(r"VAE: PSNR .*: [\d.]+ dB, where 30 dB was the aim", told)
     assert len(re.findall(r"^\| .* \|$", told, re.M)) == 2 + shown + 2 + len(sources.PACKAGES)
     assert "| npm `@lobehub/fluent-emoji-3d` 1.1.0 |" in told
+    beside = json.loads(model.with_name("model.json").read_text("utf-8"))
+    assert "at 64 pixels" in beside["description"]
+    assert beside["default_settings"] == {"cfg_scale": 4.0}
     examples = told.split("## Examples")[1].split("## ")[0]
     assert len(set(re.findall(r"^- (.+)$", examples, re.M))) == 30
 
