@@ -1,6 +1,6 @@
 """The settings that a model is best used with: its size, and what the text beside its file says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webui import names
@@ -13,10 +13,18 @@ TOGETHER = frozenset({"sampler", "schedule"})  # one alone would not be what was
 
 
 def recommended(
-    sidecars: Sidecars, registry: ServerRegistry, entry: ModelEntry
+    sidecars: Sidecars, registry: ServerRegistry, entries: Sequence[ModelEntry]
+) -> list[Mapping[str, Any]]:
+    """Of each model, by the names of a request's fields."""
+    beside = sidecars.of(entry.path for entry in entries)  # lists a folder once for all in it
+    return [_of(registry, entry, beside[entry.path].words.settings) for entry in entries]
+
+
+def _of(
+    registry: ServerRegistry, entry: ModelEntry, settings: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """By the names of a request's fields; an unknown sampler or schedule is passed over."""
-    said = dict(sidecars.of([entry.path])[entry.path].words.settings)
+    """An unknown sampler or schedule is passed over."""
+    said = dict(settings)
     try:
         said |= names.sampler_and_schedule(registry, said)
     except InvalidRequest:

@@ -58,7 +58,7 @@ def _beside_recommended(
         entry = services.library.find(request.model)
     except ModelNotFound:
         return {**said, "width": request.width, "height": request.height}
-    own = model_settings.recommended(services.sidecars, services.registry, entry)
+    [own] = model_settings.recommended(services.sidecars, services.registry, [entry])
     values = {name: getattr(request, name) for name in own}
     others = {name: said[name] for name in said if name not in own}
     differ = {name for name, value in values.items() if value != own[name]}

@@ -4,7 +4,7 @@ What stands in it is one value for all tabs, kept and restored like every other 
 leave out what is here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -141,16 +141,15 @@ def _with_problem(name: str, problem: str | None) -> str:
 
 def own(services: Services, name: str | None) -> Mapping[str, Any]:
     """What a model brings into a form, by field; empty if there is no such model."""
-    for entry in services.library.entries():
-        if entry.name == name and not entry.problem:
-            return _brought(services, entry)
-    return {}
+    found = [each for each in services.library.entries() if each.name == name and not each.problem]
+    return next(iter(_brought(services, found)), {})
 
 
-def _brought(services: Services, entry: ModelEntry) -> dict[str, Any]:
+def _brought(services: Services, entries: Sequence[ModelEntry]) -> list[dict[str, Any]]:
+    """By each of them."""
     usual = {name: form.declared(name).default for group in _BROUGHT[1:] for name in group}
-    said = model_settings.recommended(services.sidecars, services.registry, entry)
-    return usual | dict(said)
+    said = model_settings.recommended(services.sidecars, services.registry, entries)
+    return [usual | dict(each) for each in said]
 
 
 def bring(services: Services, quick: QuickSettings, components: Mapping[str, Component]) -> None:
@@ -159,16 +158,13 @@ def bring(services: Services, quick: QuickSettings, components: Mapping[str, Com
     boxes = [components[name] for group in groups for name in group]
 
     def chosen(name: Any, *values: Any) -> list[Update] | Update:
-        brought, now = own(services, name), iter(values)
-        known = [_brought(services, each) for each in services.library.entries()]
+        known, brought = _brought(services, services.library.entries()), own(services, name)
+        now = iter(values)
         made: list[Update] = []
         for group in groups:
             here = [next(now) for _ in group]
-            follows = here in [[each[field] for field in group] for each in known]
-            made += [
-                gr.update(value=brought[field]) if brought and follows else gr.skip()
-                for field in group
-            ]
+            follows = brought and here in [[each[field] for field in group] for each in known]
+            made += [gr.update(value=brought[each]) if follows else gr.skip() for each in group]
         return made if len(made) > 1 else made[0]
 
     named = "(now, ...values) => [window.darkroom.shelf.chosen() ?? now, ...values]"
