@@ -1,9 +1,12 @@
 """The second and third network, trained together: the text encoder, and the UNet that it guides.
 
 The UNet learns which noise was added to a latent (Ho et al. 2020, arXiv:2006.11239) along Stable
-Diffusion's noise levels, so that all samplers made for that family work. Easy levels are weighted
-down as Hang et al. 2023 do (arXiv:2303.09556, min-SNR, gamma 5). What is kept is an average of the
-weights over the last thousand steps or so. The text encoder's table of tokens stays as it began:
+Diffusion's noise levels, so that all samplers made for that family work. In much noise a guess is
+nearly right whatever the picture, and yet there its outlines are decided: such levels are weighted
+up as Yu et al. 2023 do (arXiv:2310.08442, the error over the root of the signal-to-noise ratio).
+The levels of a batch are spread evenly (Kingma et al. 2021, arXiv:2107.00630), which makes its loss
+less a matter of chance. What is kept is an average of the weights over the last thousand steps or
+so. The text encoder's table of tokens stays as it began:
 what is learnt is to read meanings, so that words that no caption held are understood by theirs.
 """
 
@@ -28,7 +31,6 @@ from training.run import Run
 LEVELS = 1000
 BETA_FIRST, BETA_LAST = 0.00085, 0.012
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
-_GAMMA = 5.0
 
 
 def signal() -> Tensor:
@@ -56,7 +58,7 @@ class Conditioned(nn.Module):
         guess = self.unet(noisy, levels, context).sample.float()
         ratio = self.signal[levels] / (1 - self.signal[levels])
         error = F.mse_loss(guess, noise, reduction="none").mean((1, 2, 3))
-        return (ratio.clamp(max=_GAMMA) / ratio * error).mean()
+        return (ratio.rsqrt() * error).mean()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
     for progress in training.steps():
         latents, words = next(coming)
         noise = torch.randn_like(latents)
-        levels = torch.randint(0, LEVELS, (len(latents),), device=device)
+        levels = spread(len(latents), device)
         with torch.autocast(device.type, torch.bfloat16):
             loss = network(latents, words, noise, levels)
         run.descend(optimizer, loss, run.rate(preset.unet_rate, training.step, progress))
@@ -125,6 +127,12 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
         if training.step % 50 == 0:
             shown = 0.7 * shown + 0.3 * loss.item() if shown else loss.item()
             print(f"unet {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
+
+
+def spread(count: int, device: torch.device) -> Tensor:
+    """(count,) levels from 0 to 999: each as likely, and all of a batch equally far apart."""
+    places = (torch.rand((), device=device) + torch.arange(count, device=device) / count) % 1
+    return (places * LEVELS).long().clamp(max=LEVELS - 1)
 
 
 def _text_encoder(preset: Preset, material: Material) -> TextEncoder:

@@ -1,5 +1,6 @@
 """Models as a person meets them: cards below the prompt, the row above the tabs, the Models tab."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     shutil.copytree(ROOT / "models" / shipped, models / shipped)
     pipe = checkpoints.pipeline("sd1")
     checkpoints.write(models / "checkpoints" / "tiny.safetensors", checkpoints.original(pipe))
+    suits = {"default_settings": {"cfg_scale": 2.5, "steps": 5}}
+    (models / "checkpoints" / "tiny.json").write_text(json.dumps(suits))
     checkpoints.write(models / "VAE" / "soft.safetensors", checkpoints.vae_keys(pipe.vae))
     lora = lora_files.kohya(pipe, lora_files.made(pipe, "lora", only="attn"))
     words = {"modelspec.trigger_phrase": "inked, hatching"}
@@ -53,6 +56,8 @@ def test_cards_write_the_prompt_and_the_row_above_the_tabs_is_the_requests(stock
     card(tab, "tiny").click()
     expect(tab.page.locator("#setting_sd_model_checkpoint input")).to_have_value("tiny")
     expect(tab.page.locator("#txt2img_width input[type=number]")).to_have_value("512")
+    expect(tab.page.locator("#txt2img_cfg_scale input[type=number]")).to_have_value("2.5")
+    expect(tab.page.locator("#setting_steps input")).to_have_value("5")
     tab.fill("txt2img_width", 64)
     tab.fill("txt2img_height", 64)
 
@@ -134,6 +139,7 @@ def test_the_models_tab_names_what_is_wrong_and_what_is_in_memory(stocked, open_
     facts = tiny.locator(".dk-model-facts")
     expect(facts).to_contain_text("checkpoints/tiny.safetensors")
     expect(facts).to_contain_text("UNet, VAE, text encoder")
+    expect(facts).to_contain_text("steps 5, CFG scale 2.5")
     expect(facts).to_contain_text(re.compile(r"Fits: 1\.0 GB of \S+ GB with a picture in work\."))
     if tiny.get_by_role("button", name="Unload").count():
         tiny.get_by_role("button", name="Unload").click()
