@@ -7,6 +7,7 @@ import re
 import signal
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from tests.training.conftest import trained
 from training import autoencoder, networks, original_layout, parcels, prepare, sheet, sources
 from training.autoencoder import difference, divergence
 from training.compose import Composer
+from training.diffusion import Conditioned, spread
 from training.diffusion import signal as signal_at
 from training.evaluation import table
 from training.evaluation.model import Model
@@ -230,6 +232,29 @@ def test_the_divergence_of_the_normal_distribution_is_none() -> None:
 def test_the_levels_are_stable_diffusions() -> None:
     noise = ((1 - signal_at()) / signal_at()).sqrt()
     assert noise[[0, -1]].tolist() == pytest.approx([0.0292, 14.6146], abs=1e-4)
+
+
+def test_a_batch_sees_levels_of_all_heights_and_each_level_is_as_likely() -> None:
+    torch.manual_seed(0)
+    batches = torch.stack([spread(8, torch.device("cpu")) for _ in range(4000)])
+    assert (batches.min(), batches.max()) == (0, 999)
+    tenths = torch.bincount(batches.flatten() // 100) / batches.numel()
+    torch.testing.assert_close(tenths, torch.full((10,), 0.1), atol=0.01, rtol=0)
+    assert all(sorted((row * 8 // 1000).tolist()) == list(range(8)) for row in batches[:100])
+
+
+def test_an_error_in_much_noise_weighs_more() -> None:
+    class Guess(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, *given: object) -> SimpleNamespace:
+            return SimpleNamespace(sample=torch.zeros_like(noisy))
+
+    class Text(torch.nn.Module):
+        def forward(self, words: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(last_hidden_state=words)
+
+    ones, words = torch.ones(2, 4, 8, 8), torch.zeros(2, 77)
+    loss = Conditioned(Text(), Guess())(ones, words, ones, torch.tensor([0, 999]))  # type: ignore[arg-type]
+    assert loss.item() == pytest.approx((0.0292 + 14.6146) / 2, abs=1e-4)  # the mean of sigma
 
 
 def test_least_squares_finds_the_matrix_that_colours_were_made_with() -> None:
