@@ -67,7 +67,10 @@ def write(folder: Path, file: Path) -> None:
             "num_attention_heads": _config(folder, "text_encoder")["num_attention_heads"]
         },
     }
-    file.with_suffix(".json").write_text(json.dumps(told, indent=1) + "\n", "utf-8", newline="\n")
+    beside = folder.with_name(f"{folder.name}.json")
+    words = json.loads(beside.read_text("utf-8")) if beside.is_file() else {}
+    content = json.dumps({**words, **told}, indent=1, ensure_ascii=False) + "\n"
+    file.with_suffix(".json").write_text(content, "utf-8", newline="\n")
 
 
 def unet_name(key: str, blocks: int, attends: Sequence[bool]) -> str:

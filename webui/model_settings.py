@@ -16,20 +16,27 @@ def recommended(
     sidecars: Sidecars, registry: ServerRegistry, entries: Sequence[ModelEntry]
 ) -> list[Mapping[str, Any]]:
     """Of each model, by the names of a request's fields."""
+    texts = said(sidecars, registry, entries)
+    return [
+        {"width": entry.native_width, "height": entry.native_height, **text}
+        for entry, text in zip(entries, texts, strict=True)
+    ]
+
+
+def said(
+    sidecars: Sidecars, registry: ServerRegistry, entries: Sequence[ModelEntry]
+) -> list[Mapping[str, Any]]:
+    """Of each model what the text beside it says."""
     beside = sidecars.of(entry.path for entry in entries)  # lists a folder once for all in it
-    return [_of(registry, entry, beside[entry.path].words.settings) for entry in entries]
+    return [_known(registry, beside[entry.path].words.settings) for entry in entries]
 
 
-def _of(
-    registry: ServerRegistry, entry: ModelEntry, settings: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def _known(registry: ServerRegistry, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """An unknown sampler or schedule is passed over."""
-    said = dict(settings)
     try:
-        said |= names.sampler_and_schedule(registry, said)
+        return {**settings, **names.sampler_and_schedule(registry, settings)}
     except InvalidRequest:
-        said = {name: value for name, value in said.items() if name not in TOGETHER}
-    return {"width": entry.native_width, "height": entry.native_height, **said}
+        return {name: settings[name] for name in settings if name not in TOGETHER}
 
 
 def filled(values: Mapping[str, Any], recommended: Mapping[str, Any]) -> dict[str, Any]:

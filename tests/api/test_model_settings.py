@@ -52,13 +52,16 @@ def test_a_request_gets_what_suits_its_model_and_keeps_what_it_gives(services, b
     [
         {"steps": 0}, {"steps": "4"}, {"steps": 4.5}, {"cfg_scale": True}, {"cfg_scale": 1e9},
         {"sampler": "none of these"}, {"schedule": 5}, {"clip_skip": None}, {"prompt": "mine"},
-        {"sampler": "Euler a", "schedule": "none of these"}, [], "steps", 7, None,
+        {"sampler": "Euler a", "schedule": "none of these"}, {"sampler": "\ud800"},
+        {"schedule": "Karras" + " " * 10**6}, [], "steps", 7, None,
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_passed_over(services, beside, wrong):
+def test_what_cannot_be_meant_is_passed_over(services, client, beside, wrong):
     usual = made(services)
     beside(wrong)
     assert made(services) == usual
+    listed = {each["name"]: each for each in client.get("/api/v1/models").json()["models"]}
+    assert listed["toy"]["settings"] == {}
     if isinstance(wrong, dict):
         beside({"steps": 6} | wrong)
         assert made(services) == usual | ({} if "steps" in wrong else {"steps": 6})
@@ -67,10 +70,9 @@ def test_what_cannot_be_meant_is_passed_over(services, beside, wrong):
 def test_lists_say_what_suits_a_model(services, client, beside):
     beside(TURBO)
     [toy] = [e for e in client.get("/api/v1/models").json()["models"] if e["name"] == "toy"]
-    said = SUITED | {"sampler": "k_euler_a"}
-    assert toy["settings"] == said
+    assert toy["settings"] == SUITED
     rows = client.get("/api/v1/shelf/checkpoints").json()["items"]
-    assert {each["name"]: each["settings"] for each in rows} == {"broken": {}, "toy": said}
+    assert {each["name"]: each["settings"] for each in rows} == {"broken": {}, "toy": SUITED}
 
 
 @pytest.mark.parametrize(

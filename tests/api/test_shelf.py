@@ -16,10 +16,7 @@ from webui.api import server
 from webui.backend import EngineState
 from webui.errors import EngineDied
 
-SAID = {
-    "notes": [], "description": "", "negative_text": "", "weight": None, "remarks": "",
-    "settings": {},
-}  # fmt: skip
+SAID = {"notes": [], "description": "", "negative_text": "", "weight": None, "remarks": ""}
 
 
 @pytest.fixture
@@ -83,6 +80,7 @@ def test_a_row_says_all_that_is_known_of_a_checkpoint(client, models, services):
     assert row == SAID | {
         "name": "toy", "file": "checkpoints/toy", "folder": "", "base": "SD 1.5", "family": "sd1",
         "precision": row["precision"], "prediction": "epsilon", "zero_terminal_snr": False,
+        "settings": {},
         "layout": "folder", "kind": "checkpoint", "parts": ["unet", "vae", "text_encoder"],
         "vae": "", "native_size": [256, 256], "hash": "", "memory_bytes": None, "fits": None,
         "plan": None,

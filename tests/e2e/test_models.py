@@ -97,6 +97,9 @@ def test_cards_write_the_prompt_and_the_row_above_the_tabs_is_the_requests(stock
     assert (job["state"], asked["prompt"]) == ("done", "a cat <lora:ink:1>, inked, hatching")
     assert (asked["model"], asked["vae"], asked["clip_skip"]) == ("tiny", "soft", 2)
     assert (asked["steps"], asked["negative_prompt"]) == (3, "hands")
+    tab.open()  # a tab that was never opened has what suits the model that was chosen
+    tab.page.get_by_role("tab", name="img2img").click()
+    expect(tab.page.locator("#img2img_cfg_scale input[type=number]")).to_have_value("2.5")
 
 
 def test_the_row_comes_back_by_a_recipe_and_after_a_reload(stocked, open_tab):

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import signal
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -103,7 +104,10 @@ def test_what_is_done_is_not_done_again(
 
 
 def test_the_original_layout_holds_the_same_weights(model: Path, tmp_path: Path) -> None:
-    original_layout.write(model, tmp_path / "one.safetensors")
+    whole = shutil.copytree(model, tmp_path / "whole")
+    suits = {"default_settings": {"cfg_scale": 4.0}}
+    (tmp_path / "whole.json").write_text(json.dumps(suits), "utf-8")
+    original_layout.write(whole, tmp_path / "one.safetensors")
     tensors = load_file(tmp_path / "one.safetensors")
     unet = json.loads((model / "unet" / "config.json").read_text("utf-8"))
     vae = json.loads((model / "vae" / "config.json").read_text("utf-8"))
@@ -112,6 +116,7 @@ def test_the_original_layout_holds_the_same_weights(model: Path, tmp_path: Path)
     back = single_file_utils.convert_ldm_vae_checkpoint(dict(tensors), vae)
     same(back, load_file(model / "vae" / "diffusion_pytorch_model.safetensors"))
     told = json.loads((tmp_path / "one.json").read_text("utf-8"))
+    assert told["default_settings"] == {"cfg_scale": 4.0}
     assert told["unet"] == {"attention_head_dim": 4, "norm_num_groups": 16}
     assert told["vae"]["scaling_factor"] == vae["scaling_factor"] > 0
 

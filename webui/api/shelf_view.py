@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from webui import model_settings
 from webui.embeddings import EmbeddingEntry
 from webui.files import printable, stamp
 from webui.library import ModelEntry, Report, VaeEntry, fits, needed, plan_of
@@ -87,9 +88,10 @@ class ShelfView:
         library, state = self._services.library, self._services.backend.state()
         hello, weight_bytes = state.hello, int(state.hello.get("weight_bytes", 0))
         memory = int(hello.get("memory", 0))
-        default = library.default()
+        default, entries = library.default(), library.entries()
+        registry, sidecars = self._services.registry, self._services.sidecars
 
-        def item(entry: ModelEntry) -> _Item:
+        def item(entry: ModelEntry, settings: Mapping[str, Any]) -> _Item:
             report = entry.report
             known = report.weights and weight_bytes
             row = _row(
@@ -111,11 +113,13 @@ class ShelfView:
                 fits=fits(report, weight_bytes, memory) if known else None,
                 plan=_plan(report, hello) if known else None,
                 default=entry.name == default,
+                settings=dict(settings),
                 unread=entry.unread,
             )
             return _Item(entry.path, row)
 
-        return [item(entry) for entry in library.entries()]
+        suited = model_settings.said(sidecars, registry, entries)
+        return [item(*each) for each in zip(entries, suited, strict=True)]
 
     def _vaes(self, model: ModelEntry | None) -> list[_Item]:
         def item(entry: VaeEntry) -> _Item:
@@ -221,5 +225,4 @@ def _told(kind: str, item: _Item, beside: Sidecar) -> Row:
         "negative_text": words.negative,
         "weight": words.weight,
         "remarks": words.notes,
-        "settings": dict(words.settings),
     }

@@ -7,5 +7,6 @@ made anew before anybody sees them. Knows nothing of weights.
 
 from webui.sidecars.pictures import Previews
 from webui.sidecars.sidecars import Sidecar, Sidecars
+from webui.sidecars.texts import SUITED
 
-__all__ = ["Previews", "Sidecar", "Sidecars"]
+__all__ = ["SUITED", "Previews", "Sidecar", "Sidecars"]

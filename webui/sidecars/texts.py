@@ -27,6 +27,7 @@ _SETTINGS = {  # of a request: as they are called here, and the name that Invoke
     "schedule": "schedule",
     "clip_skip": "clip_skip",
 }
+SUITED = tuple(dict.fromkeys(_SETTINGS.values()))
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 
 
@@ -91,11 +92,14 @@ def _settings(given: object) -> Mapping[str, Any]:
     for said, name in _SETTINGS.items():
         if not isinstance(given, dict) or said not in given or name in found:
             continue
+        value = given[said]
+        if isinstance(value, str) and not (len(value) <= _LONGEST_WORD and value.isprintable()):
+            continue
         try:
-            FIELDS[name].check(given[said])
+            FIELDS[name].check(value)
         except InvalidRequest:
             continue
-        found[name] = given[said]
+        found[name] = value
     return found
 
 

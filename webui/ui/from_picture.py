@@ -114,5 +114,4 @@ def build(tab: str, services: Services, quick: QuickSettings) -> Components:
         components |= settings.seed(tab)
         components |= again(tab, services)
         components |= settings.folds(tab, services, quick, components)
-    quick_settings.bring(services, quick, components)
     return components

@@ -24,9 +24,20 @@ from webui.errors import DarkroomError, failure
 from webui.jobs.job import Job
 from webui.services import Services
 from webui.submitting import submit_all
-from webui.ui import copying, form, image_values, mix, options, prompts, queue, recipe
+from webui.ui import (
+    copying,
+    form,
+    image_values,
+    mix,
+    options,
+    prompts,
+    queue,
+    quick_settings,
+    recipe,
+)
 from webui.ui.form import Form
 from webui.ui.live import QUIET, drawn, script
+from webui.ui.quick_settings import QuickSettings
 
 _HUNG = 32  # jobs that are shown side by side; of more the first is followed
 _NAME = 80  # characters
@@ -163,17 +174,28 @@ def problem(tab: str) -> gr.HTML:
 
 def keep_draft(fields: Form) -> None:
     """What is in the form survives a refresh: the browser keeps it, by field name."""
-    names, components = list(fields.components), list(fields.components.values())
+    components = list(fields.components.values())
+    page = gr.context.Context.root_block
+    assert isinstance(page, gr.Blocks), "a tab is built inside the page"
+    page.load(None, components, components, js=_draft("loadDraft", fields))
+    changes = [component.change for component in components]  # type: ignore[attr-defined]
+    gr.on(changes, None, components, None, js=_draft("saveDraft", fields), show_progress="hidden")
+
+
+def follow_model(services: Services, quick: QuickSettings, fields: Form) -> None:
+    """The model that is chosen brings what suits it, into a tab that nobody has opened yet too:
+    such a one tells of no change, so its draft is kept by name."""
+    own = {name: box for name, box in fields.components.items() if name not in quick.fields}
+    components, save = list(fields.components.values()), _draft("saveDraft", fields)
+    for brought in quick_settings.bring(services, quick, own):
+        brought.then(None, components, None, js=save, show_progress="hidden", queue=False)
+
+
+def _draft(does: str, fields: Form) -> str:
+    names = list(fields.components)
     shared = [
         name
         for name, box in fields.components.items()
         if name not in fields.own and box.elem_id == form.shared_id(name)
     ]
-    given = f"{fields.tab!r}, {names!r}, {shared!r}, values"
-    save = f"(...values) => window.darkroom.saveDraft({given})"
-    load = f"(...values) => window.darkroom.loadDraft({given})"
-    page = gr.context.Context.root_block
-    assert isinstance(page, gr.Blocks), "a tab is built inside the page"
-    page.load(None, components, components, js=load)
-    changes = [component.change for component in components]  # type: ignore[attr-defined]
-    gr.on(changes, None, components, None, js=save, show_progress="hidden")
+    return f"(...values) => window.darkroom.{does}({fields.tab!r}, {names!r}, {shared!r}, values)"

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import boxes, canvas, form, from_picture, quick_settings, settings
+from webui.ui import boxes, canvas, form, from_picture, settings
 from webui.ui.live import drawn, read, script
 from webui.ui.quick_settings import QuickSettings
 
@@ -45,7 +45,6 @@ def sheet(tab: str, services: Services, quick: QuickSettings) -> Components:
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= settings.folds(tab, services, quick, components)
-    quick_settings.bring(services, quick, components)
     return components
 
 

@@ -191,7 +191,7 @@
         ["Holds", item.parts?.map(partName).join(", ")],
         ["Changes", item.networks?.map(partName).join(", ")],
         ["Trained at", width ? `${width} × ${height}` : ""],
-        ["Suited to it", Object.entries(item.settings).map(([name, value]) => `${SETTINGS[name]} ${value}`.trim()).join(", ")],
+        ["Suited to it", Object.entries(item.settings ?? {}).map(([name, value]) => `${SETTINGS[name]} ${value}`.trim()).join(", ")],
         ["Prediction", item.prediction],
         ["VAE", item.vae && `${item.vae}, which has its name`],
         ["Memory", item.plan?.text],

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from webui import model_settings
 from webui.fields import AUTOMATIC_VAE, OWN_VAE
@@ -152,9 +153,12 @@ def _brought(services: Services, entries: Sequence[ModelEntry]) -> list[dict[str
     return [usual | dict(each) for each in said]
 
 
-def bring(services: Services, quick: QuickSettings, components: Mapping[str, Component]) -> None:
-    """Another model brings its own size and settings, except where the user had chosen others."""
-    groups = [[name for name in group if name in components] for group in _BROUGHT]
+def bring(
+    services: Services, quick: QuickSettings, components: Mapping[str, Component]
+) -> list[Dependency]:
+    """Another model brings its own size and settings, except where the user had chosen others.
+    What stands together is brought where all of it is among the components. The events of it."""
+    groups = [group for group in _BROUGHT if components.keys() >= set(group)]
     boxes = [components[name] for group in groups for name in group]
 
     def chosen(name: Any, *values: Any) -> list[Update] | Update:
@@ -168,5 +172,7 @@ def bring(services: Services, quick: QuickSettings, components: Mapping[str, Com
         return made if len(made) > 1 else made[0]
 
     named = "(now, ...values) => [window.darkroom.shelf.chosen() ?? now, ...values]"
-    for event, js in ((quick.model.input, None), (quick.chooser.choose, named)):
+    return [
         event(chosen, [quick.model, *boxes], boxes, js=js, preprocess=False, **QUIET)
+        for event, js in ((quick.model.input, None), (quick.chooser.choose, named))
+    ]

@@ -9,6 +9,7 @@ from webui.fields import BATCH_COUNT, FIELDS, RESUME, STOP_AT, AnyField
 from webui.fields.kinds import ChoiceField, IntegerField, NumberField, TextField
 from webui.interfaces import ServerRegistry
 from webui.request import GenerationRequest
+from webui.sidecars import SUITED
 
 Shape = dict[str, Any]
 REF = "#/components/schemas/"
@@ -100,6 +101,7 @@ def _sent(whole: Shape) -> Shape:
         ("width", "The model's own, or the picture's, where it is missing."),
         ("height", "The model's own, or the picture's, where it is missing."),
         ("images", "Or else batch_count, times batch_size."),
+        *((name, f"As it suits the model; else {FIELDS[name].default}.") for name in SUITED),
     ):
         shape = {key: value for key, value in properties[name].items() if key != "default"}
         properties[name] = shape | {"description": f"{shape['description']} {why}"}

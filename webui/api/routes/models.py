@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui import model_settings
 from webui.api import schema
 from webui.api.body import JsonObject, OptionalObject
 from webui.api.openapi import bodies, lists
@@ -26,11 +27,11 @@ def router(services: Services) -> APIRouter:
     def listed() -> dict[str, Any]:
         """`report` is null while nobody has looked into a file of a list of thousands."""
         default, state, entries = library.default(), services.backend.state(), library.entries()
-        beside = services.sidecars.of(entry.path for entry in entries)
+        suited = model_settings.said(services.sidecars, services.registry, entries)
         return {
             "models": [
-                schema.model(entry, default, state, beside[entry.path].words.settings)
-                for entry in entries
+                schema.model(entry, default, state, settings)
+                for entry, settings in zip(entries, suited, strict=True)
             ],
             "vaes": [schema.vae(entry) for entry in library.vaes()],
         }

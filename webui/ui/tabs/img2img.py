@@ -22,3 +22,4 @@ class ImageToImage:
         shown = {**quick.fields, **desk.boxes, **pictures, **made}
         fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
         generating.connect(services, fields, desk)
+        generating.follow_model(services, quick, fields)

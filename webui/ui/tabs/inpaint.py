@@ -20,3 +20,4 @@ class Inpaint:
         shown = {**quick.fields, **desk.boxes, **drawn, **made}
         fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
         generating.connect(services, fields, desk)
+        generating.follow_model(services, quick, fields)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import generating, groups, quick_settings, second_pass, settings
+from webui.ui import generating, groups, second_pass, settings
 from webui.ui.form import Form
 from webui.ui.quick_settings import QuickSettings
 
@@ -19,6 +19,7 @@ class TextToImage:
         shown = {**quick.fields, **desk.boxes, **sheet(self.id, services, quick)}
         fields = Form(self.id, MappingProxyType(shown), groups.fields(services.registry))
         generating.connect(services, fields, desk)
+        generating.follow_model(services, quick, fields)
 
 
 def sheet(tab: str, services: Services, quick: QuickSettings) -> dict[str, Component]:
@@ -30,5 +31,4 @@ def sheet(tab: str, services: Services, quick: QuickSettings) -> dict[str, Compo
         components |= settings.seed(tab)
         components |= second_pass.build(tab, services)
         components |= settings.folds(tab, services, quick, components)
-    quick_settings.bring(services, quick, components)
     return components
