@@ -16,7 +16,7 @@ CODE = ("launch.py", "webui", "scripts", "tests", "benchmarks", "extensions", "t
 # Files of tests side by side, a process for each core up to so many; a file's own tests in turn.
 SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--maxprocesses")
 BROWSER = "tests/e2e"  # each process has a server, an engine and a browser, so fewer of them
-# What a person waits for may take too long beside others: what failed there is tried once more,
+# What somebody waits for may take too long beside others: what failed there is tried once more,
 # one by one with the machine to itself, and has to pass then.
 ALONE = ("--last-failed", "--last-failed-no-failures", "none")
 _TESTS_FAILED = 1  # pytest's exit code
@@ -53,9 +53,9 @@ def main(pytest_arguments: Sequence[str]) -> int:
         print(f"\n{', '.join(report)}; now {name}" if report else f"--- {name}", flush=True)
         started = time.monotonic()
         code = subprocess.run(command, cwd=ROOT).returncode
-        if code == _TESTS_FAILED and BROWSER in command and "-n" in command:
+        if code == _TESTS_FAILED and "-n" in command:
             print("\nWhat failed beside others, once more alone", flush=True)
-            alone = [sys.executable, "-m", "pytest", *ALONE, BROWSER]
+            alone = [sys.executable, "-m", "pytest", *ALONE, command[-1]]
             code = subprocess.run(alone, cwd=ROOT).returncode
         if code:
             not_run = [f"{other} not run" for other, _ in todo[len(report) + 1 :]]
