@@ -101,7 +101,7 @@ def _sent(whole: Shape) -> Shape:
         ("width", "The model's own, or the picture's, where it is missing."),
         ("height", "The model's own, or the picture's, where it is missing."),
         ("images", "Or else batch_count, times batch_size."),
-        *((name, f"As it suits the model; else {FIELDS[name].default}.") for name in SUITED),
+        *((name, f"As it suits the model; else {_told(FIELDS[name])}.") for name in SUITED),
     ):
         shape = {key: value for key, value in properties[name].items() if key != "default"}
         properties[name] = shape | {"description": f"{shape['description']} {why}"}
@@ -114,6 +114,11 @@ def _sent(whole: Shape) -> Shape:
         "additionalProperties": False,
         "examples": [EXAMPLE],
     }
+
+
+def _told(field: AnyField) -> str:
+    """Its default."""
+    return field.default if isinstance(field.default, str) else f"{field.default:g}"
 
 
 def _parts(kind: Any, prefix: str) -> Iterator[tuple[str, Shape]]:
