@@ -88,6 +88,7 @@ def train(
     parts = {"network": network, "mean": mean, "optimizer": optimizer}
     training = Run(folder / "vae.pt", parts, preset.vae_minutes, left)
     training.resume()
+    settled = training.trained >= preset.encoder_share * preset.vae_minutes
     rng = random.Random(training.step)
     both, decoder = (_compiled(loss, device) for loss in (_loss, _loss_of_decoder))
     frozen = False
@@ -109,7 +110,11 @@ def train(
             shown = 0.9 * shown + 0.1 * loss.item() if shown else loss.item()
         if training.step % 100 == 0:
             print(f"vae {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
-    mean.register_to_config(scaling_factor=_scaling(mean, composer, known, preset))
+    if settled and (folder / "vae").exists():  # others may have been trained on such latents
+        scaling = networks.read(folder, "vae").config.scaling_factor
+    else:
+        scaling = _scaling(mean, composer, known, preset)
+    mean.register_to_config(scaling_factor=scaling)
     mean.save_pretrained(folder / "vae")
     return training.finished
 

@@ -66,15 +66,22 @@ class Chances:
     white: float = 0.35
     gradient: float = 0.2
     placed: float = 0.35  # of single things
+    play: float = 1.0  # how far places and sizes vary about the usual ones: 0 is not at all
     grid: float = 0.0  # corners and sides are multiples of this part of the picture's side
 
     @classmethod
     def of(cls, preset: Preset) -> "Chances":
         """As the UNet sees the world. A thing moved by as much as a latent's number stands for has
-        the same latents elsewhere, and one moved by less has others: on a grid of that size there
-        is much less to learn, and a short training gets further."""
-        grid = preset.grid / preset.pixels
-        return cls(preset.several_share, preset.flat_share, preset.familiar_share, grid=grid)
+        the same latents elsewhere, and one moved by less has others: on a grid of that size, and
+        in a few places of it, there is much less to learn, and a short training gets further."""
+        grid, play = preset.grid / preset.pixels, 0.0 if preset.grid else 1.0
+        return cls(
+            preset.several_share, preset.flat_share, preset.familiar_share, play=play, grid=grid
+        )
+
+    def about(self, usual: float, reach: float, rng: random.Random) -> float:
+        """A place or a size: the usual one, or one up to so far from it."""
+        return usual + self.play * rng.uniform(-reach, reach)
 
 
 def drawn(known: Sequence[Emoji], chances: Chances, rng: random.Random) -> Scene:
@@ -94,9 +101,9 @@ def drawn(known: Sequence[Emoji], chances: Chances, rng: random.Random) -> Scene
         places = [_alone(chances, rng)]
     elif rng.random() < 0.75:
         stacked = rng.random() < 0.4
-        places = _two(stacked, rng)
+        places = _two(stacked, chances, rng)
     else:
-        places = _three(rng)
+        places = _three(chances, rng)
     if chances.grid:
         places = [_snapped(place, chances.grid) for place in places]
     chosen: list[int] = []
@@ -115,14 +122,15 @@ Place = tuple[float, float, float]  # x, y, side
 
 def _alone(chances: Chances, rng: random.Random) -> Place:
     """In the middle and of a usual size; or of a size, or at a side, that a caption can name."""
+    about = chances.about
     if rng.random() >= chances.placed:
-        side = rng.uniform(0.68, 0.84)
-        return rng.uniform(0.47, 0.53), rng.uniform(0.47, 0.53), side
+        side = about(0.76, 0.08, rng) if rng.random() < 0.75 else about(0.63, 0.05, rng)
+        return about(0.5, 0.03, rng), about(0.5, 0.03, rng), side
     if rng.random() < 0.35:
-        side = rng.choice([rng.uniform(0.3, 0.42), rng.uniform(0.9, 0.98)])
-        return rng.uniform(0.48, 0.52), rng.uniform(0.48, 0.52), side
-    side = rng.choice([rng.uniform(0.3, 0.42), rng.uniform(0.5, 0.6)])
-    near = side / 2 + rng.uniform(0.02, 0.06)
+        side = rng.choice([about(0.36, 0.06, rng), about(0.9, 0.04, rng)])
+        return about(0.5, 0.02, rng), about(0.5, 0.02, rng), side
+    side = rng.choice([about(0.36, 0.06, rng), about(0.53, 0.05, rng)])
+    near = side / 2 + about(0.04, 0.02, rng)
     return rng.choice([(near, 0.5, side), (1 - near, 0.5, side), (0.5, near, side),
                        (0.5, 1 - near, side)])  # fmt: skip
 
@@ -135,16 +143,17 @@ def _snapped(place: Place, grid: float) -> Place:
     return left + side / 2, top + side / 2, side
 
 
-def _two(stacked: bool, rng: random.Random) -> list[Place]:
-    first, second = rng.uniform(0.42, 0.48), rng.uniform(0.42, 0.48)
-    drift = [rng.uniform(-0.04, 0.04) for _ in range(2)]
+def _two(stacked: bool, chances: Chances, rng: random.Random) -> list[Place]:
+    first, second = (chances.about(0.45, 0.03, rng) for _ in range(2))
+    drift = [chances.about(0.0, 0.04, rng) for _ in range(2)]
     if stacked:
         return [(0.5 + drift[0], 0.26, first), (0.5 + drift[1], 0.74, second)]
     return [(0.26, 0.5 + drift[0], first), (0.74, 0.5 + drift[1], second)]
 
 
-def _three(rng: random.Random) -> list[Place]:
-    return [(x, 0.5 + rng.uniform(-0.05, 0.05), rng.uniform(0.29, 0.32)) for x in (0.18, 0.5, 0.82)]
+def _three(chances: Chances, rng: random.Random) -> list[Place]:
+    about = chances.about
+    return [(x, about(0.5, 0.05, rng), about(0.305, 0.015, rng)) for x in (0.18, 0.5, 0.82)]
 
 
 def _ground(chances: Chances, rng: random.Random) -> tuple[tuple[int, int], int]:

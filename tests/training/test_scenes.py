@@ -110,6 +110,25 @@ def test_on_a_grid_corners_and_sides_are_multiples_of_it() -> None:
     assert 5 / 16 in sides and 15 / 16 in sides
 
 
+def test_without_play_a_thing_is_in_few_places() -> None:
+    rng = random.Random(0)
+    chances = replace(EVERY, several=0.0, play=0.0, grid=1 / 16)
+    seen = [drawn(KNOWN, chances, rng).things[0] for _ in range(2000)]
+    places = {(one.x * 16, one.y * 16, one.side * 16) for one in seen}
+    middle = {(8, 8, 12), (8, 8, 10), (8, 8, 6), (8, 8, 14)}
+    aside = {
+        (4, 8, 6),
+        (12, 8, 6),
+        (8, 4, 6),
+        (8, 12, 6),
+        (5, 8, 8),
+        (11, 8, 8),
+        (8, 5, 8),
+        (8, 11, 8),
+    }
+    assert places == middle | aside
+
+
 def test_what_has_a_left_and_a_right_is_never_mirrored() -> None:
     rng = random.Random(0)
     chances = Chances(several=0, flat=0, familiar=0, mirrored=1)
