@@ -229,7 +229,7 @@ def _filled(
     filled = {"prompt": "", "seed": -1, **values, "model": entry.name}
     filled["vae"] = model_names.vae(services.library, entry, filled.get("vae", AUTOMATIC_VAE))
     _fill_steps(filled)
-    [own] = model_settings.recommended(services.sidecars, services.registry, [entry])
+    own = model_settings.recommended(services.sidecars, services.registry, [entry])[entry.path]
     filled = model_settings.filled(filled, own)
     if type(filled["seed"]) is int and filled["seed"] == -1:
         filled["seed"] = _random_seed(id)

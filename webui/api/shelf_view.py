@@ -89,9 +89,9 @@ class ShelfView:
         hello, weight_bytes = state.hello, int(state.hello.get("weight_bytes", 0))
         memory = int(hello.get("memory", 0))
         default, entries = library.default(), library.entries()
-        registry, sidecars = self._services.registry, self._services.sidecars
+        suited = model_settings.said(self._sidecars, self._services.registry, entries)
 
-        def item(entry: ModelEntry, settings: Mapping[str, Any]) -> _Item:
+        def item(entry: ModelEntry) -> _Item:
             report = entry.report
             known = report.weights and weight_bytes
             row = _row(
@@ -113,13 +113,12 @@ class ShelfView:
                 fits=fits(report, weight_bytes, memory) if known else None,
                 plan=_plan(report, hello) if known else None,
                 default=entry.name == default,
-                settings=dict(settings),
+                settings=suited[entry.path],
                 unread=entry.unread,
             )
             return _Item(entry.path, row)
 
-        suited = model_settings.said(sidecars, registry, entries)
-        return [item(*each) for each in zip(entries, suited, strict=True)]
+        return [item(entry) for entry in entries]
 
     def _vaes(self, model: ModelEntry | None) -> list[_Item]:
         def item(entry: VaeEntry) -> _Item:

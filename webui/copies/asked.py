@@ -58,14 +58,12 @@ def _beside_recommended(
         entry = services.library.find(request.model)
     except ModelNotFound:
         return {**said, "width": request.width, "height": request.height}
-    [own] = model_settings.recommended(services.sidecars, services.registry, [entry])
-    values = {name: getattr(request, name) for name in own}
-    others = {name: said[name] for name in said if name not in own}
-    differ = {name for name, value in values.items() if value != own[name]}
-    needed = {name: values[name] for name in values if name in differ}
-    if model_settings.TOGETHER & own.keys() and model_settings.TOGETHER & (differ | others.keys()):
-        needed |= {name: getattr(request, name) for name in model_settings.TOGETHER}
-    return others | needed
+    own = model_settings.recommended(services.sidecars, services.registry, [entry])[entry.path]
+    differ = {name for name, value in own.items() if getattr(request, name) != value}
+    if model_settings.TOGETHER & differ:
+        differ |= model_settings.TOGETHER
+    others = {name: value for name, value in said.items() if name not in own}
+    return others | {name: getattr(request, name) for name in own if name in differ}
 
 
 def differing(part: Any) -> dict[str, Any]:

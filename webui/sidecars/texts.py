@@ -88,19 +88,22 @@ def _of_civitai(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _settings(given: object) -> Mapping[str, Any]:
     """Those that a request may have."""
+    said = given if isinstance(given, dict) else {}
     found: dict[str, Any] = {}
-    for said, name in _SETTINGS.items():
-        if not isinstance(given, dict) or said not in given or name in found:
-            continue
-        value = given[said]
-        if isinstance(value, str) and not (len(value) <= _LONGEST_WORD and value.isprintable()):
-            continue
-        try:
-            FIELDS[name].check(value)
-        except InvalidRequest:
-            continue
-        found[name] = value
+    for key, name in _SETTINGS.items():
+        if key in said and name not in found and _allowed(name, said[key]):
+            found[name] = said[key]
     return found
+
+
+def _allowed(name: str, value: object) -> bool:
+    if isinstance(value, str) and not (len(value) <= _LONGEST_WORD and value.isprintable()):
+        return False
+    try:
+        FIELDS[name].check(value)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _words(given: Sequence[object]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.services import Services
-from webui.ui import boxes, form, quick_settings, settings
+from webui.ui import boxes, form, settings
 from webui.ui.element_ids import LOOPBACK_FOLD, TILES_FOLD
 from webui.ui.quick_settings import QuickSettings
 
@@ -34,11 +34,11 @@ def resize(tab: str) -> Components:
     return {"init.resize": boxes.choice(tab, "init.resize", names, names[0][1])}
 
 
-def size(tab: str, services: Services) -> Components:
+def size(tab: str, quick: QuickSettings) -> Components:
     """To a size, or by a factor of the picture's."""
     with gr.Column(elem_id=f"{tab}_size", elem_classes=["dk-stack", "dk-size"]):
         mode = boxes.segments(tab, "size.mode")
-        width, height, fit = _to_size(tab, services)
+        width, height, fit = _to_size(tab, quick)
         scale = boxes.slider(tab, "size.scale")
         said(f"{tab}_size_said")
     components: Components = {"size.mode": mode, "width": width, "height": height}
@@ -48,12 +48,11 @@ def size(tab: str, services: Services) -> Components:
     return components | {"size.scale": scale}
 
 
-def _to_size(tab: str, services: Services) -> tuple[gr.Slider, gr.Slider, gr.Button]:
-    own = quick_settings.own(services, services.library.default())
+def _to_size(tab: str, quick: QuickSettings) -> tuple[gr.Slider, gr.Slider, gr.Button]:
     with gr.Row(elem_classes=["dk-with-buttons", "dk-to-size"]):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
-            width = boxes.slider(tab, "width", own.get("width"))
-            height = boxes.slider(tab, "height", own.get("height"))
+            width = boxes.slider(tab, "width", quick.first.get("width"))
+            height = boxes.slider(tab, "height", quick.first.get("height"))
         with gr.Column(min_width=38, elem_classes="dk-small-stack"):
             swap = boxes.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
             fit = boxes.small("The picture's size", f"{tab}_detect_image_size_btn", "fit")
@@ -107,9 +106,9 @@ def build(tab: str, services: Services, quick: QuickSettings) -> Components:
     """All settings of img2img, on their sheet."""
     with settings.panel(tab):
         components = strength(tab)
-        components |= settings.sampling(tab, services, quick)
+        components |= settings.sampling(tab, services.registry, quick)
         components |= resize(tab)
-        components |= size(tab, services)
+        components |= size(tab, quick)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= again(tab, services)

@@ -38,10 +38,10 @@ def sheet(tab: str, services: Services, quick: QuickSettings) -> Components:
         components = from_picture.strength(tab)
         components |= _mask(tab)
         components |= _outpaint(tab)
-        components |= settings.sampling(tab, services, quick)
+        components |= settings.sampling(tab, services.registry, quick)
         with gr.Column(elem_classes="dk-not-outpaint"):
             components |= from_picture.resize(tab)
-        components |= from_picture.size(tab, services)
+        components |= from_picture.size(tab, quick)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= settings.folds(tab, services, quick, components)

@@ -18,6 +18,7 @@ from webui.fields import AUTOMATIC_VAE, OWN_VAE
 from webui.interfaces import ServerRegistry
 from webui.library import Library, ModelEntry
 from webui.services import Services
+from webui.sidecars import SUITED
 from webui.ui import boxes, form
 from webui.ui.live import QUIET, drawn, script
 
@@ -40,6 +41,7 @@ _WHY = "\N{INVISIBLE SEPARATOR} \N{EM DASH} "
 @dataclass(frozen=True, slots=True)
 class QuickSettings:
     fields: Mapping[str, Component]  # by the names of their fields
+    first: Mapping[str, Any]  # what the default model brings, and forms begin with
     chooser: gr.HTML  # triggers "choose" when a card or a list of models names one
 
     @property
@@ -58,10 +60,11 @@ def build(services: Services) -> QuickSettings:
         refresh = boxes.small(says, "refresh_sd_model_checkpoint", "refresh")
         vae = _menu("vae", vaes(library), AUTOMATIC_VAE)
         fields: dict[str, Component] = {"model": model, "vae": vae}
-        values = own(services, library.default())
-        fields["clip_skip"] = boxes.number_box("clip_skip", values.get("clip_skip"))
+        default = library.default()  # first: it looks into that model, if nobody has yet
+        first = _brought(services, library.entries()).get(default or "", {})
+        fields["clip_skip"] = boxes.number_box("clip_skip", first.get("clip_skip"))
         for name in services.settings.quicksettings:
-            fields[name] = _field(name, services.registry, values.get(name))
+            fields[name] = _field(name, services.registry, first.get(name))
         chooser = _chooser()
 
     def again(now: Any) -> tuple[Update, Update]:
@@ -77,7 +80,7 @@ def build(services: Services) -> QuickSettings:
     chosen = "() => window.darkroom.shelf.chosen()"
     chooser.choose(None, None, [model], js=chosen, show_progress="hidden", queue=False)
     _bring_lists(library, model, vae)
-    made = QuickSettings(MappingProxyType(fields), chooser)
+    made = QuickSettings(MappingProxyType(fields), MappingProxyType(first), chooser)
     bring(services, made, fields)
     return made
 
@@ -140,17 +143,11 @@ def _with_problem(name: str, problem: str | None) -> str:
     return f"{name}{_WHY}{problem}" if problem else name
 
 
-def own(services: Services, name: str | None) -> Mapping[str, Any]:
-    """What a model brings into a form, by field; empty if there is no such model."""
-    found = [each for each in services.library.entries() if each.name == name and not each.problem]
-    return next(iter(_brought(services, found)), {})
-
-
-def _brought(services: Services, entries: Sequence[ModelEntry]) -> list[dict[str, Any]]:
-    """By each of them."""
-    usual = {name: form.declared(name).default for group in _BROUGHT[1:] for name in group}
+def _brought(services: Services, entries: Sequence[ModelEntry]) -> dict[str, dict[str, Any]]:
+    """What each model brings into a form, by field."""
+    usual = {name: form.declared(name).default for name in SUITED}
     said = model_settings.recommended(services.sidecars, services.registry, entries)
-    return [usual | dict(each) for each in said]
+    return {entry.name: usual | said[entry.path] for entry in entries}
 
 
 def bring(
@@ -162,13 +159,17 @@ def bring(
     boxes = [components[name] for group in groups for name in group]
 
     def chosen(name: Any, *values: Any) -> list[Update] | Update:
-        known, brought = _brought(services, services.library.entries()), own(services, name)
-        now = iter(values)
+        entries, now = services.library.entries(), iter(values)
+        known = _brought(services, entries)
+        usable = any(entry.name == name and not entry.problem for entry in entries)
         made: list[Update] = []
         for group in groups:
             here = [next(now) for _ in group]
-            follows = brought and here in [[each[field] for field in group] for each in known]
-            made += [gr.update(value=brought[each]) if follows else gr.skip() for each in group]
+            follows = here in [[each[field] for field in group] for each in known.values()]
+            made += [
+                gr.update(value=known[name][each]) if usable and follows else gr.skip()
+                for each in group
+            ]
         return made if len(made) > 1 else made[0]
 
     named = "(now, ...values) => [window.darkroom.shelf.chosen() ?? now, ...values]"

@@ -5,7 +5,6 @@ of their fields.
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -14,11 +13,10 @@ from gradio.components import Component
 from webui.fields import RANDOM_SEED
 from webui.interfaces import SamplerInfo, ScheduleInfo, ServerRegistry
 from webui.services import Services
-from webui.ui import boxes, form, groups, options, quick_settings
+from webui.ui import boxes, form, groups, options
 from webui.ui.quick_settings import QuickSettings
 
 Components = dict[str, Component]
-_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 def panel(tab: str) -> gr.Column:
@@ -26,28 +24,23 @@ def panel(tab: str) -> gr.Column:
     return gr.Column(elem_id=f"{tab}_settings", elem_classes=["dk-stack", "dk-settings"])
 
 
-def sampling(tab: str, services: Services, quick: QuickSettings) -> Components:
-    """At first as it suits the model."""
-    own = quick_settings.own(services, services.library.default())
-    components = _choices(tab, services.registry, quick.fields, own)
-    return components | sliders(tab, ("steps", "guidance_scale"), quick, own)
+def sampling(tab: str, registry: ServerRegistry, quick: QuickSettings) -> Components:
+    components = _choices(tab, registry, quick)
+    return components | sliders(tab, ("steps", "guidance_scale"), quick)
 
 
-def sliders(
-    tab: str, names: Sequence[str], quick: QuickSettings, values: Mapping[str, float] = _NONE
-) -> Components:
-    """Of those that do not stand above the tabs."""
+def sliders(tab: str, names: Sequence[str], quick: QuickSettings) -> Components:
+    """Of those that do not stand above the tabs; at first as it suits the model."""
     left = [name for name in names if name not in quick.fields]
-    return {name: boxes.slider(tab, name, values.get(name)) for name in left}
+    return {name: boxes.slider(tab, name, quick.first.get(name)) for name in left}
 
 
-def size(tab: str, services: Services) -> Components:
+def size(tab: str, quick: QuickSettings) -> Components:
     """Width and height; at first the model's own."""
-    own = quick_settings.own(services, services.library.default())
     with gr.Row(elem_classes="dk-with-buttons"):
         with gr.Column(min_width=120, elem_classes="dk-stack"):
-            width = boxes.slider(tab, "width", own.get("width"))
-            height = boxes.slider(tab, "height", own.get("height"))
+            width = boxes.slider(tab, "width", quick.first.get("width"))
+            height = boxes.slider(tab, "height", quick.first.get("height"))
         swap = boxes.small("Swap width and height", f"{tab}_res_switch_btn", "swap")
     swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]")
     return {"width": width, "height": height}
@@ -79,9 +72,7 @@ def folds(
     return own | groups.build(tab, services)
 
 
-def _choices(
-    tab: str, registry: ServerRegistry, shared: Mapping[str, Component], own: Mapping[str, Any]
-) -> Components:
+def _choices(tab: str, registry: ServerRegistry, quick: QuickSettings) -> Components:
     """The two menus beside each other; what is chosen in them is explained under both."""
     tables: dict[str, Mapping[str, SamplerInfo | ScheduleInfo]] = {
         "sampler": dict(registry.samplers),
@@ -89,18 +80,18 @@ def _choices(
     }
     with gr.Row(elem_classes="dk-pair"):
         made: Components = {
-            name: boxes.choice(tab, name, list(table), _preferred(name, table, own))
+            name: boxes.choice(tab, name, list(table), _preferred(name, table, quick.first))
             for name, table in tables.items()
-            if name not in shared
+            if name not in quick.fields
         }
     with gr.Column(elem_classes="dk-explained"):
         for name, table in tables.items():
-            box = shared.get(name) or made[name]
+            box = quick.fields.get(name) or made[name]
             assert isinstance(box, gr.Dropdown)
             boxes.explained(tab, name, box, table)
     return made
 
 
-def _preferred(name: str, infos: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
-    default = own.get(name, getattr(form.declared(name), "default", ""))
+def _preferred(name: str, infos: Mapping[str, Any], first: Mapping[str, Any]) -> str | None:
+    default = first.get(name, getattr(form.declared(name), "default", ""))
     return default if default in infos else next(iter(infos), None)

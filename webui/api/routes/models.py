@@ -30,8 +30,7 @@ def router(services: Services) -> APIRouter:
         suited = model_settings.said(services.sidecars, services.registry, entries)
         return {
             "models": [
-                schema.model(entry, default, state, settings)
-                for entry, settings in zip(entries, suited, strict=True)
+                schema.model(entry, default, state, suited[entry.path]) for entry in entries
             ],
             "vaes": [schema.vae(entry) for entry in library.vaes()],
         }

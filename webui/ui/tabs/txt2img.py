@@ -25,8 +25,8 @@ class TextToImage:
 def sheet(tab: str, services: Services, quick: QuickSettings) -> dict[str, Component]:
     """All settings but the prompts, by the names of their fields."""
     with settings.panel(tab):
-        components = settings.sampling(tab, services, quick)
-        components |= settings.size(tab, services)
+        components = settings.sampling(tab, services.registry, quick)
+        components |= settings.size(tab, quick)
         components |= settings.batches(tab, quick)
         components |= settings.seed(tab)
         components |= second_pass.build(tab, services)
