@@ -79,8 +79,10 @@ def train(
     training is done. `start`: a model's folder whose autoencoder a new training begins with.
 
     After `encoder_share` of the budget only the decoder learns, from the averaged encoder: steps
-    are cheaper, and as latents stay what they are, the UNet may be trained meanwhile.
+    are cheaper, and as latents stay what they are, the UNet may be trained meanwhile. With `start`
+    the encoder stays from the first step on: the UNet that is taken over knows its latents.
     """
+    share = 0.0 if start else preset.encoder_share
     device = run.device()
     network = _network(preset, start).to(device, memory_format=run.layout(device))
     mean = copy.deepcopy(network).eval().requires_grad_(False)
@@ -88,13 +90,13 @@ def train(
     parts = {"network": network, "mean": mean, "optimizer": optimizer}
     training = Run(folder / "vae.pt", parts, preset.vae_minutes, left)
     training.resume()
-    settled = training.trained >= preset.encoder_share * preset.vae_minutes
+    settled = training.trained >= share * preset.vae_minutes
     rng = random.Random(training.step)
     both, decoder = (_compiled(loss, device) for loss in (_loss, _loss_of_decoder))
     frozen = False
     shown = 0.0
     for progress in training.steps():
-        if not frozen and progress >= preset.encoder_share:
+        if not frozen and progress >= share:
             _freeze_encoder(network, mean)
             frozen = True
         scenes = [for_reconstruction(known, preset, rng) for _ in range(preset.vae_batch)]
@@ -110,8 +112,10 @@ def train(
             shown = 0.9 * shown + 0.1 * loss.item() if shown else loss.item()
         if training.step % 100 == 0:
             print(f"vae {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
-    if settled and (folder / "vae").exists():  # others may have been trained on such latents
-        scaling = networks.read(folder, "vae").config.scaling_factor
+    # others may have been trained on the latents of an encoder that was settled before
+    known_by = start or (folder if settled and (folder / "vae").exists() else None)
+    if known_by:
+        scaling = networks.read(known_by, "vae").config.scaling_factor
     else:
         scaling = _scaling(mean, composer, known, preset)
     mean.register_to_config(scaling_factor=scaling)

@@ -1,12 +1,11 @@
 """The whole way, with networks that learn nothing: what is made can be used, and goes on."""
 
-import copy
 import json
 import os
 import re
 import shutil
 import signal
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,14 +16,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.training.conftest import trained
-from training import autoencoder, networks, original_layout, parcels, prepare, sheet, sources
-from training.autoencoder import difference, divergence
-from training.compose import Composer
+from training import original_layout, parcels, sheet, sources
 from training.diffusion import Conditioned, spread
 from training.diffusion import signal as signal_at
 from training.evaluation import table
 from training.evaluation.model import Model
-from training.presets import PRESETS
 from training.run import Run, average, rate
 from training.tiny import least_squares
 
@@ -142,34 +138,6 @@ def same(
         assert (found[key].view(weight.shape) - weight).abs().max() <= near, key
 
 
-def test_after_its_share_the_encoder_stays_and_the_decoder_goes_on(
-    work: Path, tmp_path: Path
-) -> None:
-    preset = replace(PRESETS["tiny"], encoder_share=0.0)
-    known = prepare.classes(work / "data")
-    pictures = prepare.pictures(work / "data", known, preset.source)
-    autoencoder.train(preset, known, Composer(pictures, torch.device("cpu")), tmp_path, left=1.0)
-    state = torch.load(tmp_path / "vae.pt", weights_only=True)
-    assert state["step"] > 0
-    torch.manual_seed(0)
-    began = networks.autoencoder(preset).state_dict()
-    for name, weight in state["parts"]["mean"].items():
-        stayed = torch.equal(weight, began[name])
-        assert stayed == name.startswith(("encoder.", "quant_conv.")), name
-
-
-def test_the_encoder_that_stays_is_the_averaged_one() -> None:
-    network, mean = (networks.autoencoder(PRESETS["tiny"]) for _ in range(2))
-    before = copy.deepcopy(network.decoder.state_dict())
-    autoencoder._freeze_encoder(network, mean)
-    for part in (network.encoder, network.quant_conv):
-        assert not any(weight.requires_grad for weight in part.parameters())
-    assert torch.equal(network.encoder.conv_in.weight, mean.encoder.conv_in.weight)
-    assert torch.equal(network.quant_conv.weight, mean.quant_conv.weight)
-    assert all(torch.equal(now, before[name]) for name, now in network.decoder.state_dict().items())
-    assert all(weight.requires_grad for weight in network.decoder.parameters())
-
-
 # --- its pieces --------------------------------------------------------------------------------
 
 
@@ -219,19 +187,6 @@ def test_an_average_follows_what_is_learnt_and_leaves_the_rest() -> None:
     new.bias.requires_grad_(False)
     average(kept, new, step=10**6, longest=0.9)
     assert (kept.weight.item(), kept.bias.item()) == (pytest.approx(0.1), 0.0)
-
-
-def test_the_loss_of_equal_pictures_is_none_and_a_blur_costs() -> None:
-    sharp = torch.zeros(1, 3, 16, 16)
-    sharp[..., 8:] = 1
-    soft = torch.nn.functional.avg_pool2d(sharp, 5, 1, 2)
-    assert difference(sharp, sharp).item() == 0
-    assert difference(soft, sharp) > 2 * torch.nn.functional.l1_loss(soft, sharp)
-
-
-def test_the_divergence_of_the_normal_distribution_is_none() -> None:
-    assert divergence(torch.zeros(4), torch.zeros(4)).item() == 0
-    assert divergence(torch.ones(4), torch.zeros(4)).item() == pytest.approx(0.5)
 
 
 def test_the_levels_are_stable_diffusions() -> None:
