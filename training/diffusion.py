@@ -6,8 +6,9 @@ nearly right whatever the picture, and yet there its outlines are decided: such 
 up as Yu et al. 2023 do (arXiv:2310.08442, the error over the root of the signal-to-noise ratio).
 The levels of a batch are spread evenly (Kingma et al. 2021, arXiv:2107.00630), which makes its loss
 less a matter of chance. What is kept is an average of the weights over the last thousand steps or
-so. The text encoder's table of tokens stays as it began:
-what is learnt is to read meanings, so that words that no caption held are understood by theirs.
+so. The text encoder's table of tokens stays as it began
+(after an older model: as `inheritance` left it): what is learnt is to read meanings, so that words
+that no caption held are understood by theirs.
 """
 
 import copy

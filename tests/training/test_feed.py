@@ -95,6 +95,28 @@ def test_keys_and_values_of_contexts_take_the_map_in() -> None:
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
+def test_a_table_of_tokens_begins_with_the_older_rows_and_guesses_those_never_read() -> None:
+    torch.manual_seed(0)
+    meanings = torch.randn(200, 4).double()
+    wanted = meanings @ torch.randn(4, 6).double()  # what every token's row would be
+    older = wanted.clone()
+    older[::5] = 0
+    made = inheritance.table(older, meanings)
+    assert made.shape == (200, 4)
+    apart = torch.cdist(wanted, wanted)
+    off = (torch.cdist(made, made) - apart).abs()
+    read = torch.arange(200) % 5 != 0
+    assert off[read][:, read].max() < 1e-6  # turned, and nothing else
+    assert off.max() < 0.1 * apart.max()
+
+
+def test_a_table_wider_than_the_older_one_has_its_rows_and_nothing_beside() -> None:
+    older, meanings = torch.randn(200, 3).double(), torch.randn(200, 5).double()
+    made = inheritance.table(older, meanings)
+    torch.testing.assert_close(torch.cdist(made, made), torch.cdist(older, older))
+    assert made[:, 3:].abs().max() == 0
+
+
 def test_what_does_not_fit_stays_as_it_is() -> None:
     older = networks.unet(replace(TINY, unet_channels=(16, 16, 48)))
     newer = networks.unet(TINY)
