@@ -92,6 +92,7 @@ def train(
         words = inheritance.Words(material.known, material.tokenizer)
         if not inheritance.inherit(network.text, network.unet, preset, words, start, folder, left):
             return False
+    network.text.get_input_embeddings().requires_grad_(False)
     network = network.to(device)
     network.unet.to(memory_format=run.layout(device))
     if device.type == "cpu":  # the fused attention's way back takes a third longer there
@@ -140,5 +141,4 @@ def _text_encoder(preset: Preset, material: Material) -> TextEncoder:
     made = networks.text_encoder(preset)
     table = made.get_input_embeddings()
     table.weight.data.copy_(prepare.tokens(material.data, preset.width) * TABLE_SCALE)
-    table.weight.requires_grad_(False)
     return made

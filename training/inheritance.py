@@ -63,15 +63,13 @@ def inherit(
     """Gives `text` and `unet` what they can have of the model in `start`, in at most `left`
     minutes; False if that was too little: the state is kept in `folder`."""
     older = networks.read(start, "text_encoder")
-    rows = text.get_input_embeddings().weight
-    rows.data.copy_(table(older.get_input_embeddings().weight, rows.detach()))
-    rows.requires_grad_(True)
     bridge = nn.Linear(preset.width, older.config.hidden_size, bias=False)
-    learnt = [weight for weight in text.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW([*learnt, *bridge.parameters()], betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW([*text.parameters(), *bridge.parameters()], betas=(0.9, 0.98))
     parts = {"text": text, "bridge": bridge, "optimizer": optimizer}
     training = Run(folder / "words.pt", parts, preset.words_minutes, left)
-    training.resume()
+    if not training.resume():
+        rows = text.get_input_embeddings().weight.data
+        rows.copy_(table(older.get_input_embeddings().weight, rows))
     for progress in training.steps():
         asked = words.batch(training.step)
         with torch.no_grad():
@@ -81,7 +79,6 @@ def inherit(
         run.descend(optimizer, loss, run.rate(2e-3, training.step, progress))
         if training.step % 100 == 0:
             print(f"words {training.trained:.1f} min: {loss.item():.3f} of the variance is missing")
-    rows.requires_grad_(False)
     if training.finished:
         given = networks.read(start, "unet").state_dict()
         _take_over(unet, given, bridge.weight.detach())
