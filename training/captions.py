@@ -62,6 +62,8 @@ def _together(scene: Scene, known: Sequence[Emoji], rng: random.Random) -> str:
 
 
 def _name(each: Emoji, rng: random.Random) -> str:
+    if each.kin and rng.random() < 0.2:
+        return rng.choice(each.kin)
     if each.names and rng.random() < 0.25:
         return rng.choice(each.names)
     return each.label

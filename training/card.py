@@ -19,7 +19,8 @@ from training.scenes import COLOURS
 
 EXAMPLES = tuple(Path(__file__).with_name("examples.txt").read_text("utf-8").splitlines())
 _PARTS = {"unet": "UNet", "text_encoder": "text encoder", "vae": "autoencoder"}
-_STEPS = {"vae": "autoencoder", "unet": "text encoder and UNet", "tiny": "decoder for previews"}
+_STEPS = {"vae": "autoencoder", "words": "text encoder alone", "unet": "text encoder and UNet",
+          "tiny": "decoder for previews"}  # fmt: skip
 
 
 def card(
@@ -66,7 +67,7 @@ pipeline_tag: text-to-image
 # {model.name}
 
 A latent diffusion model of Stable Diffusion's kind, small enough to run anywhere: {pixels} pixels,
-latents of 4 x {latent}, noise as the prediction, CLIP's vocabulary. Millions of weights:
+latents of 4 x {latent}, velocity as the prediction, CLIP's vocabulary. Millions of weights:
 {", ".join(counts)}; {weights:.1f} MB in half precision."""
 
 
@@ -104,11 +105,13 @@ DPM++ 2M Karras, 20 steps, guidance 4, fixed seeds; `training/evaluation` says w
 
 def _made(trained: Path, preset: Preset) -> str:
     lines = [f"`python -m training --preset {preset.name}`, from the packages below:", ""]
+    older = False
     for name, what in _STEPS.items():
         if (trained / f"{name}.pt").exists():
             state = torch.load(trained / f"{name}.pt", weights_only=True, mmap=True)
             lines.append(f"- {what}: {state['trained']:.0f} minutes, {state['step']} steps")
-    if (trained / "words.pt").exists():
+            older = older or "bridge.weight" in state["parts"].get("network", {})
+    if older:
         lines += ["", "It began with an older model's weights, trained on the same emoji."]
     return "## How it was made\n\n" + "\n".join(lines)
 

@@ -1,36 +1,45 @@
 """The second and third network, trained together: the text encoder, and the UNet that it guides.
 
-The UNet learns which noise was added to a latent (Ho et al. 2020, arXiv:2006.11239) along Stable
-Diffusion's noise levels, so that all samplers made for that family work. In much noise a guess is
-nearly right whatever the picture, and yet there its outlines are decided: such levels are weighted
-up as Yu et al. 2023 do (arXiv:2310.08442, the error over the root of the signal-to-noise ratio).
+The UNet learns the velocity (Salimans & Ho 2022, arXiv:2202.00512) along Stable Diffusion's noise
+levels (Ho et al. 2020, arXiv:2006.11239), as Stable Diffusion 2 does, so that all samplers made for
+that family work. In little noise the velocity is the noise; in much noise it is the picture, turned
+round. A network that always predicts the noise has to copy nearly all of its input there, and what
+the prompt says is in the last hundredth of that: on a small budget it is not learnt.
 The levels of a batch are spread evenly (Kingma et al. 2021, arXiv:2107.00630), which makes its loss
 less a matter of chance. What is kept is an average of the weights over the last thousand steps or
-so. The text encoder's table of tokens stays as it began
-(after an older model: as `inheritance` left it): what is learnt is to read meanings, so that words
-that no caption held are understood by theirs.
+so. The text encoder comes knowing what things look like (`words`), and its table of tokens stays as
+it began: what is learnt is to read meanings, so that words that no caption held are understood by
+theirs.
 """
 
 import copy
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from training import inheritance, networks, prepare, run
+from training import attention, networks, prepare, run, words
+from training.attention import Shown, astray
 from training.compose import Composer
 from training.emoji import Emoji
+from training.inheritance import Older
 from training.latents import Feed
+from training.looks import Captions, alone, ended, latents_of
 from training.networks import TextEncoder, UNet
 from training.presets import Preset
 from training.run import Run
 
 LEVELS = 1000
+PREDICTION = "v_prediction"
 BETA_FIRST, BETA_LAST = 0.00085, 0.012
+_OF_LOOKS = 0.03  # how much it weighs at first where attention looks; in the end nothing
+_COOLING = 1.0  # the rate falls all the way
+_OF_READING = 0.2  # how fast the text encoder, which can read already, goes on, of the UNet's rate
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
 
@@ -42,24 +51,28 @@ def signal() -> Tensor:
 
 
 class Conditioned(nn.Module):
-    """Text encoder and UNet, as one network with one loss."""
+    """Text encoder and UNet, as one network with one loss; `shown` are the UNet's attentions that
+    are told where to look."""
 
     def __init__(self, text: TextEncoder, unet: UNet) -> None:
         super().__init__()
         self.text, self.unet = text, unet
+        self.shown: list[Shown] = []
         self.signal: Tensor
         self.register_buffer("signal", signal().float(), persistent=False)
 
-    def forward(self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
-        """The loss. `latents`, `noise`: (batch, 4, side, side), of a standard deviation of 1;
-        `words`: (batch, 77); `levels`: (batch,), from 0 to 999."""
+    def forward(
+        self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss, and how far attention goes astray. `latents`, `noise`: (batch, 4, side, side),
+        of a standard deviation of 1; `words`: (batch, 77); `levels`: (batch,), from 0 to 999."""
         share = self.signal[levels][:, None, None, None]
         noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
         context = self.text(words).last_hidden_state  # (batch, 77, width)
         guess = self.unet(noisy, levels, context).sample.float()
-        ratio = self.signal[levels] / (1 - self.signal[levels])
-        error = F.mse_loss(guess, noise, reduction="none").mean((1, 2, 3))
-        return (ratio.rsqrt() * error).mean()
+        velocity = share.sqrt() * noise - (1 - share).sqrt() * latents
+        loss = F.mse_loss(guess, velocity)
+        return loss, astray(self.shown, ended(words)) if self.shown else torch.zeros_like(loss)
 
 
 @dataclass(frozen=True)
@@ -84,33 +97,43 @@ def train(
     training is done. `start`: a model's folder; what fits of its UNet, and what its text encoder
     says, a new training begins with. `compiled`: without a GPU too; with one the UNet always is.
     """
+    ends = time.monotonic() + left * 60
     device = run.device()
     vae = networks.read(folder, "vae").to(device)
     torch.manual_seed(0)
     network = Conditioned(_text_encoder(preset, material), networks.unet(preset))
-    if start is not None and not (folder / "unet.pt").exists():
-        words = inheritance.Words(material.known, material.tokenizer)
-        if not inheritance.inherit(network.text, network.unet, preset, words, start, folder, left):
+    feed = Feed(preset, material.known, material.composer, material.tokenizer, vae,
+                folder / "pool.safetensors")  # fmt: skip
+    if not (folder / "unet.pt").exists():
+        older = Older.of(start, preset, material.known, material.tokenizer) if start else None
+        if not words.learn(network.text, preset, _captions(feed), older, folder, left):
             return False
-    network.text.get_input_embeddings().requires_grad_(False)
+        if older is not None:
+            older.hand_over(network.unet)
     network = network.to(device)
     network.unet.to(memory_format=run.layout(device))
-    if device.type == "cpu":  # the fused attention's way back takes a third longer there
-        network.unet.set_attn_processor(AttnProcessor())
     mean = copy.deepcopy(network).eval().requires_grad_(False)
-    learnt = [weight for weight in network.parameters() if weight.requires_grad]
-    fused = {"fused": True} if device.type == "cuda" else {}
-    optimizer = torch.optim.AdamW(learnt, betas=(0.9, 0.98), weight_decay=1e-3, **fused)
-    parts = {"network": network, "mean": mean, "optimizer": optimizer}
+    network.shown = attention.show(network.unet, plain=device.type == "cpu")
+    parts = {"network": network, "mean": mean, "optimizer": _optimizer(network, device)}
+    left = (ends - time.monotonic()) / 60
     training = Run(folder / "unet.pt", parts, preset.unet_minutes, left)
     training.resume()
     if compiled or device.type == "cuda":
         network.unet.compile(dynamic=False)
-    _learn(training, preset, Feed(preset, material.known, material.composer, material.tokenizer,
-                                  vae, folder / "pool.safetensors"), device)  # fmt: skip
+    _learn(training, preset, feed, device)
     mean.unet.save_pretrained(folder / "unet")
     mean.text.save_pretrained(folder / "text_encoder")
     return training.finished
+
+
+def _optimizer(network: Conditioned, device: torch.device) -> torch.optim.Optimizer:
+    read = [weight for weight in network.text.parameters() if weight.requires_grad]
+    drawn: dict[str, Any] = {"params": list(network.unet.parameters())}
+    fused = {"fused": True} if device.type == "cuda" else {}
+    return torch.optim.AdamW(
+        [drawn, {"params": read, "share": _OF_READING}],
+        betas=(0.9, 0.98), weight_decay=1e-3, **fused,
+    )  # fmt: skip
 
 
 def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> None:
@@ -123,18 +146,29 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
         noise = torch.randn_like(latents)
         levels = spread(len(latents), device)
         with torch.autocast(device.type, torch.bfloat16):
-            loss = network(latents, words, noise, levels)
-        run.descend(optimizer, loss, run.rate(preset.unet_rate, training.step, progress))
+            loss, lost = network(latents, words, noise, levels)
+        rate = run.rate(preset.unet_rate, training.step, progress, _COOLING)
+        run.descend(optimizer, loss + _OF_LOOKS * (1 - progress) * lost, rate)
         run.average(training.parts["mean"], network, training.step, 0.999)
         if training.step % 50 == 0:
             shown = 0.7 * shown + 0.3 * loss.item() if shown else loss.item()
-            print(f"unet {training.trained:.1f} min, step {training.step}: {shown:.4f}", flush=True)
+            so_far = f"unet {training.trained:.1f} min, step {training.step}"
+            print(f"{so_far}: {shown:.4f}, astray {lost.item():.2f}", flush=True)
 
 
 def spread(count: int, device: torch.device) -> Tensor:
     """(count,) levels from 0 to 999: each as likely, and all of a batch equally far apart."""
     places = (torch.rand((), device=device) + torch.arange(count, device=device) / count) % 1
     return (places * LEVELS).long().clamp(max=LEVELS - 1)
+
+
+def _captions(feed: Feed) -> Captions:
+    """Of the feed's first compositions, and of each thing by itself."""
+    scenes, found = feed.pool(0)
+    single = alone(2 if feed.preset.flat_share else 1, len(feed.known))
+    shown = latents_of(feed.vae, feed.composer, single, feed.preset.pixels)
+    scaled = found.float().cpu() * float(feed.vae.config.scaling_factor)
+    return Captions.of(feed.known, feed.tokenizer, (scenes, scaled), (single, shown))
 
 
 def _text_encoder(preset: Preset, material: Material) -> TextEncoder:

@@ -21,7 +21,7 @@ _HELD_OUT_FILE = Path(__file__).with_name("held_out.txt")
 @dataclass(frozen=True)
 class Emoji:
     """One class. `label` is Unicode's name for it; `names` are other whole names; `tags` only say
-    something about it."""
+    something about it; `kin` are single words that mean about it, found by `kin`."""
 
     key: str  # code points in hexadecimal, joined by hyphens, in lower case
     label: str
@@ -29,6 +29,7 @@ class Emoji:
     tags: tuple[str, ...]
     familiar: bool
     unmirrored: bool  # left and right mean something in it
+    kin: tuple[str, ...] = ()
 
 
 def classes(

@@ -29,6 +29,7 @@ def export(folder: Path, data: Path, out: Path) -> int:
             beta_schedule="scaled_linear",
             steps_offset=1,
             use_karras_sigmas=True,
+            prediction_type=diffusion.PREDICTION,
         ),
         safety_checker=None,
         feature_extractor=None,

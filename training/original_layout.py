@@ -17,6 +17,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+_PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # the latter as modelspec says it
 _UNET_BLOCK = {  # of a residual block
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
@@ -59,7 +60,9 @@ def write(folder: Path, file: Path) -> None:
     for key, weight in text.items():
         bare = key.removeprefix("text_model.")
         made[f"cond_stage_model.transformer.text_model.{bare}"] = weight
-    save_file({key: made[key].contiguous() for key in sorted(made)}, file, {"format": "pt"})
+    prediction = _config(folder, "scheduler")["prediction_type"]
+    said = {"format": "pt", "modelspec.prediction_type": _PREDICTIONS[prediction]}
+    save_file({key: made[key].contiguous() for key in sorted(made)}, file, said)
     told = {
         "unet": {key: unet_config[key] for key in ("attention_head_dim", "norm_num_groups")},
         "vae": {key: vae_config[key] for key in ("scaling_factor", "norm_num_groups")},
@@ -135,7 +138,8 @@ def _weights(folder: Path, part: str) -> dict[str, Tensor]:
 
 
 def _config(folder: Path, part: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / part / "config.json").read_text("utf-8"))
+    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    config: dict[str, Any] = json.loads((folder / part / name).read_text("utf-8"))
     return config
 
 

@@ -25,6 +25,8 @@ from torch import Tensor
 
 from training import emoji, sources, vocabulary
 from training.emoji import Emoji
+from training.kin import with_kin
+from training.sentences import Sentences
 
 STYLES = ("3d", "flat")
 _SIDE = 256
@@ -34,23 +36,21 @@ def prepare(packages: Path, data: Path) -> None:
     """Writes the folder `data`; what is there already is kept."""
     data.mkdir(parents=True, exist_ok=True)
     sources.fetch(packages)
+    if not (data / "tokens.safetensors").exists():
+        vocabulary.write_tokenizer(sources.vocabulary(packages), data / "tokenizer")
+        rows = vocabulary.meanings(data / "tokenizer", _sentences(packages))
+        save_file({"tokens": rows.half()}, data / "tokens.safetensors")
     if not (data / "classes.json").exists():
         _write_classes(packages, data)
     if not (data / "pictures.zip").exists():
         _write_pictures(packages, data)
-    if not (data / "tokens.safetensors").exists():
-        vocabulary.write_tokenizer(sources.vocabulary(packages), data / "tokenizer")
-        model = sources.sentence_model(packages, packages)
-        rows = vocabulary.meanings(data / "tokenizer", model)
-        save_file({"tokens": rows.half()}, data / "tokens.safetensors")
 
 
 def classes(data: Path) -> list[Emoji]:
     """The emoji in the order that all tensors have them in."""
     rows = json.loads((data / "classes.json").read_text("utf-8"))
-    return [
-        Emoji(**row | {"names": tuple(row["names"]), "tags": tuple(row["tags"])}) for row in rows
-    ]
+    several = ("names", "tags", "kin")
+    return [Emoji(**row | {name: tuple(row[name]) for name in several}) for row in rows]
 
 
 def pictures(data: Path, known: Sequence[Emoji], side: int) -> Tensor:
@@ -107,8 +107,15 @@ def _write_classes(packages: Path, data: Path) -> None:
     entries = [entry | {"hexcode": _bare(entry["hexcode"]).upper()} for entry in entries]
     drawn = {_bare(key) for key, _ in sources.fluent(packages)}
     bare_codes = {_bare(key).upper(): names for key, names in codes.items()}
-    rows = [asdict(each) for each in emoji.classes(entries, bare_codes, drawn)]
+    known = emoji.classes(entries, bare_codes, drawn)
+    secret = {word for word, _ in emoji.held_out()}
+    known = with_kin(known, vocabulary.words(data / "tokenizer"), secret, _sentences(packages))
+    rows = [asdict(each) for each in known]
     (data / "classes.json").write_text(json.dumps(rows, indent=1), "utf-8", newline="\n")
+
+
+def _sentences(packages: Path) -> Sentences:
+    return Sentences.of(sources.sentence_model(packages, packages))
 
 
 def _write_pictures(packages: Path, data: Path) -> None:

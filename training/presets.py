@@ -14,7 +14,7 @@ class Preset:
     # budgets: trained minutes, summed over the runs that a training is interrupted into
     vae_minutes: float
     encoder_share: float  # of them, after which the encoder stays as it is and the decoder goes on
-    words_minutes: float  # only where the training starts with a model of another text encoder
+    words_minutes: float  # of the text encoder alone
     unet_minutes: float
     tiny_minutes: float
     # batches
@@ -80,7 +80,7 @@ PRESETS = {
         source=144,
         vae_minutes=24,
         encoder_share=0.83,
-        words_minutes=5,
+        words_minutes=9,
         unet_minutes=100,
         tiny_minutes=5,
         vae_batch=16,
@@ -105,7 +105,7 @@ PRESETS = {
         source=256,
         vae_minutes=6,
         encoder_share=0.85,
-        words_minutes=0,
+        words_minutes=2,
         unet_minutes=15,
         tiny_minutes=1,
         vae_batch=64,

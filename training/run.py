@@ -114,10 +114,10 @@ def average(mean: nn.Module, network: nn.Module, step: int, longest: float) -> N
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
-    """One step at this rate, along gradients no longer than 1."""
+    """One step at this rate, or at a group's `share` of it, along gradients no longer than 1."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1.0)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(weights, 1.0)

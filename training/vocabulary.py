@@ -6,12 +6,15 @@ one holds for the other.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoModel, AutoTokenizer, CLIPTokenizer
+from transformers import CLIPTokenizer
+
+from training.sentences import Sentences
 
 SIZE = 49408
 KEPT = 160  # principal components that are kept, the largest first: a model takes as many as fit
@@ -45,23 +48,21 @@ def tokenizer(folder: Path) -> CLIPTokenizer:
     )
 
 
-@torch.no_grad()
-def meanings(folder: Path, sentence_model: Path, batch: int = 512) -> Tensor:
+def words(folder: Path) -> list[str]:
+    """Tokens that are whole words of three letters or more, in the order of the alphabet."""
+    tokens = json.loads((folder / "vocab.json").read_text("utf-8"))
+    return sorted(token[:-4] for token in tokens if re.fullmatch(r"[a-z]{3,}</w>", token))
+
+
+def meanings(folder: Path, sentences: Sentences) -> Tensor:
     """(49408, KEPT) float32: what the sentence model makes of each token's text, its mean taken
     away, turned to principal components, the whole scaled to a standard deviation of 1."""
     letters = {letter: byte for byte, letter in _bytes_to_letters().items()}
     numbers = json.loads((folder / "vocab.json").read_text("utf-8"))
-    texts = [_text(token, letters) for token in sorted(numbers, key=numbers.__getitem__)]
-    splitter = AutoTokenizer.from_pretrained(str(sentence_model))
-    model = AutoModel.from_pretrained(str(sentence_model)).eval()
-    found = []
-    for start in range(0, SIZE, batch):
-        inputs = splitter(texts[start : start + batch], padding=True, return_tensors="pt")
-        states = model(**inputs).last_hidden_state  # (batch, words, 384)
-        mask = inputs["attention_mask"][..., None].float()
-        found.append(torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1)))
-    all_of_them = torch.cat(found)
-    centred = all_of_them - all_of_them.mean(0)
+    found = sentences.meanings(
+        [_text(token, letters) for token in sorted(numbers, key=numbers.__getitem__)]
+    )
+    centred = found - found.mean(0)
     covariance = centred.T @ centred / len(centred)
     _, axes = torch.linalg.eigh(covariance)  # the largest last
     turned = centred @ axes.flip(1)[:, :KEPT]

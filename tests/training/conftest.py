@@ -21,7 +21,7 @@ KNOWN = [
     Emoji("2", "green disc", (), ("shape", "round"), True, False),
     Emoji("3", "blue bar", (), (), True, False),
     Emoji("4", "orange left half", (), ("half",), False, True),
-    Emoji("5", "fire", ("hoop",), (), False, False),
+    Emoji("5", "fire", ("hoop",), (), False, False, ("blazing",)),
     Emoji("6", "black cross", (), (), False, False),
 ]
 

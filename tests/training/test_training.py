@@ -203,18 +203,24 @@ def test_a_batch_sees_levels_of_all_heights_and_each_level_is_as_likely() -> Non
     assert all(sorted((row * 8 // 1000).tolist()) == list(range(8)) for row in batches[:100])
 
 
-def test_an_error_in_much_noise_weighs_more() -> None:
+def test_the_velocity_is_learnt_which_is_the_noise_at_first_and_the_picture_at_last() -> None:
     class Guess(torch.nn.Module):
         def forward(self, noisy: torch.Tensor, *given: object) -> SimpleNamespace:
-            return SimpleNamespace(sample=torch.zeros_like(noisy))
+            return SimpleNamespace(sample=torch.full_like(noisy, guess))
 
     class Text(torch.nn.Module):
         def forward(self, words: torch.Tensor) -> SimpleNamespace:
             return SimpleNamespace(last_hidden_state=words)
 
     ones, words = torch.ones(2, 4, 8, 8), torch.zeros(2, 77)
-    loss = Conditioned(Text(), Guess())(ones, words, ones, torch.tensor([0, 999]))  # type: ignore[arg-type]
-    assert loss.item() == pytest.approx((0.0292 + 14.6146) / 2, abs=1e-4)  # the mean of sigma
+    # sqrt(share): 0.9996 and 0.0683; the latents are 3, the noise is 1
+    for level, guess in ((0, 0.9996 - 3 * 0.0292), (999, 0.0683 - 3 * 0.9977)):
+        levels = torch.tensor([level] * 2)
+        loss, _ = Conditioned(Text(), Guess())(3 * ones, words, ones, levels)  # type: ignore[arg-type]
+        assert loss.item() == pytest.approx(0, abs=1e-6)
+        guess += 2
+        loss, _ = Conditioned(Text(), Guess())(3 * ones, words, ones, levels)  # type: ignore[arg-type]
+        assert loss.item() == pytest.approx(4, abs=1e-2)
 
 
 def test_least_squares_finds_the_matrix_that_colours_were_made_with() -> None:
