@@ -29,7 +29,7 @@ from training.compose import Composer
 from training.emoji import Emoji
 from training.inheritance import Older
 from training.latents import Feed
-from training.looks import Captions, alone, ended, latents_of
+from training.looks import Captions, alone, ended
 from training.networks import TextEncoder, UNet
 from training.presets import Preset
 from training.run import Run
@@ -166,9 +166,9 @@ def _captions(feed: Feed) -> Captions:
     """Of the feed's first compositions, and of each thing by itself."""
     scenes, found = feed.pool(0)
     single = alone(2 if feed.preset.flat_share else 1, len(feed.known))
-    shown = latents_of(feed.vae, feed.composer, single, feed.preset.pixels)
-    scaled = found.float().cpu() * float(feed.vae.config.scaling_factor)
-    return Captions.of(feed.known, feed.tokenizer, (scenes, scaled), (single, shown))
+    scale = float(feed.vae.config.scaling_factor)
+    some, each = (latents.float().cpu() * scale for latents in (found, feed.encoded(single)))
+    return Captions.of(feed.known, feed.tokenizer, (scenes, some), (single, each))
 
 
 def _text_encoder(preset: Preset, material: Material) -> TextEncoder:

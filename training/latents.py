@@ -75,13 +75,14 @@ class Feed:
                 fits = (kept.metadata() or {}).get("mark") == mark
             if fits:
                 return scenes, load_file(self.file)["latents"].to(device)
-        latents = self._encoded(scenes)
+        latents = self.encoded(scenes)
         part = self.file.with_suffix(".part")
         save_file({"latents": latents}, part, {"mark": mark})
         part.replace(self.file)
         return scenes, latents
 
-    def _encoded(self, scenes: Sequence[Scene]) -> Tensor:
+    def encoded(self, scenes: Sequence[Scene]) -> Tensor:
+        """(scenes, 4, side, side) float16, not scaled, where the autoencoder is."""
         found = []
         for start in range(0, len(scenes), _AT_A_TIME):
             pictures = self.composer(scenes[start : start + _AT_A_TIME], self.preset.pixels)

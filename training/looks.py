@@ -25,12 +25,9 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from training import vocabulary
-from training.autoencoder import encoded
 from training.captions import caption
-from training.compose import Composer
 from training.emoji import Emoji
 from training.latents import tokens
-from training.networks import Autoencoder
 from training.scenes import PLAIN, Scene, Thing
 
 KEPT = 64  # principal components
@@ -39,7 +36,6 @@ _FIRST = 13  # the place from which on every patch is said once
 _SIDE = 0.75  # of a thing that stands alone, in the middle, on white
 _ALONE = 0.4  # of captions are of such pictures
 _BATCH = 64
-_AT_A_TIME = 64
 _LENGTH = 77
 _END = vocabulary.SIZE - 1
 
@@ -60,15 +56,6 @@ def alone(styles: int, classes: int) -> list[Scene]:
         for style in range(styles)
         for which in range(classes)
     ]
-
-
-def latents_of(
-    vae: Autoencoder, composer: Composer, scenes: Sequence[Scene], pixels: int
-) -> Tensor:
-    """(scenes, 4, side, side) float32 on the CPU, of a standard deviation of about 1."""
-    batches = [scenes[start : start + _AT_A_TIME] for start in range(0, len(scenes), _AT_A_TIME)]
-    found = [encoded(vae, composer(batch, pixels)).float().cpu() for batch in batches]
-    return torch.cat(found) * float(vae.config.scaling_factor)
 
 
 def looks(latents: Tensor) -> Tensor:

@@ -36,12 +36,8 @@ def prepare(packages: Path, data: Path) -> None:
     """Writes the folder `data`; what is there already is kept."""
     data.mkdir(parents=True, exist_ok=True)
     sources.fetch(packages)
-    if not (data / "tokens.safetensors").exists():
-        vocabulary.write_tokenizer(sources.vocabulary(packages), data / "tokenizer")
-        rows = vocabulary.meanings(data / "tokenizer", _sentences(packages))
-        save_file({"tokens": rows.half()}, data / "tokens.safetensors")
-    if not (data / "classes.json").exists():
-        _write_classes(packages, data)
+    if not all((data / name).exists() for name in ("tokens.safetensors", "classes.json")):
+        _write_words(packages, data)
     if not (data / "pictures.zip").exists():
         _write_pictures(packages, data)
 
@@ -102,20 +98,27 @@ def _premultiplied(encoded: bytes, side: int) -> np.ndarray:
     return whole
 
 
-def _write_classes(packages: Path, data: Path) -> None:
+def _write_words(packages: Path, data: Path) -> None:
+    """All that the sentence model is needed for: the meanings of tokens, and the classes' kin."""
+    sentences = Sentences.of(sources.sentence_model(packages, packages))
+    if not (data / "tokens.safetensors").exists():
+        vocabulary.write_tokenizer(sources.vocabulary(packages), data / "tokenizer")
+        rows = vocabulary.meanings(data / "tokenizer", sentences)
+        save_file({"tokens": rows.half()}, data / "tokens.safetensors")
+    if not (data / "classes.json").exists():
+        _write_classes(packages, data, sentences)
+
+
+def _write_classes(packages: Path, data: Path, sentences: Sentences) -> None:
     entries, codes = sources.emojibase(packages)
     entries = [entry | {"hexcode": _bare(entry["hexcode"]).upper()} for entry in entries]
     drawn = {_bare(key) for key, _ in sources.fluent(packages)}
     bare_codes = {_bare(key).upper(): names for key, names in codes.items()}
     known = emoji.classes(entries, bare_codes, drawn)
     secret = {word for word, _ in emoji.held_out()}
-    known = with_kin(known, vocabulary.words(data / "tokenizer"), secret, _sentences(packages))
+    known = with_kin(known, vocabulary.words(data / "tokenizer"), secret, sentences)
     rows = [asdict(each) for each in known]
     (data / "classes.json").write_text(json.dumps(rows, indent=1), "utf-8", newline="\n")
-
-
-def _sentences(packages: Path) -> Sentences:
-    return Sentences.of(sources.sentence_model(packages, packages))
 
 
 def _write_pictures(packages: Path, data: Path) -> None:

@@ -73,13 +73,14 @@ def learn(
     for progress in training.steps():
         missing = network["reader"](captions.batch(training.step).to(device))
         loss = missing.picture + _OF_NAMES * missing.named + _OF_PLACES * missing.place
-        shown = f"{missing.picture.item():.3f} of pictures, {missing.named.item():.3f} of names"
+        shown = {"pictures": missing.picture, "names": missing.named}
         if older is not None:
-            forgotten = older.forgotten(text, training.step)
-            loss, shown = loss + _OF_OLDER * forgotten, f"{shown}, {forgotten.item():.3f} of before"
+            shown["before"] = older.forgotten(text, training.step)
+            loss = loss + _OF_OLDER * shown["before"]
         run.descend(optimizer, loss, run.rate(2e-3, training.step, progress, _COOLING))
         if training.step % 100 == 0:
-            print(f"words {training.trained:.1f} min, step {training.step}: {shown}", flush=True)
+            told = ", ".join(f"{each.item():.3f} of {what}" for what, each in shown.items())
+            print(f"words {training.trained:.1f} min, step {training.step}: {told}", flush=True)
     return training.finished
 
 

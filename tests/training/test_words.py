@@ -19,7 +19,8 @@ from training.compose import Composer
 from training.emoji import Emoji
 from training.inheritance import Older
 from training.kin import with_kin
-from training.looks import Captions, alone, latents_of, looks, patches, places
+from training.latents import Feed
+from training.looks import Captions, alone, looks, patches, places
 from training.presets import PRESETS
 from training.scenes import PLAIN, Scene, Thing
 from training.sentences import Sentences
@@ -56,13 +57,14 @@ def shown(*which: int, style: int = 0) -> Scene:
 # --- looks -------------------------------------------------------------------------------------
 
 
-def test_what_looks_the_same_has_the_same_looks() -> None:
+def test_what_looks_the_same_has_the_same_looks(tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
     torch.manual_seed(0)
     vae = networks.autoencoder(TINY).eval().requires_grad_(False)
     pictures = torch.randint(0, 255, (1, 5, 4, 32, 32), dtype=torch.uint8)
     pictures[:, 3] = pictures[:, 1]
     composer = Composer(pictures, torch.device("cpu"))
-    found = looks(latents_of(vae, composer, alone(1, 5), TINY.pixels))
+    feed = Feed(TINY, KNOWN[:5], composer, tokenizer, vae, tmp_path / "pool.safetensors")
+    found = looks(feed.encoded(alone(1, 5)).float())
     assert found.shape == (5, 5)
     assert found.std().item() == pytest.approx(1)
     same = torch.cdist(found, found) < 1e-2
