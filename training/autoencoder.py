@@ -63,6 +63,7 @@ def for_reconstruction(known: Sequence[Emoji], preset: Preset, rng: random.Rando
         familiar=preset.familiar_share / 2,
         mirrored=0.5,
         gradient=0.35,
+        bare=0.0,
     )
     return drawn(known, chances, rng)
 

@@ -20,6 +20,8 @@ def caption(scene: Scene, known: Sequence[Emoji], rng: random.Random) -> str:
     """True of the scene, but not all that is true of it; empty in some of the cases."""
     if rng.random() < UNSAID:
         return ""
+    if not scene.things:
+        return _article(f"{_ground(scene)} background", rng)
     if len(scene.things) == 1:
         said = _alone(scene.things[0], known, rng)
     else:
@@ -96,10 +98,15 @@ def _on(scene: Scene, rng: random.Random) -> str:
     first, second = (COLOURS[colour] for colour in scene.colours)
     joined = rng.choice([" on", " on", ", on"])
     a = "an" if first == "orange" else "a"
-    if scene.direction == PLAIN:
-        if first == "white" and rng.random() < 0.7:
-            return ""
-        return f"{joined} {a} {first} background"
-    if rng.random() < 0.5:
-        return f"{joined} {a} {first} and {second} gradient background"
+    if scene.direction == PLAIN and first == "white" and rng.random() < 0.7:
+        return ""
+    if rng.random() < 0.15:
+        return f", {_ground(scene)} background"
+    if scene.direction == PLAIN or rng.random() < 0.5:
+        return f"{joined} {a} {_ground(scene)} background"
     return f"{joined} a gradient background from {first} to {second}"
+
+
+def _ground(scene: Scene) -> str:
+    first, second = (COLOURS[colour] for colour in scene.colours)
+    return first if scene.direction == PLAIN else f"{first} and {second} gradient"

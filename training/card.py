@@ -19,7 +19,7 @@ from training.scenes import COLOURS
 
 EXAMPLES = tuple(Path(__file__).with_name("examples.txt").read_text("utf-8").splitlines())
 _PARTS = {"unet": "UNet", "text_encoder": "text encoder", "vae": "autoencoder"}
-_STEPS = {"vae": "autoencoder", "words": "text encoder alone", "unet": "text encoder and UNet",
+_STEPS = {"vae": "autoencoder", "words": "text encoder alone", "unet": "UNet",
           "tiny": "decoder for previews"}  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def card(
     parts = [
         _head(model, preset),
         _understood(preset, known),
-        _short(rows),
+        _short(preset, rows),
         "## Examples\n\nDPM++ 2M Karras, 20 steps, guidance 4:\n\n"
         + "\n".join(f"- {prompt}" for prompt in EXAMPLES),
         _measured(rows),
@@ -47,7 +47,7 @@ def card(
 def beside(preset: Preset) -> str:
     """The text beside the folder: what a page says of the model, and the guidance that suits it."""
     said = {
-        "description": f"Draws single emoji, and two or three, at {preset.pixels} pixels: "
+        "description": f"Draws emoji at {preset.pixels} pixels: "
         "“panda”, “red apple on a blue background”.",
         "default_settings": {"cfg_scale": table.GUIDANCE},
     }
@@ -74,6 +74,7 @@ latents of 4 x {latent}, velocity as the prediction, CLIP's vocabulary. Millions
 def _understood(preset: Preset, known: Sequence[Emoji]) -> str:
     familiar = sum(each.familiar for each in known)
     styles = "\n- `flat` and `3d`, for the two styles." if preset.flat_share else ""
+    told = ": each in its place and colours, and too blurred to be told" if preset.grid else ""
     return f"""## What it understands
 
 - {len(known)} things by Unicode's names for them ("red apple", "cat face"), and by other names and
@@ -82,11 +83,17 @@ def _understood(preset: Preset, known: Sequence[Emoji]) -> str:
   `on a blue and pink gradient background`.
 - `small`, `large`; `on the left`, `on the right`, `at the top`, `at the bottom`.
 - Two things with `and`, `next to`, `above`, `below`, `to the left of`;
-  three as in `a, b and c`.{styles}"""
+  three as in `a, b and c`{told}.{styles}"""
 
 
-def _short(rows: Sequence[Row]) -> str:
+def _short(preset: Preset, rows: Sequence[Row]) -> str:
     lines = ["It has seen nothing but emoji: no photographs, no scenes, no writing, no persons."]
+    if preset.grid:
+        lines += [
+            f"Other sizes than {preset.pixels} x {preset.pixels} come out as patchwork.",
+            "A thing looks nearly the same with every seed: it had one picture to be learnt from.",
+            "More weight on a ground's colour changes nothing; on a thing it does.",
+        ]
     lines += [
         f"{row.measure}: {row.shown()}, where {row.aimed()} was the aim."
         for row in rows

@@ -1,4 +1,4 @@
-"""The second and third network, trained together: the text encoder, and the UNet that it guides.
+"""The third network: the UNet, which the text encoder guides.
 
 The UNet learns the velocity (Salimans & Ho 2022, arXiv:2202.00512) along Stable Diffusion's noise
 levels (Ho et al. 2020, arXiv:2006.11239), as Stable Diffusion 2 does, so that all samplers made for
@@ -7,23 +7,20 @@ round. A network that always predicts the noise has to copy nearly all of its in
 the prompt says is in the last hundredth of that: on a small budget it is not learnt.
 The levels of a batch are spread evenly (Kingma et al. 2021, arXiv:2107.00630), which makes its loss
 less a matter of chance. What is kept is an average of the weights over the last thousand steps or
-so. The text encoder comes knowing what things look like (`words`), and its table of tokens stays as
-it began: what is learnt is to read meanings, so that words that no caption held are understood by
-theirs.
+so. The text encoder comes knowing what things look like (`words`) and stays as it is: trained with
+the UNet it would unlearn some of it, and the UNet copy what moves.
 """
 
 import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from training import attention, networks, prepare, run, words
+from training import attention, networks, prepare, run, vocabulary, words
 from training.attention import Shown, astray
 from training.compose import Composer
 from training.emoji import Emoji
@@ -33,13 +30,18 @@ from training.looks import Captions, alone, ended
 from training.networks import TextEncoder, UNet
 from training.presets import Preset
 from training.run import Run
+from training.words import Teller
 
 LEVELS = 1000
 PREDICTION = "v_prediction"
 BETA_FIRST, BETA_LAST = 0.00085, 0.012
-_OF_LOOKS = 0.03  # how much it weighs at first where attention looks; in the end nothing
+_OF_LOOKS = 0.3  # how much it weighs at first where attention looks; in the end nothing
+_LEAST = 0.1  # that a level counts, of what the last one does
 _COOLING = 1.0  # the rate falls all the way
-_OF_READING = 0.2  # how fast the text encoder, which can read already, goes on, of the UNet's rate
+_AS_IT_IS = 0.5  # how far a picture is on the way from what is said of it
+_BY_WORDS = 0.2  # of pictures are drawn after the rows of the words alone
+_TORN = 0.15  # after words and pictures of two captions
+_HEAVIEST = 3.0  # that those words weigh
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
 
@@ -51,12 +53,18 @@ def signal() -> Tensor:
 
 
 class Conditioned(nn.Module):
-    """Text encoder and UNet, as one network with one loss; `shown` are the UNet's attentions that
-    are told where to look."""
+    """Text encoder and UNet, as one network with one loss; only the UNet learns. `shown` are those
+    of its attentions that are told where to look.
 
-    def __init__(self, text: TextEncoder, unet: UNet) -> None:
+    The pictures that it learns are half what the caption says of them, and half as they are. What
+    the text encoder cannot say, the UNet cannot know; left to it, it would make that up, and a
+    guess at a detail is twice as far off as none.
+    """
+
+    def __init__(self, text: TextEncoder, teller: Teller, unet: UNet) -> None:
         super().__init__()
-        self.text, self.unet = text, unet
+        self.text, self.unet = text.requires_grad_(False), unet
+        self.teller = teller.requires_grad_(False)
         self.shown: list[Shown] = []
         self.signal: Tensor
         self.register_buffer("signal", signal().float(), persistent=False)
@@ -66,13 +74,44 @@ class Conditioned(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The loss, and how far attention goes astray. `latents`, `noise`: (batch, 4, side, side),
         of a standard deviation of 1; `words`: (batch, 77); `levels`: (batch,), from 0 to 999."""
+        context, told, latents = self._context(words, latents)
         share = self.signal[levels][:, None, None, None]
         noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
-        context = self.text(words).last_hidden_state  # (batch, 77, width)
         guess = self.unet(noisy, levels, context).sample.float()
         velocity = share.sqrt() * noise - (1 - share).sqrt() * latents
-        loss = F.mse_loss(guess, velocity)
-        return loss, astray(self.shown, ended(words)) if self.shown else torch.zeros_like(loss)
+        # in little noise a large part of the velocity is a small one of the picture
+        weight = (1 - share).clamp(min=_LEAST)
+        loss = (weight * (guess - velocity).square()).mean() / weight.mean()
+        return loss, astray(self.shown, told) if self.shown else torch.zeros_like(loss)
+
+    @torch.no_grad()
+    def _context(self, words: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(batch, 77, width); (batch, 77), where it says patches; and the pictures to learn.
+
+        What is weighted or mixed in a prompt are the rows of its words, so the UNet has to read
+        them too. In a part of the captions nothing else is told: the rows from their end on are
+        those of an empty caption. In another part those are another caption's: the picture is
+        then the further on the way from that one's to their own, the more the words weigh."""
+        empty = torch.full_like(words[:1], vocabulary.SIZE - 1)
+        empty[0, 0] = vocabulary.SIZE - 2
+        rows = self.text(torch.cat([words, empty])).last_hidden_state
+        context, nothing, own = rows[:-1], rows[-1], ended(words)
+        latents = self.teller.picture(context, own, latents).lerp(latents, _AS_IT_IS)
+        both = own & own.roll(1, 0)
+        chance, weight = torch.rand(2, len(words), 1, device=words.device)
+        by_words, torn = chance < _BY_WORDS, (chance > 1 - _TORN) & both.any(1, keepdim=True)
+        weight = torch.where(torn, _HEAVIEST * weight, 1.0)
+        others = torch.where((torn & both)[:, :, None], context.roll(1, 0), nothing)
+        weighed = torch.where(own | _is_first(words), 1.0, weight)[:, :, None] * context
+        context = torch.where((own & (by_words | torn))[:, :, None], others, weighed)
+        share = torch.where(torn, weight / (1 + weight), 1.0)[:, :, None, None]
+        latents = latents.roll(1, 0).lerp(latents, share)
+        return context, torch.where(torn, both, own) & ~by_words, latents
+
+
+def _is_first(words: Tensor) -> Tensor:
+    """(77,) of (batch, 77): the token that every caption begins with."""
+    return torch.arange(words.shape[1], device=words.device) == 0
 
 
 @dataclass(frozen=True)
@@ -101,16 +140,19 @@ def train(
     device = run.device()
     vae = networks.read(folder, "vae").to(device)
     torch.manual_seed(0)
-    network = Conditioned(_text_encoder(preset, material), networks.unet(preset))
+    text, unet = _text_encoder(preset, material), networks.unet(preset)
+    teller = Teller(preset.width, preset.latent)
     feed = Feed(preset, material.known, material.composer, material.tokenizer, vae,
                 folder / "pool.safetensors")  # fmt: skip
     if not (folder / "unet.pt").exists():
         older = Older.of(start, preset, material.known, material.tokenizer) if start else None
-        if not words.learn(network.text, preset, _captions(feed), older, folder, left):
+        if older is not None:
+            older.lead(text)
+        if not words.learn(text, teller, preset, _captions(feed), older, folder, left):
             return False
         if older is not None:
-            older.hand_over(network.unet)
-    network = network.to(device)
+            older.hand_over(unet)
+    network = Conditioned(text, teller, unet).to(device)
     network.unet.to(memory_format=run.layout(device))
     mean = copy.deepcopy(network).eval().requires_grad_(False)
     network.shown = attention.show(network.unet, plain=device.type == "cpu")
@@ -127,13 +169,10 @@ def train(
 
 
 def _optimizer(network: Conditioned, device: torch.device) -> torch.optim.Optimizer:
-    read = [weight for weight in network.text.parameters() if weight.requires_grad]
-    drawn: dict[str, Any] = {"params": list(network.unet.parameters())}
     fused = {"fused": True} if device.type == "cuda" else {}
     return torch.optim.AdamW(
-        [drawn, {"params": read, "share": _OF_READING}],
-        betas=(0.9, 0.98), weight_decay=1e-3, **fused,
-    )  # fmt: skip
+        network.unet.parameters(), betas=(0.9, 0.98), weight_decay=1e-3, **fused
+    )
 
 
 def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> None:
@@ -175,4 +214,5 @@ def _text_encoder(preset: Preset, material: Material) -> TextEncoder:
     made = networks.text_encoder(preset)
     table = made.get_input_embeddings()
     table.weight.data.copy_(prepare.tokens(material.data, preset.width) * TABLE_SCALE)
+    table.weight.requires_grad_(False)
     return made

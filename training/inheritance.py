@@ -25,7 +25,7 @@ from training.networks import TextEncoder, UNet
 from training.presets import Preset
 from training.scenes import Chances, drawn
 
-_BATCH = 64
+_BATCH = 16
 _OF_CONTEXT = (".attn2.to_k.weight", ".attn2.to_v.weight")
 
 
@@ -51,6 +51,16 @@ class Older:
         by_label = [replace(each, names=(), kin=()) for each in known]
         return cls(folder, text, bridge, by_label, tokenizer)
 
+    def lead(self, text: TextEncoder) -> None:
+        """Has a new text encoder of the older one's shape begin as that one, with its own table of
+        tokens; one of another shape begins as it is."""
+        own, said = text.state_dict(), self.text.state_dict()
+        if all(key in said and said[key].shape == each.shape for key, each in own.items()):
+            table = text.get_input_embeddings().weight.clone()
+            text.load_state_dict(said)
+            text.get_input_embeddings().weight.data.copy_(table)
+            nn.init.eye_(self.bridge.weight)
+
     def forgotten(self, text: TextEncoder, seed: int) -> Tensor:
         """How much of what tells a batch of captions apart is not said by the new contexts, taken
         over the bridge: 0 is nothing. (Four fifths of the older ones are the same for every
@@ -64,7 +74,7 @@ class Older:
         return F.mse_loss(said, wanted) / whole
 
     def _batch(self, seed: int) -> Tensor:
-        """(64, 77) tokens."""
+        """(16, 77) tokens."""
         rng = random.Random(seed)
         chances = Chances(several=0, flat=0, familiar=0.5, gradient=0, placed=0)
         scenes = [drawn(self.known, chances, rng) for _ in range(_BATCH)]

@@ -77,6 +77,13 @@ def patches(latents: Tensor) -> Tensor:
     return cells.permute(0, 2, 4, 1, 3, 5).reshape(len(latents), ACROSS**2, -1)
 
 
+def joined(cells: Tensor) -> Tensor:
+    """(pictures, 4, side, side) of (pictures, 64, numbers): what `patches` made the patches of."""
+    cell = int((cells.shape[2] // 4) ** 0.5)
+    apart = cells.reshape(len(cells), ACROSS, ACROSS, 4, cell, cell).permute(0, 3, 1, 4, 2, 5)
+    return apart.reshape(len(cells), 4, ACROSS * cell, ACROSS * cell)
+
+
 def ended(words: Tensor) -> Tensor:
     """(batch, 77), of (batch, 77) tokens: from the end of a caption on; nowhere of an empty one, of
     which nothing is asked."""
@@ -87,9 +94,13 @@ def ended(words: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Asked:
     """Captions, (batch, 77) tokens, and what their contexts should say: `looks`, (batch, 77, kept),
-    where `named`, (batch, 77), is 1; `patches`, (batch, 77, numbers), where `ended` is."""
+    where `named`, (batch, 77), is 1; `patches`, (batch, 77, numbers), where `ended` is. They are
+    read with the rows of the table of tokens that lie `share`, (batch,), of the way from those of
+    `words` to those of `others`."""
 
     words: Tensor
+    others: Tensor
+    share: Tensor
     looks: Tensor
     named: Tensor
     patches: Tensor
@@ -102,8 +113,8 @@ class Asked:
 @dataclass(frozen=True)
 class Captions:
     """Captions without end, and what they should say. `looks`: (styles, classes, kept); `scenes`
-    with `patches`, (scenes, 64, numbers), the last of them things that stand alone; `names`: the
-    tokens of each name of each class, the longest first."""
+    with `patches`, (scenes, 64, numbers), the last of them things that stand alone, all about their
+    `mean`, (64, numbers); `names`: the tokens of each name of each class, the longest first."""
 
     known: Sequence[Emoji]
     tokenizer: CLIPTokenizer
@@ -111,6 +122,7 @@ class Captions:
     looks: Tensor
     scenes: Sequence[Scene]
     patches: Tensor
+    mean: Tensor
 
     @classmethod
     def of(
@@ -134,6 +146,7 @@ class Captions:
             shown.view(-1, len(known), shown.shape[1]),
             scenes,
             cut - cut.mean(0),
+            cut.mean(0),
         )
 
     def batch(self, seed: int) -> Asked:
@@ -149,7 +162,15 @@ class Captions:
             for row, line in zip(rows, words.tolist(), strict=True)
         ]
         shown, named = (torch.stack(each) for each in zip(*told, strict=True))
-        return Asked(words, shown, named, self.patches[rows][:, places()], ended(words).float())
+        said_there = self.patches[rows][:, places()]
+        return Asked(
+            words, words, torch.zeros(len(rows)), shown, named, said_there, ended(words).float()
+        )
+
+    def alone(self, which: int) -> Tensor:
+        """(77, numbers): the patches of this thing alone, of the first style, at each place."""
+        first = len(self.scenes) - self.looks.shape[0] * self.looks.shape[1]
+        return self.patches[first + which][places()]
 
     def told(self, scene: Scene, line: list[int]) -> tuple[Tensor, Tensor]:
         """(77, kept) and (77,): the looks of each thing from its name to the next one's or the

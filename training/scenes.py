@@ -1,4 +1,5 @@
-"""What a training picture shows: one, two or three emoji on a ground of a colour or two.
+"""What a training picture shows: one, two or three emoji on a ground of a colour or two; seldom
+the ground alone.
 
 A `Scene` says it in numbers and knows neither pixels (`compose`) nor words (`captions`).
 """
@@ -66,7 +67,9 @@ class Chances:
     white: float = 0.35
     gradient: float = 0.2
     placed: float = 0.35  # of single things
-    play: float = 1.0  # how far places and sizes vary about the usual ones: 0 is not at all
+    bare: float = 0.04  # grounds alone
+    play: float = 1.0  # how far places and sizes vary about the usual ones: 0 is not at all, and
+    # things that no caption calls small or large are of one size in place of two
     grid: float = 0.0  # corners and sides are multiples of this part of the picture's side
 
     @classmethod
@@ -97,7 +100,9 @@ def drawn(known: Sequence[Emoji], chances: Chances, rng: random.Random) -> Scene
         return one
 
     stacked = False
-    if rng.random() >= chances.several:
+    if rng.random() < chances.bare:
+        places: list[Place] = []
+    elif rng.random() >= chances.several:
         places = [_alone(chances, rng)]
     elif rng.random() < 0.75:
         stacked = rng.random() < 0.4
@@ -124,10 +129,11 @@ def _alone(chances: Chances, rng: random.Random) -> Place:
     """In the middle and of a usual size; or of a size, or at a side, that a caption can name."""
     about = chances.about
     if rng.random() >= chances.placed:
-        side = about(0.76, 0.08, rng) if rng.random() < 0.75 else about(0.63, 0.05, rng)
+        usual = not chances.play or rng.random() < 0.75
+        side = about(0.76, 0.08, rng) if usual else about(0.63, 0.05, rng)
         return about(0.5, 0.03, rng), about(0.5, 0.03, rng), side
     if rng.random() < 0.35:
-        side = rng.choice([about(0.36, 0.06, rng), about(0.9, 0.04, rng)])
+        side = rng.choice([about(0.36, 0.06, rng), about(0.94, 0.04, rng)])
         return about(0.5, 0.02, rng), about(0.5, 0.02, rng), side
     side = rng.choice([about(0.36, 0.06, rng), about(0.53, 0.05, rng)])
     near = side / 2 + about(0.04, 0.02, rng)

@@ -2,6 +2,8 @@
 (`looks`), and, where the training starts with an older model, what that one's said (`inheritance`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import run
+from training.blends import blended
 from training.inheritance import Older
-from training.looks import ACROSS, Asked, Captions, places
+from training.looks import ACROSS, Asked, Captions, joined, patches, places
 from training.networks import TextEncoder
 from training.presets import Preset
 from training.run import Run
@@ -29,21 +32,47 @@ class Missing(NamedTuple):
     place: Tensor
 
 
+class Teller(nn.Module):
+    """Reads from contexts the patches of a picture, about their mean, and puts them together; the
+    picture's latents are of `side`."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        numbers = 4 * (side // ACROSS) ** 2
+        self.patch = nn.Linear(width, numbers)
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(ACROSS**2, numbers))
+
+    def forward(self, said: Tensor) -> Tensor:
+        """(batch, 77, numbers) of contexts, (batch, 77, width)."""
+        patches: Tensor = self.patch(said)
+        return patches
+
+    def picture(self, said: Tensor, ended: Tensor, latents: Tensor) -> Tensor:
+        """(batch, 4, side, side): what is said where captions have `ended`, (batch, 77); patches
+        that are not said at all are those of `latents`."""
+        weight = F.one_hot(places(), ACROSS**2).to(said.device) * ended[:, :, None].float()
+        often = weight.sum(1)[:, :, None]
+        found = weight.transpose(1, 2) @ self(said).float() / often.clamp(min=1) + self.mean
+        return joined(torch.where(often > 0, found, patches(latents)))
+
+
 class Reader(nn.Module):
     """A text encoder, and the linear maps that read from its contexts what it should say."""
 
-    def __init__(self, text: TextEncoder, captions: Captions) -> None:
+    def __init__(self, text: TextEncoder, teller: Teller, captions: Captions) -> None:
         super().__init__()
         width = text.config.hidden_size
-        self.text = text
+        self.text, self.teller = text, teller
+        self.teller.mean.copy_(captions.mean)
         self.looks = nn.Linear(width, captions.looks.shape[2])
-        self.patch = nn.Linear(width, captions.patches.shape[2])
         self.place = nn.Linear(width, ACROSS**2)
 
     def forward(self, asked: Asked) -> Missing:
-        said = self.text(asked.words).last_hidden_state  # (batch, 77, width)
+        with _read_between(self.text, asked):
+            said = self.text(asked.words).last_hidden_state  # (batch, 77, width)
         spread = asked.patches.square().mean().clamp(min=1e-6)
-        off = (self.patch(said) - asked.patches).square().mean(2) / spread
+        off = (self.teller(said) - asked.patches).square().mean(2) / spread
         other = (self.looks(said) - asked.looks).square().mean(2)
         right = places().to(said.device).expand(len(said), -1)
         lost = F.cross_entropy(self.place(said).transpose(1, 2), right, reduction="none")
@@ -52,16 +81,19 @@ class Reader(nn.Module):
 
 def learn(
     text: TextEncoder,
+    teller: Teller,
     preset: Preset,
     captions: Captions,
     older: Older | None,
     folder: Path,
     left: float,
 ) -> bool:
-    """Trains `text`, and the older one's `bridge`, for at most `left` minutes; False if that was
-    too little: the state is kept in `folder`."""
+    """Trains `text` with its `teller`, and the older one's `bridge`, for at most `left` minutes;
+    False if that was too little: the state is kept in `folder`."""
     device = run.device()
-    network = nn.ModuleDict({"reader": Reader(text, captions)})
+    if device.type == "cpu":
+        text.set_attn_implementation("eager")  # in bf16 half as long as the fused one
+    network = nn.ModuleDict({"reader": Reader(text, teller, captions)})
     if older is not None:
         network["bridge"] = older.bridge
     network.to(device)
@@ -71,17 +103,31 @@ def learn(
     training = Run(folder / "words.pt", parts, preset.words_minutes, left)
     training.resume()
     for progress in training.steps():
-        missing = network["reader"](captions.batch(training.step).to(device))
-        loss = missing.picture + _OF_NAMES * missing.named + _OF_PLACES * missing.place
-        shown = {"pictures": missing.picture, "names": missing.named}
-        if older is not None:
-            shown["before"] = older.forgotten(text, training.step)
-            loss = loss + _OF_OLDER * shown["before"]
+        asked = blended(captions.batch(training.step), captions, training.step).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            missing = network["reader"](asked)
+            loss = missing.picture + _OF_NAMES * missing.named + _OF_PLACES * missing.place
+            shown = {"pictures": missing.picture, "names": missing.named}
+            if older is not None:
+                shown["before"] = older.forgotten(text, training.step)
+                loss = loss + _OF_OLDER * shown["before"]
         run.descend(optimizer, loss, run.rate(2e-3, training.step, progress, _COOLING))
         if training.step % 100 == 0:
             told = ", ".join(f"{each.item():.3f} of {what}" for what, each in shown.items())
             print(f"words {training.trained:.1f} min, step {training.step}: {told}", flush=True)
     return training.finished
+
+
+@contextmanager
+def _read_between(text: TextEncoder, asked: Asked) -> Iterator[None]:
+    """Has words read as what lies between them and others."""
+    table = text.get_input_embeddings()
+    others, share = table(asked.others), asked.share[:, None, None]
+    between = table.register_forward_hook(lambda _, __, rows: rows.lerp(others, share))
+    try:
+        yield
+    finally:
+        between.remove()
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -50,12 +50,28 @@ def test_a_place_and_a_size_are_said_where_they_are_so(place: dict[str, float], 
 
 def test_grounds_are_said_by_their_colours() -> None:
     plain = said(alone(colours=(6, 6)))
-    assert all("on a blue background" in text for text in plain if text)
+    assert {re.search(r"( on a|,) blue background", text)[0] for text in plain if text} == {
+        " on a blue background",
+        ", blue background",
+    }
     mixed = said(alone(colours=(3, 6), direction=DOWN))
-    assert {re.search(r"on an? .*", text)[0] for text in mixed if text and "3d" not in text} == {
+    assert {
+        re.search(r"(on an? |, )(orange|gradient).*", text)[0]
+        for text in mixed
+        if text and "3d" not in text
+    } == {
         "on an orange and blue gradient background",
         "on a gradient background from orange to blue",
+        ", orange and blue gradient background",
     }
+
+
+def test_grounds_alone_are_said_too() -> None:
+    plain = Scene((), 0, (6, 6), PLAIN)
+    assert said(plain) == {"", "blue background", "a blue background"}
+    mixed = Scene((), 0, (3, 6), RIGHT)
+    only = "orange and blue gradient background"
+    assert said(mixed) == {"", only, f"an {only}"}
 
 
 def test_two_things_are_said_in_their_order() -> None:
@@ -110,21 +126,27 @@ def test_on_a_grid_corners_and_sides_are_multiples_of_it() -> None:
     assert 5 / 16 in sides and 15 / 16 in sides
 
 
+def test_some_grounds_stand_alone() -> None:
+    rng = random.Random(0)
+    share = sum(not drawn(KNOWN, EVERY, rng).things for _ in range(4000)) / 4000
+    assert 0.03 < share < 0.05
+
+
 def test_without_play_a_thing_is_in_few_places() -> None:
     rng = random.Random(0)
-    chances = replace(EVERY, several=0.0, play=0.0, grid=1 / 16)
+    chances = replace(EVERY, several=0.0, bare=0.0, play=0.0, grid=1 / 8)
     seen = [drawn(KNOWN, chances, rng).things[0] for _ in range(2000)]
-    places = {(one.x * 16, one.y * 16, one.side * 16) for one in seen}
-    middle = {(8, 8, 12), (8, 8, 10), (8, 8, 6), (8, 8, 14)}
+    places = {(one.x * 8, one.y * 8, one.side * 8) for one in seen}
+    middle = {(4, 4, 6), (3.5, 3.5, 3), (4, 4, 8)}
     aside = {
-        (4, 8, 6),
-        (12, 8, 6),
-        (8, 4, 6),
-        (8, 12, 6),
-        (5, 8, 8),
-        (11, 8, 8),
-        (8, 5, 8),
-        (8, 11, 8),
+        (1.5, 3.5, 3),
+        (6.5, 3.5, 3),
+        (3.5, 1.5, 3),
+        (3.5, 6.5, 3),
+        (2, 4, 4),
+        (6, 4, 4),
+        (4, 2, 4),
+        (4, 6, 4),
     }
     assert places == middle | aside
 

@@ -23,6 +23,7 @@ from training.evaluation import table
 from training.evaluation.model import Model
 from training.run import Run, average, rate
 from training.tiny import least_squares
+from training.words import Teller
 
 pytestmark = pytest.mark.timeout(600)
 PARTS = {"vae", "unet", "text_encoder"}
@@ -87,7 +88,7 @@ def test_the_table_of_tokens_stays_as_it_began(work: Path, model: Path) -> None:
     rows = load_file(work / "data" / "tokens.safetensors")["tokens"]
     weights = load_file(model / "text_encoder" / "model.safetensors")
     name = next(key for key in weights if key.endswith("token_embedding.weight"))
-    torch.testing.assert_close(weights[name].float(), rows.float() * 0.05, atol=1e-3, rtol=1e-3)
+    assert torch.equal(weights[name], (rows.float() * 0.05).half())
 
 
 def test_what_is_done_is_not_done_again(
@@ -203,24 +204,99 @@ def test_a_batch_sees_levels_of_all_heights_and_each_level_is_as_likely() -> Non
     assert all(sorted((row * 8 // 1000).tolist()) == list(range(8)) for row in batches[:100])
 
 
+class Told(torch.nn.Module):
+    """A text encoder that says in each row how many tokens its caption has, and which row it is."""
+
+    def forward(self, words: torch.Tensor) -> SimpleNamespace:
+        count = (words != 49407).sum(1, keepdim=True).expand(-1, 77)
+        rows = torch.arange(77).expand_as(count)
+        return SimpleNamespace(last_hidden_state=torch.stack([count, rows], 2).float())
+
+
+class Guess(torch.nn.Module):
+    """A UNet that knows one number."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__()
+        self.number = number
+
+    def forward(self, noisy: torch.Tensor, *given: object) -> SimpleNamespace:
+        return SimpleNamespace(sample=torch.full_like(noisy, self.number))
+
+
+def learning(guess: float = 0.0) -> Conditioned:
+    """What it says of each patch is 10 times as many as the caption has tokens."""
+    teller = Teller(2, 8)
+    teller.patch.weight.data.copy_(torch.tensor([[10.0, 0.0]] * 4))
+    torch.nn.init.zeros_(teller.patch.bias)
+    return Conditioned(Told(), teller, Guess(guess))
+
+
 def test_the_velocity_is_learnt_which_is_the_noise_at_first_and_the_picture_at_last() -> None:
-    class Guess(torch.nn.Module):
-        def forward(self, noisy: torch.Tensor, *given: object) -> SimpleNamespace:
-            return SimpleNamespace(sample=torch.full_like(noisy, guess))
-
-    class Text(torch.nn.Module):
-        def forward(self, words: torch.Tensor) -> SimpleNamespace:
-            return SimpleNamespace(last_hidden_state=words)
-
-    ones, words = torch.ones(2, 4, 8, 8), torch.zeros(2, 77)
+    ones, words = torch.ones(2, 4, 8, 8), torch.full((2, 77), 49407)
+    words[:, 0] = 49406
     # sqrt(share): 0.9996 and 0.0683; the latents are 3, the noise is 1
     for level, guess in ((0, 0.9996 - 3 * 0.0292), (999, 0.0683 - 3 * 0.9977)):
         levels = torch.tensor([level] * 2)
-        loss, _ = Conditioned(Text(), Guess())(3 * ones, words, ones, levels)  # type: ignore[arg-type]
+        loss, _ = learning(guess)(3 * ones, words, ones, levels)
         assert loss.item() == pytest.approx(0, abs=1e-6)
-        guess += 2
-        loss, _ = Conditioned(Text(), Guess())(3 * ones, words, ones, levels)  # type: ignore[arg-type]
+        loss, _ = learning(guess + 2)(3 * ones, words, ones, levels)
         assert loss.item() == pytest.approx(4, abs=1e-2)
+
+
+def test_levels_count_by_how_much_of_the_picture_is_at_stake() -> None:
+    ones, words = torch.ones(2, 4, 8, 8), torch.full((2, 77), 49407)
+    words[:, 0] = 49406
+    # share of the noise: 0.00085, which counts as a tenth, and 0.99534; the velocity is 1 and 0
+    levels = torch.tensor([0, 999])
+    velocity = torch.tensor([0.99958, 0.06827])[:, None, None, None]
+    loss, _ = learning(0.0)(0 * ones, words, ones, levels)
+    wanted = (velocity.square() * torch.tensor([0.1, 0.99534]).view(2, 1, 1, 1)).mean() / 0.54767
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-3)
+
+
+def test_a_picture_to_learn_is_half_what_its_caption_says() -> None:
+    words = torch.full((2, 77), 49407)
+    words[:, 0] = 49406
+    words[1, 1:4] = 320
+    _, _, latents = learning()._context(words, torch.full((2, 4, 8, 8), 2.0))
+    assert torch.equal(latents[0], torch.full((4, 8, 8), 2.0))  # an empty caption says nothing
+    assert torch.equal(latents[1], torch.full((4, 8, 8), (10 * 4 + 2) / 2))
+
+
+def test_what_is_drawn_after_words_alone_and_what_is_torn_between_two_captions() -> None:
+    words = torch.full((4000, 77), 49407)
+    words[:, 0] = 49406
+    words[::2, 1:4] = 320  # three words: every other caption has none more
+    words[1::2, 1:7] = 320
+    words[:1000, 1:] = 49407  # and the first are empty
+    torch.manual_seed(0)
+    made, told, latents = learning()._context(words, torch.zeros(4000, 4, 8, 8))
+    count, pictures = (words != 49407).sum(1), latents.mean((1, 2, 3))
+    assert torch.equal(made[:, 0, 0].long(), count)  # the first row weighs nothing more
+    said = made[:, 7:, 0]
+    assert torch.equal(said, said[:, :1].expand_as(said))
+    said = said[:, 0]
+    assert (said[:1000] == 1).all() and not told[:1000].any()
+    assert (pictures[:1000] == 0).all()
+
+    weight = made[:, 1, 0] / count
+    by_words, torn = (said == 1) & (count > 1), (said != 1) & (said != count)
+    whole = ~by_words & ~torn & (count > 1)
+    for part, share in ((by_words, 0.2), (torn, 0.15), (whole, 0.65)):
+        assert part.sum() / 3000 == pytest.approx(share, abs=0.02)
+    for part in (by_words, whole):
+        assert torch.equal(weight[part], torch.ones(int(part.sum())))
+        assert torch.equal(pictures[part], 5.0 * count[part])
+    assert torch.equal(told[whole], words[whole] == 49407) and not told[by_words].any()
+
+    assert (said[torn] == (count.roll(1))[torn]).all()  # the next one's picture
+    assert (told[torn].nonzero()[:, 1] >= 7).all() and (told[torn].sum(1) == 70).all()
+    heavy = weight[torn]
+    assert heavy.min() < 0.1 and 2.9 < heavy.max() <= 3
+    share = heavy / (1 + heavy)
+    between = 5.0 * (count.roll(1)[torn] * (1 - share) + count[torn] * share)
+    torch.testing.assert_close(pictures[torn], between)
 
 
 def test_least_squares_finds_the_matrix_that_colours_were_made_with() -> None:

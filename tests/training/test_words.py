@@ -20,7 +20,7 @@ from training.emoji import Emoji
 from training.inheritance import Older
 from training.kin import with_kin
 from training.latents import Feed
-from training.looks import Captions, alone, looks, patches, places
+from training.looks import Captions, alone, joined, looks, patches, places
 from training.presets import PRESETS
 from training.scenes import PLAIN, Scene, Thing
 from training.sentences import Sentences
@@ -41,13 +41,13 @@ def captions(tokenizer: CLIPTokenizer) -> Captions:
     scenes = [shown(0), shown(4, 0), *alone(2, len(KNOWN))]
     ones = torch.eye(len(KNOWN))
     numbers = 100.0 * torch.arange(len(scenes))[:, None] + torch.arange(64)
-    patches = numbers[..., None].expand(-1, -1, 3)
+    patches = numbers[..., None].expand(-1, -1, 4)
     names = Captions.of(
         KNOWN, tokenizer, (scenes[:2], torch.randn(2, 4, 8, 8)),
         (scenes[2:], torch.randn(len(scenes) - 2, 4, 8, 8)),
     ).names  # fmt: skip
     looks = torch.stack([ones, ones * 2])
-    return Captions(KNOWN, tokenizer, names, looks, scenes, patches)
+    return Captions(KNOWN, tokenizer, names, looks, scenes, patches, torch.zeros(64, 4))
 
 
 def shown(*which: int, style: int = 0) -> Scene:
@@ -88,6 +88,12 @@ def test_patches_are_read_as_a_page_is(side: int) -> None:
     assert found.shape == (1, 64, 4 * cell**2)
     assert found[0].sum(1).nonzero().tolist() == [[15]]
     assert found[0, 15].view(4, -1).sum(1).tolist() == [0, 0, cell**2, 0]
+
+
+@pytest.mark.parametrize("side", [8, 16, 32])
+def test_patches_are_put_together_again(side: int) -> None:
+    latents = torch.randn(2, 4, side, side)
+    assert torch.equal(joined(patches(latents)), latents)
 
 
 def test_from_place_13_on_each_patch_is_said_once_the_corners_first_the_middle_last() -> None:
@@ -138,10 +144,10 @@ def test_from_the_end_of_a_caption_on_each_place_says_its_patch(captions: Captio
         end = line.index(END)
         assert ended.tolist() == [0] * end + [float(end > 1)] * (77 - end)
     assert (ends > 1).sum() > 32
-    assert asked.patches.shape == (64, 77, 3)
-    assert torch.equal(asked.patches % 100, places()[None, :, None].expand(64, 77, 3).float())
+    assert asked.patches.shape == (64, 77, 4)
+    assert torch.equal(asked.patches % 100, places()[None, :, None].expand(64, 77, 4).float())
     scenes = asked.patches // 100
-    assert torch.equal(scenes, scenes[:, :1, :1].expand(64, 77, 3))
+    assert torch.equal(scenes, scenes[:, :1, :1].expand(64, 77, 4))
 
 
 def test_about_two_in_five_captions_are_of_things_alone(captions: Captions) -> None:
@@ -198,8 +204,8 @@ def test_plurals_of_words_held_out_are_held_out() -> None:
 
 
 def test_what_is_missing_counts_where_it_was_asked(captions: Captions) -> None:
-    reader = words.Reader(networks.text_encoder(TINY), captions)
-    for each in (reader.looks, reader.patch, reader.place):
+    reader = words.Reader(networks.text_encoder(TINY), words.Teller(TINY.width, 8), captions)
+    for each in (reader.looks, reader.teller.patch, reader.place):
         nn.init.zeros_(each.weight)
         nn.init.zeros_(each.bias)
     asked = captions.batch(0)
@@ -228,12 +234,13 @@ def test_the_text_encoder_tells_looks_and_what_an_older_one_said(
     captions = replace(captions, patches=by_place)
     with torch.no_grad():
         before = older.forgotten(text, 999_999).item()
-    started = (text, preset, captions, older, tmp_path)
+    teller = words.Teller(TINY.width, 8)
+    started = (text, teller, preset, captions, older, tmp_path)
     assert not words.learn(*started, left=0.0)
     assert words.learn(*started, left=5.0)
     state = torch.load(tmp_path / "words.pt", weights_only=True)
     assert state["step"] > 1
-    reader = words.Reader(text, captions)
+    reader = words.Reader(text, teller, captions)
     kept = state["parts"]["network"]
     reader.load_state_dict({key[7:]: kept[key] for key in kept if key.startswith("reader.")})
     asked = captions.batch(999_999)
@@ -243,6 +250,29 @@ def test_the_text_encoder_tells_looks_and_what_an_older_one_said(
         missing, others = reader(asked), reader(turned)
     assert missing.named < 0.8 * others.named  # these captions, not any
     assert missing.picture < 0.7
+
+
+def test_a_picture_is_what_is_said_of_it_about_the_mean_and_elsewhere_as_it_is() -> None:
+    teller = words.Teller(2, 8)
+    teller.mean.copy_(torch.arange(64)[:, None].expand(64, 4))
+    nn.init.zeros_(teller.patch.bias)
+    teller.patch.weight.data.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1], [0, 0]]))
+    said = torch.full((3, 77, 2), 7.0)  # where a caption has not ended nothing is read
+    ended = torch.zeros(3, 77, dtype=torch.bool)
+    ended[0, 5:], ended[1, 40:] = True, True
+    said[0, 5:, 0], said[0, 5:, 1] = 100.0, 200.0
+    said[1, 40:] = 1000.0
+    latents = torch.full((3, 4, 8, 8), -1.0)
+    made = teller.picture(said, ended, latents).flatten(2)
+    about = torch.tensor([100.0, 200.0, 300.0, 0.0])[:, None]
+    assert torch.equal(made[0], torch.arange(64.0) + about)
+    told = torch.zeros(64, dtype=torch.bool)
+    told[places()[40:]] = True
+    assert told.sum() == 37
+    assert torch.equal(made[1][:, ~told], torch.full((4, 27), -1.0))
+    about = torch.tensor([1000.0, 1000.0, 2000.0, 0.0])[:, None]
+    assert torch.equal(made[1][:, told], torch.arange(64.0)[told] + about)
+    assert torch.equal(made[2], torch.full((4, 64), -1.0))
 
 
 # --- inheritance -------------------------------------------------------------------------------
@@ -269,6 +299,24 @@ def test_keys_and_values_of_contexts_take_the_map_in(
         wanted = networks.read(tmp_path, "unet")(noisy, 500, older.bridge(context)).sample
         found = newer(noisy, 500, context).sample
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("width", [TINY.width, 24])
+def test_a_text_encoder_of_the_same_shape_begins_as_the_older_one(
+    tmp_path: Path, tokenizer: CLIPTokenizer, width: int
+) -> None:
+    older = of_older(tmp_path, tokenizer, width, TINY.unet_channels)
+    text = networks.text_encoder(TINY).eval()
+    table = text.get_input_embeddings().weight.clone()
+    before = {name: each.clone() for name, each in text.state_dict().items()}
+    older.lead(text)
+    assert torch.equal(text.get_input_embeddings().weight, table)
+    if width != TINY.width:
+        after = text.state_dict()
+        assert all(torch.equal(after[name], each) for name, each in before.items())
+        return
+    older.text.get_input_embeddings().weight.data.copy_(table)
+    assert older.forgotten(text, 0) < 1e-9
 
 
 def test_what_does_not_fit_stays_as_it_is(tmp_path: Path, tokenizer: CLIPTokenizer) -> None:
