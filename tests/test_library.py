@@ -56,13 +56,15 @@ def test_the_model_that_ships_can_be_used():
             kind="checkpoint",
             family="sd1",
             precision="fp16",
-            prediction="epsilon",
+            prediction="v_prediction",
             parts=("unet", "vae", "text_encoder"),
-            weights=25561067,
-            sizes={"unet": 13720644, "vae": 3406663, "text_encoder": 8433760},
+            weights=22202539,
+            sizes={"unet": 13597764, "vae": 3406663, "text_encoder": 5198112},
         ),
     )
-    assert library.find("fluent-emoji").token_widths == {"clip_l": 160}
+    assert library.find("fluent-emoji").token_widths == {"clip_l": 96}
+    decoder = SHIPPED / "vae_approx" / "fluent-emoji.safetensors"
+    assert [each.path for each in library.tiny_decoders()] == [decoder]
     assert library.default() == "fluent-emoji"
     assert library.hash("fluent-emoji") == hashlib.sha256(weights.read_bytes()).hexdigest()
 

@@ -14,12 +14,12 @@ from webui.events import Step
 from webui.trajectories import read_step
 from webui.wire import RunOptions
 
-SEEDS, STEPS = 16, 6
+SEEDS, STEPS = 16, 8
 
 
 @pytest.fixture(scope="module")
 def steps(shipped, tmp_path_factory):
-    """prompt -> the latents of each step, (6, 16, 4, 16, 16), made once."""
+    """prompt -> the latents of each step, (8, 16, 4, 16, 16), made once."""
     known = {}
 
     def draw(prompt, emphasis="no norm"):
@@ -54,7 +54,7 @@ def drawn(steps):
 @pytest.fixture(scope="module")
 def features(drawn):
     """prompt -> (16, 64)."""
-    return lambda prompt: torch.nn.functional.avg_pool2d(drawn(prompt), 4).flatten(1)
+    return lambda *asked: torch.nn.functional.avg_pool2d(drawn(*asked), 4).flatten(1)
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +81,19 @@ def between(part, start, end):
     return float((part.mean(0) - start.mean(0)) @ way / (way @ way))
 
 
-def test_more_weight_on_a_colour_makes_more_of_it(blueness):
-    plain, twice, thrice = (blueness(f"a heart, (blue:{w}), (red:1)") for w in (1, 2, 3))
-    assert plain + 0.1 < twice < thrice - 0.1
-    assert plain + 0.3 < blueness("a heart, (blue:3), (red:1)", "original") < thrice
-
-
 def test_more_weight_on_a_thing_makes_more_of_it(features):
     panda, pizza = features("panda"), features("pizza")
-    plain, twice, thrice = (
-        between(features(f"panda (pizza:{weight})"), panda, pizza) for weight in (1, 2, 3)
+    plain, twice, thrice, restored = (
+        between(features(f"panda (pizza:{weight})", *emphasis), panda, pizza)
+        for weight, *emphasis in ((1,), (2,), (3,), (3, "original"))
     )
     assert plain + 0.05 < twice < thrice - 0.05
+    assert plain + 0.05 < restored
 
 
 def test_a_prompt_that_turns_becomes_the_second_the_more_the_earlier_it_turns(features):
     one, two = features("cat face"), features("rocket")
-    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (5, 0.5, 1)]
+    told = [between(features(f"[cat face:rocket:{when}]"), one, two) for when in (7, 6, 0.5)]
     assert told == sorted(told)
     assert told[0] < 0.5 < told[-1]
 
@@ -105,7 +101,7 @@ def test_a_prompt_that_turns_becomes_the_second_the_more_the_earlier_it_turns(fe
 def test_a_prompt_that_turns_is_the_first_bit_for_bit_until_then(steps):
     first, turning = steps("cat face"), steps("[cat face:rocket:0.5]")
     same = [bool((one == two).all()) for one, two in zip(first, turning, strict=True)]
-    assert same == [True] * 3 + [False] * 3
+    assert same == [True] * 4 + [False] * 4
 
 
 def test_a_part_of_weight_0_changes_no_bit(steps):
@@ -121,7 +117,7 @@ def test_and_shows_both(features, blueness):
 
 @pytest.mark.parametrize("mode", ["token", "text", "token:slerp", "text:slerp"])
 def test_a_mix_is_nearer_to_each_parent_than_they_are_to_each_other(features, mode):
-    one, two = features("cat"), features("panda")
-    mixed = features(f"<mix:cat,panda:0.5:{mode}>")
+    one, two = features("cat face"), features("panda")
+    mixed = features(f"<mix:cat face,panda:0.5:{mode}>")
     apart = mean_distance(one, two)
     assert max(mean_distance(mixed, one), mean_distance(mixed, two)) < 0.9 * apart

@@ -380,13 +380,17 @@ def test_the_composition_stays(shipped, prompt):
         hires=Hires(upscaler="Lanczos", scale=1.5, strength=0.3, steps=4),
     )  # fmt: skip
     size = (192, 192)
-    firsts = [
-        levels(opened(each.picture).resize(size, Image.Resampling.LANCZOS))
-        for each in play(shipped, replace(asked, hires=None)).of(Rendered)
-    ]
+    alone = replace(asked, hires=None)
+    firsts, others = (
+        [
+            levels(opened(each.picture).resize(size, Image.Resampling.LANCZOS))
+            for each in play(shipped, one).of(Rendered)
+        ]
+        for one in (alone, replace(alone, prompt="penguin"))
+    )
     made = [opened(each.picture) for each in play(shipped, asked).of(Rendered)]
     assert [each.size for each in made] == [size, size]
-    for seed, each in enumerate(made):  # its own first pass, and the other seed's
-        near, far = (np.abs(firsts[k] - levels(each)).mean() for k in (seed, 1 - seed))
+    for first, other, each in zip(firsts, others, made, strict=True):  # another thing, same seed
+        near, far = (np.abs(one - levels(each)).mean() for one in (first, other))
         assert near > 1  # it is made anew
         assert far > 2.5 * near
