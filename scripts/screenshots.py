@@ -17,8 +17,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 WIDTH, HEIGHT, TALL = 1280, 880, 1100  # pixels
 LONG = 300_000  # milliseconds for anything, on a machine that has other work
-FORM = {"steps": 40, "cfg_scale": 4, "seed": 101, "batch_count": 4}
-FIRST, *NEXT = ("panda on a blue background", "a blue fish in a bowl", "red fox, green background")
+FORM = {"steps": 40, "cfg_scale": 2, "seed": 101, "batch_count": 4}
+FIRST, *NEXT = (
+    "panda on a blue background",
+    "penguin on a pink background",
+    "fox on a green background",
+)
 STEP = 8  # from which on a run is shown; the picture itself takes some steps more
 
 

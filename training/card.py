@@ -18,6 +18,7 @@ from training.presets import Preset
 from training.scenes import COLOURS
 
 EXAMPLES = tuple(Path(__file__).with_name("examples.txt").read_text("utf-8").splitlines())
+_SAMPLED = f"DPM++ 2M Karras, 20 steps, guidance {table.GUIDANCE:g}"
 _PARTS = {"unet": "UNet", "text_encoder": "text encoder", "vae": "autoencoder"}
 _STEPS = {"vae": "autoencoder", "words": "text encoder alone", "unet": "UNet",
           "tiny": "decoder for previews"}  # fmt: skip
@@ -32,7 +33,7 @@ def card(
         _head(model, preset),
         _understood(preset, known),
         _short(preset, rows),
-        "## Examples\n\nDPM++ 2M Karras, 20 steps, guidance 4:\n\n"
+        f"## Examples\n\n{_SAMPLED}:\n\n"
         + "\n".join(f"- {prompt}" for prompt in EXAMPLES),
         _measured(rows),
         _made(trained, preset),
@@ -105,7 +106,7 @@ def _short(preset: Preset, rows: Sequence[Row]) -> str:
 def _measured(rows: Sequence[Row]) -> str:
     return f"""## Measured
 
-DPM++ 2M Karras, 20 steps, guidance 4, fixed seeds; `training/evaluation` says what each counts.
+{_SAMPLED}, fixed seeds; `training/evaluation` says what each counts.
 
 {table.markdown(rows)}"""
 

@@ -42,6 +42,7 @@ _AS_IT_IS = 0.5  # how far a picture is on the way from what is said of it
 _BY_WORDS = 0.2  # of pictures are drawn after the rows of the words alone
 _TORN = 0.15  # after words and pictures of two captions
 _HEAVIEST = 3.0  # that those words weigh
+_LED = 0.4  # of noisy pictures come from the UNet's own step from more noise
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
 
@@ -70,19 +71,48 @@ class Conditioned(nn.Module):
         self.register_buffer("signal", signal().float(), persistent=False)
 
     def forward(
-        self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor
+        self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor, leading: UNet
     ) -> tuple[Tensor, Tensor]:
         """The loss, and how far attention goes astray. `latents`, `noise`: (batch, 4, side, side),
-        of a standard deviation of 1; `words`: (batch, 77); `levels`: (batch,), from 0 to 999."""
+        of a standard deviation of 1; `words`: (batch, 77); `levels`: (batch,), from 0 to 999;
+        `leading`: the UNet that makes steps, this one's average."""
         context, told, latents = self._context(words, latents)
-        share = self.signal[levels][:, None, None, None]
-        noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
+        noisy = self._led(latents, noise, levels, context, leading)
         guess = self.unet(noisy, levels, context).sample.float()
-        velocity = share.sqrt() * noise - (1 - share).sqrt() * latents
+        share, rest = self._shares(levels)
+        velocity = (share.sqrt() * noisy - latents) / rest.sqrt()  # from there to the picture
         # in little noise a large part of the velocity is a small one of the picture
-        weight = (1 - share).clamp(min=_LEAST)
+        weight = rest.clamp(min=_LEAST)
         loss = (weight * (guess - velocity).square()).mean() / weight.mean()
         return loss, astray(self.shown, told) if self.shown else torch.zeros_like(loss)
+
+    def _shares(self, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """The signal's and the noise's, (batch, 1, 1, 1)."""
+        share = self.signal[levels][:, None, None, None]
+        return share, 1 - share
+
+    @torch.no_grad()
+    def _led(
+        self, latents: Tensor, noise: Tensor, levels: Tensor, context: Tensor, leading: UNet
+    ) -> Tensor:
+        """The noisy pictures. A sampler never sees the right ones, but those that its steps have
+        led to, and what they get wrong adds up ("exposure bias", Ning et al. 2023,
+        arXiv:2301.11706). So some come from a level of more noise by one step (DDIM's: Song et al.
+        2021, arXiv:2010.02502), with its errors, which the UNet then learns to mend. Not in little
+        noise: a picture that is nearly done is to be trusted, whoever drew it."""
+        share, rest = self._shares(levels)
+        noisy = share.sqrt() * latents + rest.sqrt() * noise
+        chance, way = torch.rand(2, len(levels), device=levels.device)
+        rows = ((chance < _LED) & (rest.flatten() > _LEAST)).nonzero()[:, 0]
+        if len(rows):
+            before = levels[rows] + (way[rows] * (LEVELS - levels[rows])).long()
+            clear, dim = self._shares(before)
+            start = clear.sqrt() * latents[rows] + dim.sqrt() * noise[rows]
+            velocity = leading(start, before, context[rows]).sample.float()
+            picture = clear.sqrt() * start - dim.sqrt() * velocity
+            left = dim.sqrt() * start + clear.sqrt() * velocity  # the noise that it sees
+            noisy[rows] = share[rows].sqrt() * picture + rest[rows].sqrt() * left
+        return noisy
 
     @torch.no_grad()
     def _context(self, words: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,7 +215,7 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
         noise = torch.randn_like(latents)
         levels = spread(len(latents), device)
         with torch.autocast(device.type, torch.bfloat16):
-            loss, lost = network(latents, words, noise, levels)
+            loss, lost = network(latents, words, noise, levels, training.parts["mean"].unet)
         rate = run.rate(preset.unet_rate, training.step, progress, _COOLING)
         run.descend(optimizer, loss + _OF_LOOKS * (1 - progress) * lost, rate)
         run.average(training.parts["mean"], network, training.step, 0.999)

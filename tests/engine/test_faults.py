@@ -166,8 +166,9 @@ def test_an_error_that_nobody_foresaw_goes_up_as_it_is(faulty, fault):
 
 def test_a_picture_decoded_in_tiles_is_nearly_the_same(shipped, tmp_path):
     asked = request(
-        model="fluent-emoji", prompt="panda on a blue background", width=256, height=256, steps=8
-    )
+        model="fluent-emoji", prompt="panda on a blue background", width=256, height=256, steps=8,
+        guidance_scale=2.0,
+    )  # fmt: skip
     plain = play(shipped, asked, RunOptions(keep=str(tmp_path))).of(Rendered)[0].picture
     model = shipped._models.load("fluent-emoji").model
     latents = torch.from_numpy(read_step(tmp_path, 0, 8).x)

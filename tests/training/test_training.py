@@ -50,7 +50,8 @@ def test_the_model_is_shown_measured_and_described(work: Path, model: Path) -> N
     assert "| npm `@lobehub/fluent-emoji-3d` 1.1.0 |" in told
     beside = json.loads(model.with_name("model.json").read_text("utf-8"))
     assert "at 64 pixels" in beside["description"]
-    assert beside["default_settings"] == {"cfg_scale": 4.0}
+    assert beside["default_settings"] == {"cfg_scale": 2.0}
+    assert told.count("20 steps, guidance 2") == 2
     examples = told.split("## Examples")[1].split("## ")[0]
     assert len(set(re.findall(r"^- (.+)$", examples, re.M))) == 30
 
@@ -238,9 +239,9 @@ def test_the_velocity_is_learnt_which_is_the_noise_at_first_and_the_picture_at_l
     # sqrt(share): 0.9996 and 0.0683; the latents are 3, the noise is 1
     for level, guess in ((0, 0.9996 - 3 * 0.0292), (999, 0.0683 - 3 * 0.9977)):
         levels = torch.tensor([level] * 2)
-        loss, _ = learning(guess)(3 * ones, words, ones, levels)
+        loss, _ = learning(guess)(3 * ones, words, ones, levels, Guess(0))
         assert loss.item() == pytest.approx(0, abs=1e-6)
-        loss, _ = learning(guess + 2)(3 * ones, words, ones, levels)
+        loss, _ = learning(guess + 2)(3 * ones, words, ones, levels, Guess(0))
         assert loss.item() == pytest.approx(4, abs=1e-2)
 
 
@@ -250,7 +251,7 @@ def test_levels_count_by_how_much_of_the_picture_is_at_stake() -> None:
     # share of the noise: 0.00085, which counts as a tenth, and 0.99534; the velocity is 1 and 0
     levels = torch.tensor([0, 999])
     velocity = torch.tensor([0.99958, 0.06827])[:, None, None, None]
-    loss, _ = learning(0.0)(0 * ones, words, ones, levels)
+    loss, _ = learning(0.0)(0 * ones, words, ones, levels, Guess(0))
     wanted = (velocity.square() * torch.tensor([0.1, 0.99534]).view(2, 1, 1, 1)).mean() / 0.54767
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-3)
 
@@ -297,6 +298,58 @@ def test_what_is_drawn_after_words_alone_and_what_is_torn_between_two_captions()
     share = heavy / (1 + heavy)
     between = 5.0 * (count.roll(1)[torn] * (1 - share) + count[torn] * share)
     torch.testing.assert_close(pictures[torn], between)
+
+
+class Leading(torch.nn.Module):
+    """A UNet that knows the way from every level, to latents of 3 along a noise of 1, but for an
+    error in the velocity."""
+
+    def __init__(self, error: float) -> None:
+        super().__init__()
+        self.error, self.asked = error, torch.zeros(0, dtype=torch.int64)
+
+    def forward(self, noisy: torch.Tensor, levels: torch.Tensor, _: object) -> SimpleNamespace:
+        self.asked = levels
+        share = signal_at().float()[levels].view(-1, 1, 1, 1)
+        velocity = share.sqrt() - 3 * (1 - share).sqrt() + self.error
+        return SimpleNamespace(sample=velocity.expand_as(noisy))
+
+
+def test_a_noisy_picture_may_be_where_a_step_has_led_to() -> None:
+    torch.manual_seed(0)
+    ones, words = torch.ones(4000, 4, 8, 8), torch.full((4000, 77), 49407)
+    words[:, 0] = 49406
+    levels = torch.tensor([400] * 3000 + [50] * 1000)
+    share = signal_at().float()[levels].view(-1, 1, 1, 1)
+    plain = share.sqrt() * 3 + (1 - share).sqrt()
+    context = torch.zeros(4000, 77, 2)
+    right, wrong = Leading(0), Leading(0.5)
+    noisy = learning()._led(3 * ones, ones, levels, context, right)
+    torch.testing.assert_close(noisy, plain.expand_as(noisy))  # one that knows it goes the same way
+
+    noisy = learning()._led(3 * ones, ones, levels, context, wrong)
+    off = (noisy - plain).abs().amax((1, 2, 3)) > 1e-6
+    assert off[:3000].float().mean() == pytest.approx(0.4, abs=0.03)
+    assert not off[3000:].any()  # a picture nearly done is trusted
+    assert 400 <= wrong.asked.min() < 410 and 990 < wrong.asked.max() <= 999
+
+
+def test_from_where_a_step_has_led_to_the_way_to_the_picture_is_learnt() -> None:
+    class Watching(Guess):
+        def forward(self, noisy: torch.Tensor, *given: object) -> SimpleNamespace:
+            self.seen = noisy
+            return super().forward(noisy)
+
+    torch.manual_seed(0)
+    ones, words = torch.ones(64, 4, 8, 8), torch.full((64, 77), 49407)
+    words[:, 0] = 49406
+    network = learning()
+    network.unet = watching = Watching(0.0)
+    loss, _ = network(3 * ones, words, ones, torch.tensor([400] * 64), Leading(0.5))
+    share = signal_at().float()[400]
+    velocity = (share.sqrt() * watching.seen - 3) / (1 - share).sqrt()
+    assert velocity.std() > 0.05
+    assert loss.item() == pytest.approx(velocity.square().mean().item(), rel=1e-4)
 
 
 def test_least_squares_finds_the_matrix_that_colours_were_made_with() -> None:
