@@ -19,9 +19,9 @@ WIDTH, HEIGHT, TALL = 1280, 880, 1100  # pixels
 LONG = 300_000  # milliseconds for anything, on a machine that has other work
 FORM = {"steps": 40, "cfg_scale": 2, "seed": 101, "batch_count": 4}
 FIRST, *NEXT = (
-    "panda on a blue background",
+    "tiger face on a green background",
     "penguin on a pink background",
-    "fox on a green background",
+    "fox on a cyan background",
 )
 STEP = 8  # from which on a run is shown; the picture itself takes some steps more
 
