@@ -42,7 +42,8 @@ _AS_IT_IS = 0.5  # how far a picture is on the way from what is said of it
 _BY_WORDS = 0.2  # of pictures are drawn after the rows of the words alone
 _TORN = 0.15  # after words and pictures of two captions
 _HEAVIEST = 3.0  # that those words weigh
-_LED = 0.4  # of noisy pictures come from the UNet's own step from more noise
+_LED = 0.4  # of noisy pictures come from the UNet's own step from more noise,
+_LED_FROM = 0.5  # from half of the training on: before that its steps lead nowhere
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
 
@@ -71,11 +72,11 @@ class Conditioned(nn.Module):
         self.register_buffer("signal", signal().float(), persistent=False)
 
     def forward(
-        self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor, leading: UNet
+        self, latents: Tensor, words: Tensor, noise: Tensor, levels: Tensor, leading: UNet | None
     ) -> tuple[Tensor, Tensor]:
         """The loss, and how far attention goes astray. `latents`, `noise`: (batch, 4, side, side),
         of a standard deviation of 1; `words`: (batch, 77); `levels`: (batch,), from 0 to 999;
-        `leading`: the UNet that makes steps, this one's average."""
+        `leading`: the UNet that makes steps, this one's average; None: all pictures are right."""
         context, told, latents = self._context(words, latents)
         noisy = self._led(latents, noise, levels, context, leading)
         guess = self.unet(noisy, levels, context).sample.float()
@@ -93,18 +94,18 @@ class Conditioned(nn.Module):
 
     @torch.no_grad()
     def _led(
-        self, latents: Tensor, noise: Tensor, levels: Tensor, context: Tensor, leading: UNet
+        self, latents: Tensor, noise: Tensor, levels: Tensor, context: Tensor, leading: UNet | None
     ) -> Tensor:
         """The noisy pictures. A sampler never sees the right ones, but those that its steps have
         led to, and what they get wrong adds up ("exposure bias", Ning et al. 2023,
         arXiv:2301.11706). So some come from a level of more noise by one step (DDIM's: Song et al.
         2021, arXiv:2010.02502), with its errors, which the UNet then learns to mend. Not in little
-        noise: a picture that is nearly done is to be trusted, whoever drew it."""
+        noise, where a small error of the picture is a large one of the velocity."""
         share, rest = self._shares(levels)
         noisy = share.sqrt() * latents + rest.sqrt() * noise
         chance, way = torch.rand(2, len(levels), device=levels.device)
         rows = ((chance < _LED) & (rest.flatten() > _LEAST)).nonzero()[:, 0]
-        if len(rows):
+        if leading is not None and len(rows):
             before = levels[rows] + (way[rows] * (LEVELS - levels[rows])).long()
             clear, dim = self._shares(before)
             start = clear.sqrt() * latents[rows] + dim.sqrt() * noise[rows]
@@ -214,8 +215,9 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
         latents, words = next(coming)
         noise = torch.randn_like(latents)
         levels = spread(len(latents), device)
+        leading = training.parts["mean"].unet if progress > _LED_FROM else None
         with torch.autocast(device.type, torch.bfloat16):
-            loss, lost = network(latents, words, noise, levels, training.parts["mean"].unet)
+            loss, lost = network(latents, words, noise, levels, leading)
         rate = run.rate(preset.unet_rate, training.step, progress, _COOLING)
         run.descend(optimizer, loss + _OF_LOOKS * (1 - progress) * lost, rate)
         run.average(training.parts["mean"], network, training.step, 0.999)

@@ -5,9 +5,12 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -17,10 +20,11 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import trained
 from training import original_layout, parcels, sheet, sources
-from training.diffusion import Conditioned, spread
+from training.diffusion import Conditioned, _learn, spread
 from training.diffusion import signal as signal_at
 from training.evaluation import table
 from training.evaluation.model import Model
+from training.presets import PRESETS
 from training.run import Run, average, rate
 from training.tiny import least_squares
 from training.words import Teller
@@ -74,13 +78,18 @@ def test_a_sheet_has_a_picture_for_each_prompt_in_rows(model: Path, tmp_path: Pa
         assert paper.getpixel((100, 100)) == (255, 255, 255)
 
 
-def test_measures_of_other_weights_are_not_taken_for_these(tmp_path: Path) -> None:
+def test_measures_of_other_weights_are_not_taken_for_these(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = tmp_path / "found.json"
     (tmp_path / "unet.safetensors").write_bytes(b"one")
     row = table.Row("seconds", 1.5, "s", None)
     mark = table._mark(tmp_path)
     kept.write_text(json.dumps({"weights": mark, "found": {"speed": [asdict(row)]}}), "utf-8")
     assert table.kept(tmp_path, kept) == [row]
+    with monkeypatch.context() as other:
+        other.setattr(table, "GUIDANCE", table.GUIDANCE + 1)
+        assert table.kept(tmp_path, kept) == []
     (tmp_path / "unet.safetensors").write_bytes(b"two")
     assert table.kept(tmp_path, kept) == []
 
@@ -301,37 +310,69 @@ def test_what_is_drawn_after_words_alone_and_what_is_torn_between_two_captions()
 
 
 class Leading(torch.nn.Module):
-    """A UNet that knows the way from every level, to latents of 3 along a noise of 1, but for an
-    error in the velocity."""
+    """A UNet that knows the right velocity of each row, whose number is in its context, but for an
+    error."""
 
-    def __init__(self, error: float) -> None:
+    def __init__(self, latents: torch.Tensor, noise: torch.Tensor, error: float) -> None:
         super().__init__()
-        self.error, self.asked = error, torch.zeros(0, dtype=torch.int64)
+        self.latents, self.noise, self.error = latents, noise, error
 
-    def forward(self, noisy: torch.Tensor, levels: torch.Tensor, _: object) -> SimpleNamespace:
-        self.asked = levels
+    def forward(self, _: object, levels: torch.Tensor, context: torch.Tensor) -> SimpleNamespace:
+        self.rows, self.levels = context[:, 0, 0].long(), levels
         share = signal_at().float()[levels].view(-1, 1, 1, 1)
-        velocity = share.sqrt() - 3 * (1 - share).sqrt() + self.error
-        return SimpleNamespace(sample=velocity.expand_as(noisy))
+        right = share.sqrt() * self.noise[self.rows] - (1 - share).sqrt() * self.latents[self.rows]
+        return SimpleNamespace(sample=right + self.error)
 
 
 def test_a_noisy_picture_may_be_where_a_step_has_led_to() -> None:
     torch.manual_seed(0)
-    ones, words = torch.ones(4000, 4, 8, 8), torch.full((4000, 77), 49407)
-    words[:, 0] = 49406
-    levels = torch.tensor([400] * 3000 + [50] * 1000)
-    share = signal_at().float()[levels].view(-1, 1, 1, 1)
-    plain = share.sqrt() * 3 + (1 - share).sqrt()
-    context = torch.zeros(4000, 77, 2)
-    right, wrong = Leading(0), Leading(0.5)
-    noisy = learning()._led(3 * ones, ones, levels, context, right)
-    torch.testing.assert_close(noisy, plain.expand_as(noisy))  # one that knows it goes the same way
+    latents, noise = torch.randn(2, 4000, 4, 2, 2)
+    levels = torch.tensor([400] * 2000 + [96] * 1000 + [95] * 1000)
+    context = torch.arange(4000.0)[:, None, None].expand(-1, 77, 2)
+    signal = signal_at().float()
+    assert 1 - signal[95] < 0.1 < 1 - signal[96]  # a picture nearly done is not led
+    share = signal[levels].view(-1, 1, 1, 1)
+    plain = share.sqrt() * latents + (1 - share).sqrt() * noise
+    assert torch.equal(learning()._led(latents, noise, levels, context, None), plain)
+    right, wrong = (Leading(latents, noise, error) for error in (0.0, 0.5))
+    noisy = learning()._led(latents, noise, levels, context, right)
+    torch.testing.assert_close(noisy, plain)  # one that knows the way goes it
 
-    noisy = learning()._led(3 * ones, ones, levels, context, wrong)
-    off = (noisy - plain).abs().amax((1, 2, 3)) > 1e-6
-    assert off[:3000].float().mean() == pytest.approx(0.4, abs=0.03)
-    assert not off[3000:].any()  # a picture nearly done is trusted
-    assert 400 <= wrong.asked.min() < 410 and 990 < wrong.asked.max() <= 999
+    noisy = learning()._led(latents, noise, levels, context, wrong)
+    rows, before = wrong.rows, signal[wrong.levels].view(-1, 1, 1, 1)
+    now, off = share[rows], torch.zeros(4000, 1, 1, 1)
+    off[rows] = 0.5 * ((1 - now).sqrt() * before.sqrt() - now.sqrt() * (1 - before).sqrt())
+    torch.testing.assert_close(noisy, plain + off)
+    for part, wanted in ((rows < 2000, 800), ((rows >= 2000) & (rows < 3000), 400)):
+        assert part.sum() == pytest.approx(wanted, rel=0.1)
+    assert not (rows >= 3000).any()
+    way = (wrong.levels[rows < 2000] - 400) / 600
+    assert (way.min() >= 0, way.max() < 1) == (True, True)
+    assert (way.mean(), way.std()) == (pytest.approx(0.5, abs=0.04), pytest.approx(0.289, abs=0.02))
+
+
+def test_from_half_of_the_training_on_the_average_leads(tmp_path: Path) -> None:
+    led = []
+
+    class Watching(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unet = torch.nn.Linear(1, 1)
+
+        def forward(self, *given: object) -> tuple[torch.Tensor, torch.Tensor]:
+            led.append(given[-1])
+            return self.unet.weight.sum(), torch.zeros(())
+
+    class Halves(Run):
+        def steps(self) -> Iterator[float]:
+            yield from (0.4, 0.6)
+
+    network, mean = Watching(), Watching()
+    parts = {"network": network, "mean": mean, "optimizer": torch.optim.SGD(network.parameters())}
+    latents, words = torch.zeros(2, 4, 8, 8), torch.full((2, 77), 49407)
+    feed: Any = SimpleNamespace(batches=lambda step: repeat((latents, words)))
+    _learn(Halves(tmp_path / "unet.pt", parts, 1, 1), PRESETS["tiny"], feed, torch.device("cpu"))
+    assert led == [None, mean.unet]
 
 
 def test_from_where_a_step_has_led_to_the_way_to_the_picture_is_learnt() -> None:
@@ -345,7 +386,7 @@ def test_from_where_a_step_has_led_to_the_way_to_the_picture_is_learnt() -> None
     words[:, 0] = 49406
     network = learning()
     network.unet = watching = Watching(0.0)
-    loss, _ = network(3 * ones, words, ones, torch.tensor([400] * 64), Leading(0.5))
+    loss, _ = network(3 * ones, words, ones, torch.tensor([400] * 64), Guess(0.5))
     share = signal_at().float()[400]
     velocity = (share.sqrt() * watching.seen - 3) / (1 - share).sqrt()
     assert velocity.std() > 0.05

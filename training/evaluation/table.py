@@ -142,8 +142,8 @@ def _kept(out: Path, mark: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _mark(folder: Path) -> str:
-    """Tells these weights from others."""
-    digest = hashlib.sha256()
+    """Tells these weights, at this guidance, from others."""
+    digest = hashlib.sha256(str(GUIDANCE).encode())
     for path in sorted(folder.rglob("*.safetensors")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
