@@ -92,6 +92,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "whole numbers": (of({**SD1, f"{UNET}out.2.weight": ["I32", SD1[f"{UNET}out.2.weight"]]}),
                       "holds whole numbers, which are no weights"),
     "no middle": (of(without(f"{UNET}middle_block")), "the UNet's middle is not as deep"),
+    "deeper on the way up": (
+        of({**SD1, f"{UNET}output_blocks.9.1.transformer_blocks.1.norm1.weight": [320]}),
+        "attentions are not as deep on the way up as down"),
     "no words": (of(without("cond_stage_model.transformer.text_model.embeddings.token")),
                  "token_embedding.weight is missing in it"),
     "an odd width": (of({**SD1, f"{UNET}input_blocks.0.0.weight": []}), "which cannot be"),

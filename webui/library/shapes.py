@@ -5,7 +5,7 @@ shapes cannot tell (how many heads, which activation) is not known here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count, takewhile
 from math import isqrt
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class _Level(NamedTuple):
 
     channels: int
     blocks: int  # residual blocks, on the way down
-    depth: int  # transformer blocks in each attention; 0: none
+    depth: int  # transformer blocks in each attention on the way down; 0: none
 
 
 def unet(header: Header, prefix: str = UNET) -> Config:
@@ -37,11 +37,10 @@ def unet(header: Header, prefix: str = UNET) -> Config:
     levels = _levels(header, prefix)
     if len({level.blocks for level in levels}) != 1:
         raise ProblemError("the UNet has levels of different lengths, which cannot be used")
+    # the way up begins with the last level; each is a block longer than on the way down
+    first = [f"{prefix}output_blocks.{at * (levels[0].blocks + 1)}.1." for at in range(len(levels))]
+    up = [_depth(header, place) for place in first]
     middle = _depth(header, f"{prefix}middle_block.1.")
-    depths = [level.depth or 1 for level in levels]
-    depths[-1] = levels[-1].depth or middle
-    if middle == 0 or depths[-1] != middle:
-        raise ProblemError("the UNet's middle is not as deep as its last level, as in no family")
     attentions = [key for key in header.tensors if key.startswith(prefix) and ".proj_in.w" in key]
     keys = [key for key in header.tensors if key.startswith(prefix) and "attn2.to_k.weight" in key]
     return {
@@ -49,16 +48,27 @@ def unet(header: Header, prefix: str = UNET) -> Config:
         "out_channels": _needed(header, f"{prefix}out.2.weight")[0],
         "block_out_channels": [level.channels for level in levels],
         "layers_per_block": levels[0].blocks,
-        "down_block_types": [_block("Down", level) for level in levels],
-        "up_block_types": [_block("Up", level) for level in reversed(levels)],
-        "transformer_layers_per_block": depths,
+        "down_block_types": [_block("Down", level.depth) for level in levels],
+        "up_block_types": [_block("Up", depth) for depth in up],
+        "transformer_layers_per_block": _depths(levels, up[::-1], middle),
         "cross_attention_dim": _needed(header, keys[0])[1],
         "use_linear_projection": len(_needed(header, attentions[0])) == 2,
     }
 
 
-def _block(way: str, level: _Level) -> str:
-    return f"CrossAttn{way}Block2D" if level.depth else f"{way}Block2D"
+def _depths(levels: Sequence[_Level], up: Sequence[int], middle: int) -> list[int]:
+    """By level. One may have attention on one way only; the middle's stand for the last's."""
+    both = list(zip((level.depth for level in levels), up, strict=True))
+    if any(down and rising and down != rising for down, rising in both):
+        raise ProblemError("the UNet's attentions are not as deep on the way up as down")
+    depths = [down or rising or 1 for down, rising in both]
+    if middle == 0 or (levels[-1].depth or middle) != middle:
+        raise ProblemError("the UNet's middle is not as deep as its last level, as in no family")
+    return [*depths[:-1], middle]
+
+
+def _block(way: str, depth: int) -> str:
+    return f"CrossAttn{way}Block2D" if depth else f"{way}Block2D"
 
 
 def _levels(header: Header, prefix: str) -> list[_Level]:
