@@ -107,7 +107,7 @@ def train(
         pictures = pictures.to(memory_format=run.layout(device))
         with torch.autocast(device.type, torch.bfloat16):
             loss = (decoder if frozen else both)(network, pictures)
-        run.descend(optimizer, loss, run.rate(preset.vae_rate, training.step, progress))
+        run.descend(loss, run.rate(preset.vae_rate, training.step, progress), optimizer)
         run.average(mean, network, training.step, 0.998)
         if training.step % 10 == 0:  # not more often: reading the number waits for a GPU
             shown = 0.9 * shown + 0.1 * loss.item() if shown else loss.item()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -28,6 +29,7 @@ from training.inheritance import Older
 from training.latents import Feed
 from training.looks import Captions, alone, ended
 from training.networks import TextEncoder, UNet
+from training.pieces import Pieces
 from training.presets import Preset
 from training.run import Run
 from training.words import Teller
@@ -43,6 +45,7 @@ _BY_WORDS = 0.2  # of pictures are drawn after the rows of the words alone
 _TORN = 0.15  # after words and pictures of two captions
 _HEAVIEST = 3.0  # that those words weigh
 _LED = 0.4  # of noisy pictures come from the UNet's own step from more noise,
+_DRIFTED, _DRIFT = 0.3, 0.3  # of them have drifted, by numbers of such a spread, both
 _LED_FROM = 0.5  # from half of the training on: before that its steps lead nowhere
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
@@ -79,6 +82,8 @@ class Conditioned(nn.Module):
         `leading`: the UNet that makes steps, this one's average; None: all pictures are right."""
         context, told, latents = self._context(words, latents)
         noisy = self._led(latents, noise, levels, context, leading)
+        if leading is not None:
+            noisy = noisy + self._drift(levels, noisy.shape[-1])
         guess = self.unet(noisy, levels, context).sample.float()
         share, rest = self._shares(levels)
         velocity = (share.sqrt() * noisy - latents) / rest.sqrt()  # from there to the picture
@@ -114,6 +119,16 @@ class Conditioned(nn.Module):
             left = dim.sqrt() * start + clear.sqrt() * velocity  # the noise that it sees
             noisy[rows] = share[rows].sqrt() * picture + rest[rows].sqrt() * left
         return noisy
+
+    def _drift(self, levels: Tensor, side: int) -> Tensor:
+        """What is added to noisy pictures, (batch, 4, side, side). Twenty steps do more to a ground
+        than the one above does; so in some of them it is as if the picture were of other colours,
+        another in each corner and smoothly between."""
+        share, rest = self._shares(levels)
+        some = torch.rand_like(rest) < _DRIFTED
+        corners = _DRIFT * torch.randn(len(levels), 4, 2, 2, device=levels.device)
+        field = F.interpolate(corners, size=(side, side), mode="bilinear", align_corners=True)
+        return torch.where(some & (rest > _LEAST), share.sqrt() * field, 0.0)
 
     @torch.no_grad()
     def _context(self, words: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -219,7 +234,7 @@ def _learn(training: Run, preset: Preset, feed: Feed, device: torch.device) -> N
         with torch.autocast(device.type, torch.bfloat16):
             loss, lost = network(latents, words, noise, levels, leading)
         rate = run.rate(preset.unet_rate, training.step, progress, _COOLING)
-        run.descend(optimizer, loss + _OF_LOOKS * (1 - progress) * lost, rate)
+        run.descend(loss + _OF_LOOKS * (1 - progress) * lost, rate, optimizer)
         run.average(training.parts["mean"], network, training.step, 0.999)
         if training.step % 50 == 0:
             shown = 0.7 * shown + 0.3 * loss.item() if shown else loss.item()
@@ -234,12 +249,13 @@ def spread(count: int, device: torch.device) -> Tensor:
 
 
 def _captions(feed: Feed) -> Captions:
-    """Of the feed's first compositions, and of each thing by itself."""
+    """Of the feed's first compositions, of each thing by itself, and of any together."""
     scenes, found = feed.pool(0)
     single = alone(2 if feed.preset.flat_share else 1, len(feed.known))
     scale = float(feed.vae.config.scaling_factor)
     some, each = (latents.float().cpu() * scale for latents in (found, feed.encoded(single)))
-    return Captions.of(feed.known, feed.tokenizer, (scenes, some), (single, each))
+    pieces = Pieces.of(feed) if feed.preset.grid else None
+    return Captions.of(feed.known, feed.tokenizer, (scenes, some), (single, each), pieces)
 
 
 def _text_encoder(preset: Preset, material: Material) -> TextEncoder:

@@ -28,13 +28,15 @@ from training import vocabulary
 from training.captions import caption
 from training.emoji import Emoji
 from training.latents import tokens
+from training.pieces import Pieces
 from training.scenes import PLAIN, Scene, Thing
 
 KEPT = 64  # principal components
 ACROSS = 8  # patches of a picture, each way
 _FIRST = 13  # the place from which on every patch is said once
 _SIDE = 0.75  # of a thing that stands alone, in the middle, on white
-_ALONE = 0.4  # of captions are of such pictures
+_ALONE = 0.3  # of captions are of such pictures
+_TOGETHER = 0.4  # of several things, where there are pieces of them
 _BATCH = 64
 _LENGTH = 77
 _END = vocabulary.SIZE - 1
@@ -114,7 +116,8 @@ class Asked:
 class Captions:
     """Captions without end, and what they should say. `looks`: (styles, classes, kept); `scenes`
     with `patches`, (scenes, 64, numbers), the last of them things that stand alone, all about their
-    `mean`, (64, numbers); `names`: the tokens of each name of each class, the longest first."""
+    `mean`, (64, numbers); `names`: the tokens of each name of each class, the longest first;
+    `pieces`: what more pictures of several things are made of; None: of nothing."""
 
     known: Sequence[Emoji]
     tokenizer: CLIPTokenizer
@@ -123,6 +126,7 @@ class Captions:
     scenes: Sequence[Scene]
     patches: Tensor
     mean: Tensor
+    pieces: Pieces | None = None
 
     @classmethod
     def of(
@@ -131,6 +135,7 @@ class Captions:
         tokenizer: CLIPTokenizer,
         some: tuple[Sequence[Scene], Tensor],
         single: tuple[Sequence[Scene], Tensor],
+        pieces: Pieces | None = None,
     ) -> "Captions":
         """From scenes with their latents: `some`, and those of `alone`."""
         spoken = [(each.label, *each.names, *each.kin) for each in known]
@@ -147,25 +152,33 @@ class Captions:
             scenes,
             cut - cut.mean(0),
             cut.mean(0),
+            pieces,
         )
 
     def batch(self, seed: int) -> Asked:
         """64 captions, the same for the same seed."""
         rng = random.Random(f"looks {seed}")
-        single = len(self.scenes) - self.looks.shape[0] * self.looks.shape[1]
-        ranges = (range(single, len(self.scenes)), range(single))
-        rows = [rng.choice(ranges[rng.random() >= _ALONE]) for _ in range(_BATCH)]
-        said = [caption(self.scenes[row], self.known, rng) for row in rows]
+        shown = [self._shown(rng) for _ in range(_BATCH)]
+        said = [caption(scene, self.known, rng) for scene, _ in shown]
         words = tokens(self.tokenizer, said)
         told = [
-            self.told(self.scenes[row], line)
-            for row, line in zip(rows, words.tolist(), strict=True)
+            self.told(scene, line) for (scene, _), line in zip(shown, words.tolist(), strict=True)
         ]
-        shown, named = (torch.stack(each) for each in zip(*told, strict=True))
-        said_there = self.patches[rows][:, places()]
+        looks, named = (torch.stack(each) for each in zip(*told, strict=True))
+        said_there = torch.stack([each for _, each in shown])[:, places()]
         return Asked(
-            words, words, torch.zeros(len(rows)), shown, named, said_there, ended(words).float()
+            words, words, torch.zeros(_BATCH), looks, named, said_there, ended(words).float()
         )
+
+    def _shown(self, rng: random.Random) -> tuple[Scene, Tensor]:
+        """A scene and its patches, (64, numbers)."""
+        if self.pieces is not None and rng.random() < _TOGETHER:
+            scene = self.pieces.scene(rng)
+            return scene, patches(self.pieces.together(scene)[None])[0] - self.mean
+        single = len(self.scenes) - self.looks.shape[0] * self.looks.shape[1]
+        ranges = (range(single, len(self.scenes)), range(single))
+        row = rng.choice(ranges[rng.random() >= _ALONE])
+        return self.scenes[row], self.patches[row]
 
     def alone(self, which: int) -> Tensor:
         """(77, numbers): the patches of this thing alone, of the first style, at each place."""

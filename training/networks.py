@@ -38,7 +38,7 @@ def text_encoder(preset: Preset) -> TextEncoder:
         CLIPTextConfig(
             vocab_size=vocabulary.SIZE,
             hidden_size=preset.width,
-            intermediate_size=4 * preset.width,
+            intermediate_size=preset.text_hidden,
             num_hidden_layers=preset.text_layers,
             num_attention_heads=4,
             max_position_embeddings=77,

@@ -27,7 +27,9 @@ class Preset:
     vae_channels: tuple[int, ...]
     width: int  # of the text encoder, and so of the context that the UNet attends to
     text_layers: int
+    text_hidden: int  # numbers between the two halves of each of its layers: where things are kept
     unet_channels: tuple[int, ...]
+    down_attends: bool  # whether the UNet looks at the text on its way down too
     # the pictures' world
     grid: int  # corners and sides of things are multiples of so many pixels; 0: of any
     flat_share: float  # of pictures in the second style
@@ -59,11 +61,12 @@ class Preset:
         (32 x 32 latents); with three, the first is of 16 x 16 and has it."""
         levels = len(self.unet_channels)
         attends = [levels == 3, *[True] * (levels - 2), False]
+        down = [a and self.down_attends for a in attends]
         return {
             "sample_size": self.latent,
             "block_out_channels": list(self.unet_channels),
             "layers_per_block": 1,
-            "down_block_types": ["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends],
+            "down_block_types": ["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in down],
             "up_block_types": [
                 "CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)
             ],
@@ -80,8 +83,8 @@ PRESETS = {
         source=144,
         vae_minutes=24,
         encoder_share=0.83,
-        words_minutes=22,
-        unet_minutes=122,
+        words_minutes=90,
+        unet_minutes=150,
         tiny_minutes=5,
         vae_batch=16,
         vae_crop=64,
@@ -91,10 +94,12 @@ PRESETS = {
         vae_channels=(32, 64, 96, 128),
         width=96,
         text_layers=4,
+        text_hidden=1280,
+        down_attends=False,
         unet_channels=(80, 160, 240),
         grid=16,
         flat_share=0.0,
-        several_share=0.15,
+        several_share=0.25,
         familiar_share=0.6,
         vae_rate=4e-4,
         unet_rate=5e-4,
@@ -116,6 +121,8 @@ PRESETS = {
         vae_channels=(32, 64, 96, 128),
         width=112,
         text_layers=4,
+        text_hidden=448,
+        down_attends=True,
         unet_channels=(64, 112, 160, 192),
         grid=0,
         flat_share=0.15,
@@ -141,6 +148,8 @@ PRESETS = {
         vae_channels=(16, 16, 16, 16),
         width=16,
         text_layers=1,
+        text_hidden=64,
+        down_attends=False,
         unet_channels=(16, 16, 32),
         grid=8,
         flat_share=0.2,

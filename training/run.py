@@ -113,15 +113,17 @@ def average(mean: nn.Module, network: nn.Module, step: int, longest: float) -> N
     torch._foreach_lerp_([kept for kept, _ in moving], [new for _, new in moving], 1 - keep)
 
 
-def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
-    """One step at this rate, or at a group's `share` of it, along gradients no longer than 1."""
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("share", 1.0)
-    optimizer.zero_grad()
+def descend(loss: Tensor, rate: float, *optimizers: torch.optim.Optimizer) -> None:
+    """One step of each at this rate, along gradients that are together no longer than 1."""
+    groups = [group for each in optimizers for group in each.param_groups]
+    for group in groups:
+        group["lr"] = rate
+    for optimizer in optimizers:
+        optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(weights, 1.0)
-    optimizer.step()
+    torch.nn.utils.clip_grad_norm_([one for group in groups for one in group["params"]], 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 def layout(device: torch.device) -> torch.memory_format:

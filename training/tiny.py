@@ -51,7 +51,7 @@ def train(
         wanted = autoencoder.decoded(vae, latent)
         latent = latent * vae.config.scaling_factor
         loss = autoencoder.difference(network(latent), wanted)
-        run.descend(optimizer, loss, run.rate(1e-3, training.step, progress))
+        run.descend(loss, run.rate(1e-3, training.step, progress), optimizer)
         run.average(mean, network, training.step, 0.998)
         if len(latents) < 32:
             latents.append(latent)

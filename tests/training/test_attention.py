@@ -1,6 +1,7 @@
 """Where attention looks, and where it is told to."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def test_what_shows_where_it_looks_computes_the_same(plain: bool) -> None:
 
 
 def test_the_way_down_is_told_nothing() -> None:
-    unet = networks.unet(TINY)
+    unet = networks.unet(replace(TINY, down_attends=True))
     show(unet, plain=True)
     kinds = {name.split("_")[0]: type(each) for name, each in unet.attn_processors.items()
              if "attn2" in name}  # fmt: skip

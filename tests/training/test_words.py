@@ -150,9 +150,9 @@ def test_from_the_end_of_a_caption_on_each_place_says_its_patch(captions: Captio
     assert torch.equal(scenes, scenes[:, :1, :1].expand(64, 77, 4))
 
 
-def test_about_two_in_five_captions_are_of_things_alone(captions: Captions) -> None:
+def test_about_three_in_ten_captions_are_of_things_alone(captions: Captions) -> None:
     rows = torch.cat([captions.batch(seed).patches[:, 0, 0] // 100 for seed in range(20)])
-    assert 0.36 < (rows >= 2).float().mean() < 0.44
+    assert 0.26 < (rows >= 2).float().mean() < 0.34
 
 
 def test_kin_are_said_in_place_of_names(captions: Captions) -> None:
