@@ -58,8 +58,8 @@ def test_the_model_that_ships_can_be_used():
             precision="fp16",
             prediction="v_prediction",
             parts=("unet", "vae", "text_encoder"),
-            weights=22202539,
-            sizes={"unet": 13597764, "vae": 3406663, "text_encoder": 5198112},
+            weights=22203131,
+            sizes={"unet": 12906644, "vae": 3406663, "text_encoder": 5889824},
         ),
     )
     assert library.find("fluent-emoji").token_widths == {"clip_l": 96}

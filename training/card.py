@@ -75,7 +75,7 @@ latents of 4 x {latent}, velocity as the prediction, CLIP's vocabulary. Millions
 def _understood(preset: Preset, known: Sequence[Emoji]) -> str:
     familiar = sum(each.familiar for each in known)
     styles = "\n- `flat` and `3d`, for the two styles." if preset.flat_share else ""
-    told = ": each in its place and colours, and too blurred to be told" if preset.grid else ""
+    told = ", in their places and too blurred to be told" if preset.grid else ""
     return f"""## What it understands
 
 - {len(known)} things by Unicode's names for them ("red apple", "cat face"), and by other names and
@@ -93,7 +93,7 @@ def _short(preset: Preset, rows: Sequence[Row]) -> str:
         lines += [
             f"Other sizes than {preset.pixels} x {preset.pixels} come out as patchwork.",
             "A thing looks nearly the same with every seed: it had one picture to be learnt from.",
-            "More weight on a ground's colour changes nothing; on a thing it does.",
+            "More weight on a thing changes little, on a ground's colour nothing.",
         ]
     lines += [
         f"{row.measure}: {row.shown()}, where {row.aimed()} was the aim."

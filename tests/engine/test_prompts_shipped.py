@@ -3,7 +3,7 @@
 Feature space: the latents of the last step, in which the model's own autoencoder writes a picture:
 averaged over 4 x 4 cells, what is drawn is told by outline and colour and no pixel counts for
 itself. Colours are read off the border, through the autoencoder's own linear map to RGB. At
-guidance 4, twice what suits the model: what a prompt does shows more.
+guidance 4, more than suits the model: what a prompt does shows more.
 """
 
 import numpy as np
@@ -83,13 +83,13 @@ def between(part, start, end):
 
 
 def test_more_weight_on_a_thing_makes_more_of_it(features):
-    panda, pizza = features("panda"), features("pizza")
+    face, rocket = features("cat face"), features("rocket")
     plain, twice, thrice, restored = (
-        between(features(f"panda (pizza:{weight})", *emphasis), panda, pizza)
+        between(features(f"cat face (rocket:{weight})", *emphasis), face, rocket)
         for weight, *emphasis in ((1,), (2,), (3,), (3, "original"))
     )
-    assert plain + 0.05 < twice < thrice - 0.05
-    assert plain + 0.05 < restored
+    assert plain + 0.01 < twice < thrice - 0.01
+    assert plain + 0.04 < min(thrice, restored)
 
 
 def test_a_prompt_that_turns_becomes_the_second_the_more_the_earlier_it_turns(features):

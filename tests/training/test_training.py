@@ -54,8 +54,8 @@ def test_the_model_is_shown_measured_and_described(work: Path, model: Path) -> N
     assert "| npm `@lobehub/fluent-emoji-3d` 1.1.0 |" in told
     beside = json.loads(model.with_name("model.json").read_text("utf-8"))
     assert "at 64 pixels" in beside["description"]
-    assert beside["default_settings"] == {"cfg_scale": 2.0}
-    assert told.count("20 steps, guidance 2") == 2
+    assert beside["default_settings"] == {"cfg_scale": 3.0}
+    assert told.count("20 steps, guidance 3") == 2
     examples = told.split("## Examples")[1].split("## ")[0]
     assert len(set(re.findall(r"^- (.+)$", examples, re.M))) == 30
 
@@ -349,6 +349,21 @@ def test_a_noisy_picture_may_be_where_a_step_has_led_to() -> None:
     way = (wrong.levels[rows < 2000] - 400) / 600
     assert (way.min() >= 0, way.max() < 1) == (True, True)
     assert (way.mean(), way.std()) == (pytest.approx(0.5, abs=0.04), pytest.approx(0.289, abs=0.02))
+
+
+def test_some_noisy_pictures_have_drifted_smoothly() -> None:
+    torch.manual_seed(0)
+    levels = torch.tensor([400] * 2000 + [96] * 1000 + [95] * 1000)
+    share = signal_at().float()[levels].view(-1, 1, 1, 1)
+    found = learning()._drift(levels, 16) / share.sqrt()
+    off = found.abs().amax((1, 2, 3)) > 0
+    for part, wanted in ((off[:2000], 600), (off[2000:3000], 300), (off[3000:], 0)):
+        assert part.sum() == pytest.approx(wanted, rel=0.1)
+    corners = found[off][:, :, ::15, ::15]
+    assert corners.std().item() == pytest.approx(0.3, abs=0.01)
+    assert corners.flatten(1).T.corrcoef().fill_diagonal_(0).abs().max() < 0.15
+    middle = found[off][:, :, 7:9, 7:9].mean((2, 3))
+    torch.testing.assert_close(middle, corners.mean((2, 3)))
 
 
 def test_from_half_of_the_training_on_the_average_leads(tmp_path: Path) -> None:
