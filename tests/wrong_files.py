@@ -95,6 +95,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "deeper on the way up": (
         of({**SD1, f"{UNET}output_blocks.9.1.transformer_blocks.1.norm1.weight": [320]}),
         "attentions are not as deep on the way up as down"),
+    "deeper on the way up alone": (
+        of({**SD1, f"{UNET}output_blocks.0.1.transformer_blocks.0.norm1.weight": [1280],
+            f"{UNET}output_blocks.0.1.transformer_blocks.1.norm1.weight": [1280]}),
+        "the UNet's middle is not as deep as its last level"),
     "no words": (of(without("cond_stage_model.transformer.text_model.embeddings.token")),
                  "token_embedding.weight is missing in it"),
     "an odd width": (of({**SD1, f"{UNET}input_blocks.0.0.weight": []}), "which cannot be"),

@@ -45,7 +45,7 @@ _BY_WORDS = 0.2  # of pictures are drawn after the rows of the words alone
 _TORN = 0.15  # after words and pictures of two captions
 _HEAVIEST = 3.0  # that those words weigh
 _LED = 0.4  # of noisy pictures come from the UNet's own step from more noise,
-_DRIFTED, _DRIFT = 0.3, 0.3  # of them have drifted, by numbers of such a spread, both
+_DRIFTED, _DRIFT = 0.3, 0.3  # led or not, so many have drifted, by numbers of such a spread; both
 _LED_FROM = 0.5  # from half of the training on: before that its steps lead nowhere
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
@@ -249,7 +249,7 @@ def spread(count: int, device: torch.device) -> Tensor:
 
 
 def _captions(feed: Feed) -> Captions:
-    """Of the feed's first compositions, of each thing by itself, and of any together."""
+    """Of the feed's first compositions, of each thing by itself, and of some together."""
     scenes, found = feed.pool(0)
     single = alone(2 if feed.preset.flat_share else 1, len(feed.known))
     scale = float(feed.vae.config.scaling_factor)

@@ -88,6 +88,10 @@ class Older:
             key: weight @ bridge if key.endswith(_OF_CONTEXT) else weight
             for key, weight in networks.read(self.folder, "unet").state_dict().items()
         }
-        fitting = {key: each for key, each in fitting.items() if own[key].shape == each.shape}
+        fitting = {
+            key: each
+            for key, each in fitting.items()
+            if key in own and own[key].shape == each.shape
+        }
         unet.load_state_dict(fitting, strict=False)
         print(f"{len(fitting)} of the UNet's {len(own)} tensors are the older ones", flush=True)

@@ -1,9 +1,10 @@
-"""Pictures of several things, put together from latents of each: as many as there are pairs.
+"""Pictures of several things, put together from latents of each, another two or three each time.
 
 Which of two names stands for which side is not learnt from the few pictures of two things that a
 pool holds: a text encoder comes to know each of them by heart. On a grid of latents a thing has
-the same latents at every place (but for what the autoencoder sees of its surroundings), so any two
-things can be laid side by side, or one above the other, without drawing and encoding them.
+the same latents at every place (but for what the autoencoder sees of its surroundings), so two
+things can be laid side by side, or one above the other, without drawing and encoding them: on
+white any two; on another colour those that have been encoded on it, an eleventh of all.
 """
 
 import random

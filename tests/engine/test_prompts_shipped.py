@@ -83,6 +83,8 @@ def between(part, start, end):
 
 
 def test_more_weight_on_a_thing_makes_more_of_it(features):
+    """A little: this model reads patches of a whole caption before single words. At weights 1, 2
+    and 3 it stands at 0.18, 0.20 and 0.24; "panda (pizza:3)" at 0.23, 0.23 and 0.25."""
     face, rocket = features("cat face"), features("rocket")
     plain, twice, thrice, restored = (
         between(features(f"cat face (rocket:{weight})", *emphasis), face, rocket)

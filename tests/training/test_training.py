@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.training.conftest import trained
-from training import original_layout, parcels, sheet, sources
+from training import networks, original_layout, parcels, sheet, sources
 from training.diffusion import Conditioned, _learn, spread
 from training.diffusion import signal as signal_at
 from training.evaluation import table
@@ -138,6 +138,18 @@ def test_pieces_are_put_together_to_what_they_were_cut_from(
         wanted = load_file(next((work / "tiny" / part).glob("*.safetensors")))
         found = load_file(next((tmp_path / "joined" / part).glob("*.safetensors")))
         same(found, {key: weight.half().float() for key, weight in wanted.items()}, exact=False)
+
+
+def test_attention_on_the_way_down_has_names_in_the_original_layout_too() -> None:
+    unet = networks.unet(replace(PRESETS["tiny"], down_attends=True))
+    attends = [kind.startswith("CrossAttn") for kind in unet.config.up_block_types]
+    named = {
+        f"model.diffusion_model.{original_layout.unet_name(key, 1, attends)}": weight
+        for key, weight in unet.state_dict().items()
+    }
+    assert "model.diffusion_model.input_blocks.1.1.proj_in.weight" in named
+    back = single_file_utils.convert_ldm_unet_checkpoint(named, dict(unet.config))
+    same(back, unet.state_dict())
 
 
 def same(

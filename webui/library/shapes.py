@@ -62,7 +62,7 @@ def _depths(levels: Sequence[_Level], up: Sequence[int], middle: int) -> list[in
     if any(down and rising and down != rising for down, rising in both):
         raise ProblemError("the UNet's attentions are not as deep on the way up as down")
     depths = [down or rising or 1 for down, rising in both]
-    if middle == 0 or (levels[-1].depth or middle) != middle:
+    if middle == 0 or (levels[-1].depth or up[-1] or middle) != middle:
         raise ProblemError("the UNet's middle is not as deep as its last level, as in no family")
     return [*depths[:-1], middle]
 
