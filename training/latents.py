@@ -55,7 +55,7 @@ class Feed:
                 said, None, sampler=range(past, a_pool), num_workers=run.workers(device)
             )
             for rows, words in coming:
-                now = latents[rows.to(device)].float() * self.vae.config.scaling_factor
+                now = self.scaled(latents[rows.to(device)])
                 yield now, words.to(device, non_blocking=True)
             step += a_pool - past
 
@@ -80,6 +80,11 @@ class Feed:
         save_file({"latents": latents}, part, {"mark": mark})
         part.replace(self.file)
         return scenes, latents
+
+    def scaled(self, latents: Tensor) -> Tensor:
+        """As float32 of a standard deviation of 1."""
+        made: Tensor = latents.float() * self.vae.config.scaling_factor
+        return made
 
     def encoded(self, scenes: Sequence[Scene]) -> Tensor:
         """(scenes, 4, side, side) float16, not scaled, where the autoencoder is."""

@@ -18,6 +18,8 @@ from training.emoji import Emoji
 from training.latents import Feed
 from training.scenes import COLOURS, PLAIN, Chances, Scene, Thing, drawn
 
+_COLOURED = len(COLOURS) - 1  # grounds that are not white
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -39,10 +41,9 @@ class Pieces:
         chances = replace(Chances.of(feed.preset), several=1.0, flat=0.0, gradient=0.0, bare=0.0)
         rng = random.Random(0)
         sides = {drawn(feed.known, chances, rng).things[0].side for _ in range(100)}
-        scale = float(feed.vae.config.scaling_factor)
 
         def latents(scenes: Sequence[Scene]) -> Tensor:
-            return feed.encoded(scenes).float().cpu() * scale
+            return feed.scaled(feed.encoded(scenes)).cpu()
 
         grounds = latents([_on(colour, ()) for colour in range(len(COLOURS))])
         things = {}
@@ -60,10 +61,10 @@ class Pieces:
         """Two or three things on a plain ground that they have pieces for."""
         found = drawn(self.known, self.chances, rng)
         colour = found.colours[0]
-        fitting = [which for which in range(len(self.known)) if _own(which) == colour]
-        if not colour or len(fitting) < len(found.things):
+        own = range(colour - 1, len(self.known), _COLOURED)  # the classes that stand on it
+        if not colour or len(own) < len(found.things):
             return replace(found, colours=(0, 0))
-        chosen = rng.sample(fitting, len(found.things))
+        chosen = rng.sample(own, len(found.things))
         things = zip(found.things, chosen, strict=True)
         return replace(found, things=tuple(replace(each, which=which) for each, which in things))
 
@@ -81,7 +82,7 @@ class Pieces:
 
 def _own(which: int) -> int:
     """The colour, other than white, that things of this class stand on."""
-    return 1 + which % (len(COLOURS) - 1)
+    return 1 + which % _COLOURED
 
 
 def _on(colour: int, things: tuple[Thing, ...]) -> Scene:
