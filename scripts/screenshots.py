@@ -17,7 +17,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 WIDTH, HEIGHT, TALL = 1280, 880, 1100  # pixels
 LONG = 300_000  # milliseconds for anything, on a machine that has other work
-FORM = {"steps": 40, "cfg_scale": 3, "seed": 101, "batch_count": 4}
+FORM = {"steps": 40, "cfg_scale": 2, "seed": 101, "batch_count": 4}
 FIRST, *NEXT = (
     "tiger face on a green background",
     "penguin on a pink background",

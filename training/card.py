@@ -94,6 +94,8 @@ def _short(preset: Preset, rows: Sequence[Row]) -> str:
             f"Other sizes than {preset.pixels} x {preset.pixels} come out as patchwork.",
             "A thing looks nearly the same with every seed: it had one picture to be learnt from.",
             "More weight on a thing changes little, on a ground's colour nothing.",
+            "Where it looks at single words says little of where things are: it looks at what the"
+            " text encoder says after a caption's end, patch by patch.",
         ]
     lines += [
         f"{row.measure}: {row.shown()}, where {row.aimed()} was the aim."

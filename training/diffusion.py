@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -42,10 +41,9 @@ _LEAST = 0.1  # that a level counts, of what the last one does
 _COOLING = 1.0  # the rate falls all the way
 _AS_IT_IS = 0.5  # how far a picture is on the way from what is said of it
 _BY_WORDS = 0.2  # of pictures are drawn after the rows of the words alone
-_TORN = 0.15  # after words and pictures of two captions
+_TORN = 0.25  # after words and pictures of two captions
 _HEAVIEST = 3.0  # that those words weigh
 _LED = 0.4  # of noisy pictures come from the UNet's own step from more noise,
-_DRIFTED, _DRIFT = 0.3, 0.3  # led or not, so many have drifted, by numbers of such a spread; both
 _LED_FROM = 0.5  # from half of the training on: before that its steps lead nowhere
 TABLE_SCALE = 0.05  # of the table of tokens: about the size of what is added for the position
 
@@ -81,9 +79,8 @@ class Conditioned(nn.Module):
         of a standard deviation of 1; `words`: (batch, 77); `levels`: (batch,), from 0 to 999;
         `leading`: the UNet that makes steps, this one's average; None: all pictures are right."""
         context, told, latents = self._context(words, latents)
+        noise = noise - self._lacking(latents)
         noisy = self._led(latents, noise, levels, context, leading)
-        if leading is not None:
-            noisy = noisy + self._drift(levels, noisy.shape[-1])
         guess = self.unet(noisy, levels, context).sample.float()
         share, rest = self._shares(levels)
         velocity = (share.sqrt() * noisy - latents) / rest.sqrt()  # from there to the picture
@@ -120,15 +117,16 @@ class Conditioned(nn.Module):
             noisy[rows] = share[rows].sqrt() * picture + rest[rows].sqrt() * left
         return noisy
 
-    def _drift(self, levels: Tensor, side: int) -> Tensor:
-        """What is added to noisy pictures, (batch, 4, side, side). Twenty steps do more to a ground
-        than the one above does; so in some of them it is as if the picture were of other colours,
-        another in each corner and smoothly between."""
-        share, rest = self._shares(levels)
-        some = torch.rand_like(rest) < _DRIFTED
-        corners = _DRIFT * torch.randn(len(levels), 4, 2, 2, device=levels.device)
-        field = F.interpolate(corners, size=(side, side), mode="bilinear", align_corners=True)
-        return torch.where(some & (rest > _LEAST), share.sqrt() * field, 0.0)
+    def _lacking(self, latents: Tensor) -> Tensor:
+        """What the noise that a sampler sees lacks of the picture, as `latents`. A sampler begins
+        with noise alone, which it takes for the picture at the last level, but there a fifteenth
+        of the picture is left (Lin et al. 2024, arXiv:2305.08891). So all that it finds to be noise
+        from there on is less by that much of the picture. As a ground is the same everywhere, a
+        fifteenth of it is plain to see: a UNet that always saw it takes noise alone for a picture
+        of another ground. In half of the pictures it lacks less, as after steps that add noise."""
+        share, rest = self._shares(torch.tensor([LEVELS - 1], device=latents.device))
+        much = (2 * torch.rand_like(latents[:, :1, :1, :1])).clamp(max=1.0)
+        return much * (share / rest).sqrt() * latents
 
     @torch.no_grad()
     def _context(self, words: Tensor, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -252,8 +250,7 @@ def _captions(feed: Feed) -> Captions:
     """Of the feed's first compositions, of each thing by itself, and of some together."""
     scenes, found = feed.pool(0)
     single = alone(2 if feed.preset.flat_share else 1, len(feed.known))
-    scale = float(feed.vae.config.scaling_factor)
-    some, each = (latents.float().cpu() * scale for latents in (found, feed.encoded(single)))
+    some, each = (feed.scaled(latents).cpu() for latents in (found, feed.encoded(single)))
     pieces = Pieces.of(feed) if feed.preset.grid else None
     return Captions.of(feed.known, feed.tokenizer, (scenes, some), (single, each), pieces)
 

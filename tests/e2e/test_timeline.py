@@ -194,7 +194,7 @@ def test_a_branch_goes_on_with_what_was_changed_and_nothing_else(server, open_ta
     assert pixels(server.picture(branch)) != pixels(server.picture(origin))
     tab.wait_for(branch["id"], "done")
     tab.page.locator("#kin-row li img").nth(1).wait_for()
-    assert kin(tab)[1] == ["From step 3", "prompt: green apple \u00b7 CFG scale 3 \u2192 2.5"]
+    assert kin(tab)[1] == ["From step 3", "prompt: green apple \u00b7 CFG scale 2 \u2192 2.5"]
     tab.page.locator("#kin-row button").first.click()  # back to the origin
     tab.wait_for(origin["id"], "done")
 

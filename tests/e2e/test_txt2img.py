@@ -138,8 +138,8 @@ def test_guidance_and_steps_moved_with_their_sliders_reach_the_picture(server, o
         for _ in range(presses):
             slider.press("ArrowRight")
     job = server.finished(tab.generate())
-    asked = job["request"]  # from the 3 that suits the model
-    assert (asked["guidance_scale"], asked["steps"]) == (4.0, 9)
+    asked = job["request"]  # from the 2 that suits the model
+    assert (asked["guidance_scale"], asked["steps"]) == (3.0, 9)
 
 
 def test_a_seed_of_minus_1_is_settled_by_a_number_and_can_be_used_again(server, open_tab):

@@ -15,7 +15,7 @@ from training.evaluation.measures import Scale
 from training.evaluation.model import Model
 from training.presets import Preset
 
-GUIDANCE = 3.0
+GUIDANCE = 2.0
 SMALL = Scale(names=200, seeds=4, colours=192, pairs=100, places=96, compositions=256)
 WHOLE = Scale(names=0, seeds=4, colours=768, pairs=400, places=384, compositions=1024)
 SAMPLE = Scale(names=100, seeds=1, colours=96, pairs=48, places=48, compositions=128)
