@@ -93,7 +93,9 @@ def _short(preset: Preset, rows: Sequence[Row]) -> str:
         lines += [
             f"Other sizes than {preset.pixels} x {preset.pixels} come out as patchwork.",
             "A thing looks nearly the same with every seed: it had one picture to be learnt from.",
-            "More weight on a thing changes little, on a ground's colour nothing.",
+            "More weight on a thing changes little, and at 3 may bring less of it; on a ground's"
+            " colour nothing.",
+            "Small things at a side, and things on a gradient, are often another thing.",
             "Where it looks at single words says little of where things are: it looks at what the"
             " text encoder says after a caption's end, patch by patch.",
         ]

@@ -119,11 +119,11 @@ class Conditioned(nn.Module):
 
     def _lacking(self, latents: Tensor) -> Tensor:
         """What the noise that a sampler sees lacks of the picture, as `latents`. A sampler begins
-        with noise alone, which it takes for the picture at the last level, but there a fifteenth
-        of the picture is left (Lin et al. 2024, arXiv:2305.08891). So all that it finds to be noise
-        from there on is less by that much of the picture. As a ground is the same everywhere, a
-        fifteenth of it is plain to see: a UNet that always saw it takes noise alone for a picture
-        of another ground. In half of the pictures it lacks less, as after steps that add noise."""
+        with noise alone, at a level where a fifteenth of the picture should be left (Lin et al.
+        2024, arXiv:2305.08891). So all that it finds to be noise, from there on, is less by that
+        much of the picture. As a ground is the same everywhere, a fifteenth of it is plain to see:
+        a UNet that always saw it takes noise alone for a picture of another ground. In the other
+        half it lacks less, evenly down to nothing, as after steps that add noise."""
         share, rest = self._shares(torch.tensor([LEVELS - 1], device=latents.device))
         much = (2 * torch.rand_like(latents[:, :1, :1, :1])).clamp(max=1.0)
         return much * (share / rest).sqrt() * latents

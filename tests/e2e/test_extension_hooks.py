@@ -216,6 +216,7 @@ def test_a_word_lies_over_the_picture_where_the_network_looks(album, open_tab):
     page = tab.page
     unfolded(page, "heat_maps")
     page.locator("#txt2img_heat_maps_on input").check()
+    # two that are drawn: on this model the maps of others are much alike (its card says why)
     for name, value in (("prompt", "panda and rocket"), ("steps", 3), ("seed", 7)):
         tab.fill(f"txt2img_{name}", value)
     tab.wait_for(tab.generate(), "done")

@@ -167,7 +167,7 @@ def test_an_error_that_nobody_foresaw_goes_up_as_it_is(faulty, fault):
 def test_a_picture_decoded_in_tiles_is_nearly_the_same(shipped, tmp_path):
     asked = request(
         model="fluent-emoji", prompt="panda on a blue background", width=256, height=256, steps=8,
-        guidance_scale=3.0,  # the model's own: a larger one leaves edges that no decoder has seen
+        guidance_scale=2.0,  # the model's own: a larger one leaves edges that no decoder has seen
     )  # fmt: skip
     plain = play(shipped, asked, RunOptions(keep=str(tmp_path))).of(Rendered)[0].picture
     model = shipped._models.load("fluent-emoji").model
